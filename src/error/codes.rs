@@ -1,0 +1,41 @@
+//! Every error code. Numbers are never reused or renumbered: people search for them.
+//!
+//! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
+//! E04xx bundle format · E05xx trust · E06xx cache and disks · E07xx local sources.
+
+use super::{Code, Kind};
+
+macro_rules! codes {
+    ($($name:ident = $number:literal, $kind:ident, $summary:literal;)*) => {
+        $(
+            #[doc = $summary]
+            pub const $name: Code = Code { number: $number, kind: Kind::$kind, summary: $summary };
+        )*
+        /// All codes, in the order of this file.
+        pub const ALL: &[Code] = &[$($name),*];
+    };
+}
+
+codes! {
+    INTERNAL = 1, Internal, "a bug of airlock";
+    USAGE = 2, Usage, "the command line cannot be understood";
+    INTERRUPTED = 3, Interrupted, "stopped by a signal; the same command continues";
+    OUTPUT = 4, CouldNotCheck, "the result could not be written";
+
+    SPEC_SYNTAX = 101, BadInput, "bundle.yaml is not well-formed YAML";
+    SPEC_UNKNOWN_KEY = 102, BadInput, "bundle.yaml has a key that airlock does not know";
+    SPEC_DUPLICATE_KEY = 103, BadInput, "bundle.yaml has a key twice";
+    SPEC_TYPE = 104, BadInput, "a value in bundle.yaml has the wrong type";
+    SPEC_VALUE = 105, BadInput, "a value in bundle.yaml is not allowed";
+    SPEC_MISSING = 106, BadInput, "bundle.yaml lacks something required";
+    SPEC_BUDGET = 107, BadInput, "bundle.yaml is too large, too deep or expands too much";
+    SPEC_NOT_YET = 108, BadInput, "bundle.yaml uses a section that this version cannot build yet";
+    SPEC_READ = 109, BadInput, "bundle.yaml cannot be read";
+    IMAGE_REFERENCE = 110, BadInput, "an image reference is malformed";
+    DIGEST = 111, BadInput, "a digest is malformed or of an unsupported algorithm";
+    PLATFORM = 112, BadInput, "a platform is malformed or not supported";
+
+    CACHE_IO = 601, CouldNotCheck, "the cache cannot be read or written";
+    NO_SPACE = 602, Precondition, "a disk has too little free space";
+    LOCK_BUSY = 603, Busy, "another airlock process is working on the same thing";
+}

@@ -1,0 +1,8 @@
+//! Airlock carries a Kubernetes platform across an air gap.
+
+pub mod bundle;
+pub mod error;
+pub mod oci;
+pub mod progress;
+pub mod secret;
+pub mod spec;

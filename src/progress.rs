@@ -1,0 +1,51 @@
+//! What long work tells the outside while it runs. The library emits events; `ui::progress` draws them.
+
+/// A stretch of work with its own total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Tags, channels and URLs are turned into digests.
+    Resolve,
+    /// Blobs are brought into the cache.
+    Fetch,
+    /// Volumes are written to the target.
+    Write,
+    /// Written volumes are read back and compared.
+    Check,
+    /// A bundle is verified.
+    Verify,
+    /// Something is copied out of a bundle.
+    Extract,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the text of a variant explains its fields")]
+pub enum Event<'a> {
+    /// A stage begins; `bytes` is its total where it is known already.
+    Started { stage: Stage, bytes: Option<u64> },
+    /// The total of a stage became known or grew.
+    Total { stage: Stage, bytes: u64 },
+    /// Work on one named thing begins: an image, a file, a volume.
+    ItemStarted { stage: Stage, name: &'a str },
+    /// Work on it ended well.
+    ItemFinished { stage: Stage, name: &'a str },
+    /// So many more bytes of the stage are done for good. Never counted twice, never taken back.
+    Advanced { stage: Stage, bytes: u64 },
+    /// The stage ended well.
+    Finished { stage: Stage },
+    /// Something the user should know although the work goes on: a retry, a wait, a moved tag.
+    Warning { text: &'a str },
+}
+
+/// Receives events, from any thread. Must return quickly.
+pub trait Progress: Send + Sync {
+    /// Takes one event.
+    fn event(&self, event: Event<'_>);
+}
+
+/// Listens to nothing.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _event: Event<'_>) {}
+}

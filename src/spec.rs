@@ -1,0 +1,124 @@
+//! `bundle.yaml`, written by the user: what should be in a bundle.
+//!
+//! Two layers: `raw` is the file as typed, with positions; the types here are what the rest of the program
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::oci::digest::Digest;
+use crate::oci::platform::Platform;
+use crate::oci::reference::Reference;
+
+/// A checked specification of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// Name of the bundle: `[a-z0-9]` with `.`, `_`, `-` between, at most 63 characters; part of file names.
+    pub name: String,
+    /// Version of the bundle, chosen by the user; the same characters as `name`.
+    pub version: String,
+    /// Line of releases within which serials rise; `stable` unless given.
+    pub channel: String,
+    /// Platforms of the nodes; never empty, sorted, without repetition.
+    pub platforms: Vec<Platform>,
+    /// Target distributions such as `debian-12` or `ubuntu-24.04`.
+    pub hosts: Vec<String>,
+    /// How to reach registries, by host as it stands in references.
+    pub registries: BTreeMap<String, HostSettings>,
+    /// The k3s release to carry.
+    pub k3s: Option<K3s>,
+    /// Container images, in the order of the file.
+    pub images: Vec<Image>,
+    /// Plain files, in the order of the file.
+    pub files: Vec<FileEntry>,
+}
+
+/// How to reach one registry or web server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostSettings {
+    /// Hosts (or `http://`/`https://` base URLs) asked before the host itself, in this order.
+    pub mirrors: Vec<String>,
+    /// PEM file of certificate authorities to trust for this host, besides the system's. Absolute, or
+    /// relative to the spec's directory (resolved already).
+    pub ca: Option<PathBuf>,
+    /// Do not check the server's certificate.
+    pub insecure: bool,
+    /// Speak HTTP without TLS.
+    pub plain_http: bool,
+}
+
+/// The k3s release to carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct K3s {
+    /// A fixed version or a channel.
+    pub release: K3sRelease,
+    /// Where releases are downloaded: `{base_url}/{tag}/{asset}`.
+    pub base_url: String,
+    /// Where channels are resolved: `{channel_url}/{name}`.
+    pub channel_url: String,
+    /// Whether the images of `k3s-images.txt` come along.
+    pub images: bool,
+}
+
+/// Which release of k3s.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum K3sRelease {
+    /// An exact tag such as `v1.36.3+k3s1`.
+    Version(String),
+    /// A channel such as `stable` or `v1.36`, resolved into the lock.
+    Channel(String),
+}
+
+/// One image to carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Its name in the bundle and in the cluster.
+    pub reference: Reference,
+    /// Where its bytes come from.
+    pub source: ImageSource,
+    /// Wanted platforms; the bundle's unless the entry says otherwise.
+    pub platforms: Vec<Platform>,
+    /// Bring signatures, SBOMs and attestations.
+    pub referrers: bool,
+    /// 1-based line of the entry in the spec, for messages about it.
+    pub line: usize,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the text of a variant explains its fields")]
+pub enum ImageSource {
+    /// The registry its reference names.
+    Registry,
+    /// An OCI image layout directory and, optionally, the name of one image in it.
+    OciDirectory { path: PathBuf, name: Option<String> },
+    /// A tar of an OCI image layout (optionally compressed), and the name of one image in it.
+    OciArchive { path: PathBuf, name: Option<String> },
+    /// The output of `docker save` (optionally compressed), and the name of one image in it.
+    DockerArchive { path: PathBuf, name: Option<String> },
+}
+
+/// One plain file to carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Where its bytes come from.
+    pub source: FileSource,
+    /// Absolute path on the node. Ends in `/` when `source` is a glob pattern: the file names are appended.
+    pub path: String,
+    /// Permission bits on the node, at most 0o777.
+    pub mode: u32,
+    /// Digest the bytes must have, if the user knows it.
+    pub digest: Option<Digest>,
+    /// The user knows that this file is a private key or another secret, and wants it in the bundle.
+    pub allow_secret: bool,
+    /// 1-based line of the entry in the spec, for messages about it.
+    pub line: usize,
+}
+
+/// Where a file comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileSource {
+    /// An `http://` or `https://` URL.
+    Url(String),
+    /// A path relative to the spec's directory, or absolute; may hold glob characters `*`, `?`, `[`.
+    Path(String),
+}
