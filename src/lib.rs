@@ -2,7 +2,9 @@
 
 pub mod bundle;
 pub mod error;
+pub mod lock;
 pub mod oci;
 pub mod progress;
 pub mod secret;
 pub mod spec;
+pub mod store;

@@ -35,7 +35,15 @@ codes! {
     DIGEST = 111, BadInput, "a digest is malformed or of an unsupported algorithm";
     PLATFORM = 112, BadInput, "a platform is malformed or not supported";
 
+    LOCK_SYNTAX = 201, BadInput, "bundle.lock cannot be read";
+    LOCK_OUTDATED = 202, BadInput, "bundle.lock does not cover bundle.yaml";
+    LOCK_MISSING = 203, BadInput, "there is no bundle.lock";
+    LOCK_NAME = 204, Usage, "--update names something that is not in bundle.yaml";
+    LOCK_MOVED = 205, BadInput, "something local is not what bundle.lock pins";
+    LOCK_WRITE = 206, Precondition, "bundle.lock cannot be written";
+
     CACHE_IO = 601, CouldNotCheck, "the cache cannot be read or written";
     NO_SPACE = 602, Precondition, "a disk has too little free space";
     LOCK_BUSY = 603, Busy, "another airlock process is working on the same thing";
+    WRONG_DIGEST = 604, Corrupt, "bytes received do not have the digest that was asked for";
 }

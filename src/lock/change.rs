@@ -1,0 +1,180 @@
+//! How one lock follows another: the serial, and what a reader should be told.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::lock::Lock;
+
+/// Gives `new` its serial and date: those of `old` when nothing else differs, else the next serial and `now`.
+pub fn succeed(old: Option<&Lock>, mut new: Lock, now: &str) -> Lock {
+    new.sort();
+    let Some(old) = old else {
+        new.serial = 1;
+        new.created = now.to_owned();
+        return new;
+    };
+    new.serial = old.serial;
+    new.created.clone_from(&old.created);
+    if new != *old {
+        new.serial = old.serial.saturating_add(1);
+        new.created = now.to_owned();
+    }
+    new
+}
+
+impl Lock {
+    /// Brings every list into the order of the file format.
+    pub fn sort(&mut self) {
+        self.installers.sort_by_key(|installer| installer.platform);
+        self.images.sort_by(|a, b| a.name.cmp(&b.name));
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
+    /// Name and digest of every entry, for comparison.
+    fn entries(&self) -> BTreeMap<String, String> {
+        let installers = self
+            .installers
+            .iter()
+            .map(|entry| (format!("airlock {}", entry.platform), entry.digest.to_string()));
+        let k3s = self.k3s.iter().map(|entry| ("k3s".to_owned(), entry.version.clone()));
+        let images = self.images.iter().map(|entry| (entry.name.clone(), entry.digest.to_string()));
+        let files = self.files.iter().map(|entry| (entry.path.clone(), entry.digest.to_string()));
+        installers.chain(k3s).chain(images).chain(files).collect()
+    }
+}
+
+/// One difference between two locks, as a line for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The entry is new; name and digest or version.
+    Added(String, String),
+    /// The entry is gone.
+    Removed(String),
+    /// The entry moved; name, from, to.
+    Moved(String, String, String),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Added(name, to) => write!(formatter, "+ {name}  {}", shorten(to)),
+            Change::Removed(name) => write!(formatter, "- {name}"),
+            Change::Moved(name, from, to) => {
+                write!(formatter, "~ {name}  {} -> {}", shorten(from), shorten(to))
+            }
+        }
+    }
+}
+
+/// `sha256:` and the first twelve digits; versions stay whole.
+fn shorten(text: &str) -> &str {
+    if text.starts_with("sha256:") { &text[..text.len().min(19)] } else { text }
+}
+
+/// What changed from `old` to `new`, by name.
+pub fn changes(old: Option<&Lock>, new: &Lock) -> Vec<Change> {
+    let before = old.map(Lock::entries).unwrap_or_default();
+    let after = new.entries();
+    let removed =
+        before.keys().filter(|name| !after.contains_key(*name)).map(|name| Change::Removed(name.clone()));
+    let added_or_moved = after.iter().filter_map(|(name, to)| match before.get(name) {
+        None => Some(Change::Added(name.clone(), to.clone())),
+        Some(from) if from != to => Some(Change::Moved(name.clone(), from.clone(), to.clone())),
+        Some(_) => None,
+    });
+    removed.chain(added_or_moved).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::lock::{Download, File, Image, ImagePlatform, Installer, K3s, VERSION};
+    use crate::oci::digest::Digest;
+    use crate::oci::platform::Platform;
+
+    /// A small lock with one entry of each kind.
+    pub(crate) fn example() -> Lock {
+        let platform = Platform::LinuxAmd64;
+        let download = |url: &str, platform| Download {
+            platform,
+            url: url.to_owned(),
+            digest: Digest::of(url.as_bytes()),
+            size: 9,
+            authenticated_by: "TLS only".to_owned(),
+        };
+        Lock {
+            lock_version: VERSION,
+            serial: 3,
+            created: "2026-11-21T07:00:00Z".to_owned(),
+            name: "gpu-lab".to_owned(),
+            version: "1.30".to_owned(),
+            channel: "stable".to_owned(),
+            platforms: vec![platform],
+            hosts: vec!["debian-12".to_owned()],
+            installers: vec![Installer {
+                platform,
+                version: "0.1.0".to_owned(),
+                digest: Digest::of(b"a"),
+                size: 1,
+            }],
+            k3s: Some(K3s {
+                request: "channel stable".to_owned(),
+                version: "v1.36.3+k3s1".to_owned(),
+                binaries: vec![download(
+                    "https://github.com/k3s-io/k3s/releases/download/v1.36.3%2Bk3s1/k3s",
+                    Some(platform),
+                )],
+                image_list: None,
+            }),
+            images: vec![Image {
+                name: "docker.io/library/busybox:1.36".to_owned(),
+                origin: "registry".to_owned(),
+                wanted_by: "bundle.yaml".to_owned(),
+                media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
+                digest: Digest::of(b"index"),
+                size: 5,
+                authenticated_by: "tag over TLS".to_owned(),
+                platforms: vec![ImagePlatform { platform, manifest: Digest::of(b"manifest") }],
+                total_size: 1234,
+                referrers: None,
+            }],
+            files: vec![File {
+                path: "/opt/site/motd".to_owned(),
+                mode: "0644".to_owned(),
+                origin: "./motd".to_owned(),
+                digest: Digest::of(b"motd"),
+                size: 4,
+                authenticated_by: "local file".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_serial_rises_exactly_when_something_changed() {
+        let old = example();
+        let unchanged =
+            succeed(Some(&old), Lock { serial: 0, created: String::new(), ..old.clone() }, "later");
+        assert_eq!(unchanged, old);
+        let mut moved = old.clone();
+        moved.images[0].digest = Digest::of(b"moved");
+        let moved = succeed(Some(&old), moved, "later");
+        assert_eq!((moved.serial, moved.created.as_str()), (4, "later"));
+        assert_eq!(succeed(None, old, "first").serial, 1);
+    }
+
+    #[test]
+    fn changes_name_what_came_went_and_moved() {
+        let old = example();
+        let mut new = old.clone();
+        new.files.clear();
+        new.images[0].digest = Digest::of(b"moved");
+        let lines: Vec<String> = changes(Some(&old), &new).iter().map(ToString::to_string).collect();
+        assert_eq!(lines[0], "- /opt/site/motd");
+        assert!(
+            lines[1].starts_with("~ docker.io/library/busybox:1.36  sha256:1bc04b5291c2 -> sha256:"),
+            "{lines:?}"
+        );
+        assert_eq!(changes(None, &old).len(), 4);
+        assert_eq!(changes(Some(&old), &old), []);
+    }
+}

@@ -1,0 +1,4 @@
+//! Content-addressed blobs on disk.
+
+pub mod cache;
+pub mod partial;
