@@ -1,10 +1,12 @@
 //! Airlock carries a Kubernetes platform across an air gap.
 
+pub mod build;
 pub mod bundle;
 pub mod error;
 pub mod lock;
 pub mod oci;
 pub mod progress;
 pub mod secret;
+pub mod source;
 pub mod spec;
 pub mod store;

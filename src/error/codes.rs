@@ -46,4 +46,15 @@ codes! {
     NO_SPACE = 602, Precondition, "a disk has too little free space";
     LOCK_BUSY = 603, Busy, "another airlock process is working on the same thing";
     WRONG_DIGEST = 604, Corrupt, "bytes received do not have the digest that was asked for";
+    VOLUME_SIZE = 620, Usage, "the target's file system cannot hold volumes of that size";
+    TARGET_IO = 621, CouldNotCheck, "the target directory cannot be read or written";
+    TARGET_CHANGED = 622, Corrupt, "the medium does not give back what was written to it";
+    INSTALLER = 623, Precondition, "the airlock program for a platform is missing";
+    SOURCE_CHANGED = 701, BadInput, "a local file changed while the bundle was built";
+    SOURCE_READ = 702, BadInput, "a local file or archive cannot be read";
+    SOURCE_FORMAT = 703, BadInput, "a local image archive is not what its name says";
+    SOURCE_IMAGE = 704, BadInput, "an image is not in its layout or archive, or lacks a platform";
+    SOURCE_SECRET = 705, BadInput, "a file looks like a private key or another secret";
+    SOURCE_GLOB = 706, BadInput, "a file pattern matches nothing or something unusable";
+    K3S_RELEASE = 707, BadInput, "a k3s release lacks something or contradicts its checksums";
 }

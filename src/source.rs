@@ -1,0 +1,5 @@
+//! Where artifacts come from. Every source resolves what the spec says into a lock entry, and turns a lock
+//! entry into blobs that can be fetched.
+
+pub mod local;
+pub mod secrets;
