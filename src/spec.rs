@@ -1,13 +1,44 @@
 //! `bundle.yaml`, written by the user: what should be in a bundle.
 //!
 //! Two layers: `raw` is the file as typed, with positions; the types here are what the rest of the program
+//! sees, after `check` has found nothing wrong. `yaml` reads the one, `source` shows where a problem is.
+//! Every key is explained in `docs/bundle-yaml.md`.
+
+mod check;
+mod raw;
+mod source;
+mod suggest;
+mod yaml;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::error::Result;
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
+
+/// Reads and checks the text of a `bundle.yaml`. Touches no file: whether named files exist, and what globs
+/// match, is found out by whoever reads them.
+///
+/// `file_name` is the file as the user named it, for messages. `directory` is where it lies; `ca` paths are
+/// taken relative to it.
+///
+/// # Errors
+/// `E0101`-`E0108` and `E0110`-`E0112`: the first problem in the order of the file, with line, column,
+/// snippet and the edit that helps. Problems of syntax and type come before those of meaning.
+pub fn parse(text: &[u8], file_name: &str, directory: &Path) -> Result<Spec> {
+    let text = yaml::decode(text, file_name)?;
+    let source = source::Source::new(file_name, text);
+    let raw = yaml::parse(&source)?;
+    check::spec(&source, directory, &raw)
+}
+
+/// The JSON Schema of `bundle.yaml` (draft 2020-12), for editors. It is a little more lenient than
+/// [`parse`], which sees more than a schema can say.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(raw::Bundle).to_value()
+}
 
 /// A checked specification of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +114,7 @@ pub struct Image {
     pub line: usize,
 }
 
-/// Where an image comes from.
+/// Where an image comes from. Paths are as typed: absolute, or relative to the spec's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the text of a variant explains its fields")]
 pub enum ImageSource {

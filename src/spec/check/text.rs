@@ -1,0 +1,87 @@
+//! Single values: what YAML 1.1 would have read differently, control characters, and parsing with a place.
+
+use std::str::FromStr;
+
+use crate::error::{Error, Result, codes};
+use crate::spec::raw::Text;
+use crate::spec::source::{Source, is_unprintable, printable};
+
+/// The text of a value, if it means the same to every YAML parser.
+///
+/// # Errors
+/// `E0104` for an unquoted number, truth value or similar; `E0105` for control characters.
+pub(super) fn text<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
+    let value = text.value.as_str();
+    // Only an unquoted value stands in the file exactly as it was read.
+    let unquoted = source.text.get(text.span.clone()) == Some(value);
+    if let Some(meaning) = misread(value).filter(|_| unquoted) {
+        let message =
+            format!("`{}` without quotes is {meaning} in YAML, but a text is meant", printable(value));
+        return Err(source
+            .error(codes::SPEC_TYPE, message, &text.span, "not a text")
+            .with_help(format!("quote it: `\"{}\"`", printable(value))));
+    }
+    if let Some(character) = value.chars().find(|character| is_unprintable(*character)) {
+        let message =
+            format!("`{}` holds the control character U+{:04X}", printable(value), u32::from(character));
+        return Err(source
+            .error(codes::SPEC_VALUE, message, &text.span, "")
+            .with_help("delete the character; a value is one line of plain text"));
+    }
+    Ok(value)
+}
+
+/// Parses a value and gives the error, if any, its place.
+pub(super) fn parsed<T: FromStr<Err = Error>>(source: &Source<'_>, value: &Text) -> Result<T> {
+    located(source, value, text(source, value)?.parse())
+}
+
+/// Gives an error of a neighbouring module the place of the value it is about.
+pub(super) fn located<T>(source: &Source<'_>, value: &Text, result: Result<T>) -> Result<T> {
+    result.map_err(|error| error.with_location(source.location(&value.span, "")))
+}
+
+/// What a YAML 1.1 or 1.2 parser makes of a plain scalar, if that is not a text
+/// (YAML 1.1 type repository; YAML 1.2.2, 10.3).
+fn misread(value: &str) -> Option<&'static str> {
+    match value.to_ascii_lowercase().as_str() {
+        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" => return Some("a truth value"),
+        "" | "~" | "null" => return Some("nothing"),
+        ".nan" | ".inf" | "+.inf" | "-.inf" => return Some("a number"),
+        _ => {}
+    }
+    is_number(&value.replace('_', "")).then_some("a number")
+}
+
+fn is_number(value: &str) -> bool {
+    let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
+    let radix = match digits.get(..2) {
+        Some("0x" | "0X") => Some(16),
+        Some("0o" | "0O") => Some(8),
+        Some("0b" | "0B") => Some(2),
+        _ => None,
+    };
+    match radix {
+        Some(radix) => digits.len() > 2 && digits[2..].chars().all(|digit| digit.is_digit(radix)),
+        // Rust reads the same decimals as YAML, and in addition "inf" and "nan", which begin with a letter.
+        None => digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_parsers_disagree_about_is_known() {
+        for value in ["1", "1.30", "-1", "1e3", "0x10", "0o777", "0755", "1_000", ".5", "1.", ".inf"] {
+            assert_eq!(misread(value), Some("a number"), "{value}");
+        }
+        for value in ["yes", "No", "ON", "y", "false"] {
+            assert_eq!(misread(value), Some("a truth value"), "{value}");
+        }
+        for value in ["1.2.3", "v1.30", "infinity", "nan", "0xyz", "0x", "node", "2026-11", ".", "-", "+"] {
+            assert_eq!(misread(value), None, "{value}");
+        }
+    }
+}
