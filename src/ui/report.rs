@@ -5,6 +5,8 @@ mod snippet;
 
 use std::io::Write;
 
+pub use self::json::kind_name;
+
 use super::text::{escape, escape_block};
 use crate::error::{Error, Location};
 

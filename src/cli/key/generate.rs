@@ -76,7 +76,7 @@ pub(super) fn run(arguments: GenerateArgs, session: &Session) -> Result<()> {
         Some(file) => Some(passphrase::from_file(&file)?),
         None => Some(session.prompt().new_passphrase()?),
     };
-    let generated = generate.write(passphrase)?;
+    let generated = generate.write(passphrase, session)?;
     session.print(&generated, human)
 }
 
@@ -105,23 +105,27 @@ impl GenerateArgs {
 }
 
 impl Generate {
-    fn write(&self, passphrase: Option<Secret<String>>) -> Result<Generated> {
+    fn write(&self, passphrase: Option<Secret<String>>, session: &Session) -> Result<Generated> {
         let (private, public) = ssh::generate(&self.comment, passphrase.as_ref())?;
-        let own = self.signers.as_deref().and_then(Path::parent);
-        own.map_or(Ok(()), files::create_private_directory)?;
+        if self.is_in_own_directory() {
+            self.private.parent().map_or(Ok(()), files::create_private_directory)?;
+        }
         files::create(&self.private, private.reveal().as_bytes(), 0o600, &self.help())?;
         files::create(&self.public, format!("{}\n", public.line()).as_bytes(), 0o644, &self.help())?;
         let line = public.allowed_signers_line();
-        if let Some(signers) = &self.signers {
-            add_line(signers, &line)?;
-        }
+        let signers = self.signers.as_deref().filter(|list| is_added(list, &line, session));
+        let text = |path: &Path| path.to_string_lossy().into_owned();
         Ok(Generated {
-            private_key: self.private.to_string_lossy().into_owned(),
-            public_key: self.public.to_string_lossy().into_owned(),
+            private_key: text(&self.private),
+            public_key: text(&self.public),
             fingerprint: public.fingerprint(),
-            allowed_signers: self.signers.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            allowed_signers: signers.map(text),
             allowed_signers_line: line,
         })
+    }
+
+    fn is_in_own_directory(&self) -> bool {
+        self.private.parent() == self.signers.as_deref().and_then(Path::parent)
     }
 
     fn help(&self) -> String {
@@ -132,7 +136,19 @@ impl Generate {
     }
 }
 
+/// Adds the line to the user's list. The key is made and good without that, so failing is only a warning.
+fn is_added(list: &Path, line: &str, session: &Session) -> bool {
+    match add_line(list, line) {
+        Ok(()) => true,
+        Err(error) => {
+            session.warn(&format!("the key was not added to your allowed signers: {error}"));
+            false
+        }
+    }
+}
+
 fn add_line(list: &Path, line: &str) -> Result<()> {
+    list.parent().map_or(Ok(()), files::create_private_directory)?;
     let old = match files::refuse_existing(list, "") {
         Ok(()) => String::new(),
         Err(_) => files::read_text(list, "list of allowed signers", LIST_LIMIT)?,

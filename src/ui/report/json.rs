@@ -40,7 +40,7 @@ pub(super) fn render(error: &Error, exit: u8) -> String {
 }
 
 /// The stable name of a kind in JSON output and in `docs/errors.md`.
-pub(super) fn kind_name(kind: Kind) -> &'static str {
+pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Internal => "internal",
         Kind::Usage => "usage",
