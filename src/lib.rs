@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod bundle;
+pub mod cli;
 pub mod error;
 pub mod lock;
 pub mod oci;
@@ -10,3 +11,4 @@ pub mod secret;
 pub mod source;
 pub mod spec;
 pub mod store;
+pub mod ui;

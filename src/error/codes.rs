@@ -21,6 +21,14 @@ codes! {
     USAGE = 2, Usage, "the command line cannot be understood";
     INTERRUPTED = 3, Interrupted, "stopped by a signal; the same command continues";
     OUTPUT = 4, CouldNotCheck, "the result could not be written";
+    RESOURCES = 5, Precondition, "the system refuses file handles or threads";
+    NOT_IN_THIS_VERSION = 6, Usage, "a command that this version does not have yet";
+    NO_TERMINAL = 7, Usage, "a question cannot be asked without a terminal";
+    ENVIRONMENT = 8, Usage, "an environment variable has an unusable value, or one is missing";
+    FILE_READ = 9, BadInput, "a file named on the command line cannot be read";
+    FILE_WRITE = 10, Precondition, "a file cannot be written";
+    FILE_EXISTS = 11, Precondition, "a file is there already and is not overwritten";
+    PASSPHRASE = 12, Usage, "a passphrase is empty, too long, or was typed differently the second time";
 
     SPEC_SYNTAX = 101, BadInput, "bundle.yaml is not well-formed YAML";
     SPEC_UNKNOWN_KEY = 102, BadInput, "bundle.yaml has a key that airlock does not know";

@@ -1,0 +1,89 @@
+//! Options of the commands that read bundles: whom to believe.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::environment::Environment;
+use crate::cli::values::whole_number;
+
+/// Where an administrator of the machine keeps the signers that everybody on it believes.
+const MACHINE_SIGNERS: &str = "/etc/airlock/allowed_signers";
+
+/// Options of trust, as typed.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Trust")]
+pub struct TrustOptions {
+    /// Who may sign bundles, in the format of OpenSSH (see ALLOWED SIGNERS in ssh-keygen(1))
+    ///
+    /// Without this option, /etc/airlock/allowed_signers where it exists, else
+    /// ~/.config/airlock/allowed_signers. Never a file that came with the bundle.
+    #[arg(long, value_name = "FILE")]
+    pub allowed_signers: Option<PathBuf>,
+
+    /// Keys that are not believed any more: public keys or SHA256 fingerprints, one a line
+    #[arg(long, value_name = "FILE")]
+    pub revoked: Option<PathBuf>,
+
+    /// How many different keys must have signed, 1 to 16
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1",
+        allow_negative_numbers = true,
+        value_parser = whole_number::<usize>(1..=16),
+    )]
+    pub signatures: usize,
+
+    /// Refuse bundles with a lower serial than N
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = whole_number::<u64>(0..=MAXIMUM_SERIAL),
+    )]
+    pub minimum_serial: Option<u64>,
+
+    /// Accept a bundle without signature; its content is then checked against itself only
+    #[arg(long, conflicts_with_all = ["allowed_signers", "revoked", "signatures"])]
+    pub allow_unsigned: bool,
+}
+
+/// Serials are JSON numbers, exact up to here.
+const MAXIMUM_SERIAL: u64 = (1 << 53) - 1;
+
+/// Options of trust, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// The list of signers; `None` when there is none anywhere, so that nobody is believed.
+    pub allowed_signers: Option<PathBuf>,
+    /// The list of revoked keys.
+    pub revoked: Option<PathBuf>,
+    /// Different keys that must have signed.
+    pub signatures: usize,
+    /// The lowest serial to accept.
+    pub minimum_serial: Option<u64>,
+    /// Accept a bundle without signature.
+    pub allow_unsigned: bool,
+}
+
+impl TrustOptions {
+    /// Fills in the default list of signers.
+    pub fn check(self, environment: &Environment) -> Trust {
+        let usual = || {
+            let own =
+                environment.config_directory.as_ref().map(|directory| directory.join("allowed_signers"));
+            [Some(PathBuf::from(MACHINE_SIGNERS)), own].into_iter().flatten().find(|path| is_there(path))
+        };
+        Trust {
+            allowed_signers: self.allowed_signers.or_else(usual),
+            revoked: self.revoked,
+            signatures: self.signatures,
+            minimum_serial: self.minimum_serial,
+            allow_unsigned: self.allow_unsigned,
+        }
+    }
+}
+
+/// A list that is there but cannot be read must be an error, not a reason to believe another one.
+fn is_there(path: &Path) -> bool {
+    fs_err::symlink_metadata(path).is_ok()
+}

@@ -1,0 +1,112 @@
+//! Interrupting a command: the first SIGINT or SIGTERM stops it in order, the second one at once.
+//!
+//! Every command is safe to kill at any instant, so stopping in order means only that the terminal is left
+//! tidy and the user learns how to go on.
+
+use std::future::Future;
+use std::io;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use crate::error::{Error, Result, codes};
+
+/// How a command ended.
+pub(super) enum Ending {
+    /// By itself.
+    Finished(Result<()>),
+    /// By a signal.
+    Stopped(Signal),
+}
+
+/// A signal that asks the process to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// SIGINT, Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Signal {
+    /// 128 and the number of the signal, as shells do it.
+    pub(super) fn exit_status(self) -> u8 {
+        match self {
+            Signal::Interrupt => 130,
+            Signal::Terminate => 143,
+        }
+    }
+
+    /// The error to print.
+    pub(super) fn error(self) -> Error {
+        let what = match self {
+            Signal::Interrupt => "interrupted",
+            Signal::Terminate => "terminated by SIGTERM",
+        };
+        Error::new(codes::INTERRUPTED, what)
+            .with_help("run the same command again; it continues where this one stopped")
+    }
+}
+
+/// Runs `command` on a new runtime until it ends or a signal arrives.
+pub(super) fn run_until_stopped(command: impl Future<Output = Result<()>>) -> Ending {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Ending::Finished(Err(no_resources(error))),
+    };
+    let ending = runtime.block_on(async {
+        match Signals::new() {
+            Ok(signals) => signals.watch(command).await,
+            Err(error) => Ending::Finished(Err(no_resources(error))),
+        }
+    });
+    shut_down(runtime);
+    ending
+}
+
+/// Work that still blocks a thread is abandoned; it is safe to kill, and nobody waits for it.
+fn shut_down(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
+fn no_resources(error: io::Error) -> Error {
+    Error::new(codes::RESOURCES, "the system refuses the few files and threads that airlock needs to start")
+        .with_help("raise the limits of this shell, for example `ulimit -n 1024`, and run the command again")
+        .with_source(error)
+}
+
+struct Signals {
+    interrupt: Stream,
+    terminate: Stream,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn watch(mut self, command: impl Future<Output = Result<()>>) -> Ending {
+        let stopped = tokio::select! {
+            result = command => return Ending::Finished(result),
+            stopped = self.next() => stopped,
+        };
+        tokio::spawn(self.end_at_the_next());
+        Ending::Stopped(stopped)
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
+        }
+    }
+
+    /// The user asked twice: whatever still cleans up is not waited for.
+    async fn end_at_the_next(mut self) {
+        let signal = self.next().await;
+        std::process::exit(signal.exit_status().into());
+    }
+}

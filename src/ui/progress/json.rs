@@ -1,0 +1,170 @@
+//! Progress for programs: one JSON object per event and line.
+//!
+//! `{"event":"advanced","stage":"fetch","bytes":1048576,"done":5242880}`; the names of events and stages
+//! are those of [`crate::progress`] in camel case. Advances are summed up and come at most ten times a
+//! second for each stage, and always before the stage's `finished`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::Display;
+use crate::progress::{Event, Progress, Stage};
+use crate::ui::text::json_line;
+
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Writes JSON lines.
+pub(super) struct Json<W>(Mutex<State<W>>);
+
+impl<W: Write + Send> Json<W> {
+    pub(super) fn new(out: W) -> Self {
+        Json(Mutex::new(State { out, stages: BTreeMap::new() }))
+    }
+}
+
+impl<W: Write + Send> Progress for Json<W> {
+    fn event(&self, event: Event<'_>) {
+        if let Ok(mut state) = self.0.lock() {
+            state.take(event, Instant::now());
+        }
+    }
+}
+
+impl<W: Write + Send> Display for Json<W> {
+    fn close(&self) {
+        if let Ok(mut state) = self.0.lock() {
+            let stages: Vec<Stage> = state.stages.keys().copied().collect();
+            stages.into_iter().for_each(|stage| state.flush(stage));
+        }
+    }
+}
+
+struct State<W> {
+    out: W,
+    stages: BTreeMap<Stage, Advance>,
+}
+
+#[derive(Default)]
+struct Advance {
+    pending: u64,
+    done: u64,
+    last: Option<Instant>,
+}
+
+#[derive(Default, Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+}
+
+impl<W: Write> State<W> {
+    fn take(&mut self, event: Event<'_>, now: Instant) {
+        let line = |event, stage| Line { event, stage: Some(stage_name(stage)), ..Line::default() };
+        match event {
+            Event::Advanced { stage, bytes } => self.advance(stage, bytes, now),
+            Event::Started { stage, bytes } => {
+                self.stages.insert(stage, Advance::default());
+                self.write(&Line { bytes, ..line("started", stage) });
+            }
+            Event::Total { stage, bytes } => self.write(&Line { bytes: Some(bytes), ..line("total", stage) }),
+            Event::ItemStarted { stage, name } => {
+                self.write(&Line { name: Some(name), ..line("itemStarted", stage) });
+            }
+            Event::ItemFinished { stage, name } => {
+                self.write(&Line { name: Some(name), ..line("itemFinished", stage) });
+            }
+            Event::Finished { stage } => {
+                self.flush(stage);
+                self.write(&line("finished", stage));
+            }
+            Event::Warning { text } => {
+                self.write(&Line { event: "warning", text: Some(text), ..Line::default() });
+            }
+        }
+    }
+
+    fn advance(&mut self, stage: Stage, bytes: u64, now: Instant) {
+        let advance = self.stages.entry(stage).or_default();
+        advance.pending += bytes;
+        if advance.last.is_none_or(|last| now.duration_since(last) >= INTERVAL) {
+            advance.last = Some(now);
+            self.flush(stage);
+        }
+    }
+
+    fn flush(&mut self, stage: Stage) {
+        let advance = self.stages.entry(stage).or_default();
+        let bytes = std::mem::take(&mut advance.pending);
+        advance.done += bytes;
+        let done = advance.done;
+        if bytes > 0 {
+            self.write(&Line {
+                event: "advanced",
+                stage: Some(stage_name(stage)),
+                bytes: Some(bytes),
+                done: Some(done),
+                ..Line::default()
+            });
+        }
+    }
+
+    fn write(&mut self, line: &Line<'_>) {
+        if let Ok(text) = json_line(line) {
+            // Nobody listens any more: the work itself goes on.
+            let _ = writeln!(self.out, "{text}");
+        }
+    }
+}
+
+fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Resolve => "resolve",
+        Stage::Fetch => "fetch",
+        Stage::Write => "write",
+        Stage::Check => "check",
+        Stage::Verify => "verify",
+        Stage::Extract => "extract",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advances_are_summed_and_none_is_lost() {
+        let mut state = State { out: Vec::new(), stages: BTreeMap::new() };
+        let start = Instant::now();
+        let stage = Stage::Fetch;
+        state.take(Event::Started { stage, bytes: Some(300) }, start);
+        for milliseconds in [0, 10, 20, 130, 140] {
+            let now = start + Duration::from_millis(milliseconds);
+            state.take(Event::Advanced { stage, bytes: 60 }, now);
+        }
+        state.take(Event::ItemFinished { stage, name: "a\u{9b}" }, start);
+        state.take(Event::Finished { stage }, start);
+        state.take(Event::Warning { text: "late" }, start);
+        insta::assert_snapshot!(String::from_utf8(state.out).unwrap(), @r#"
+        {"event":"started","stage":"fetch","bytes":300}
+        {"event":"advanced","stage":"fetch","bytes":60,"done":60}
+        {"event":"advanced","stage":"fetch","bytes":180,"done":240}
+        {"event":"itemFinished","stage":"fetch","name":"a\u009b"}
+        {"event":"advanced","stage":"fetch","bytes":60,"done":300}
+        {"event":"finished","stage":"fetch"}
+        {"event":"warning","text":"late"}
+        "#);
+    }
+}
