@@ -82,9 +82,13 @@ impl ImageLayout {
 
     /// Stores a layer that holds `files`.
     pub fn layer(&self, family: Family, files: &[LayerFile]) -> io::Result<Layer> {
-        let tar = tar_of(files)?;
-        let compressed = if family == Family::OciZstd { zstd::encode_all(&tar[..], 3)? } else { gzip(&tar)? };
-        Ok(Layer { descriptor: self.add(family.layer(), &compressed)?, diff_id: Digest::of(&tar) })
+        self.layer_of_tar(family, &tar_of(files)?)
+    }
+
+    /// Stores a layer made of a tar that exists already.
+    pub fn layer_of_tar(&self, family: Family, tar: &[u8]) -> io::Result<Layer> {
+        let compressed = if family == Family::OciZstd { zstd::encode_all(tar, 3)? } else { gzip(tar)? };
+        Ok(Layer { descriptor: self.add(family.layer(), &compressed)?, diff_id: Digest::of(tar) })
     }
 
     /// Stores an image for one architecture (`amd64`, `arm64`) that starts `command`.
