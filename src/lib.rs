@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod error;
+pub mod fetch;
 pub mod oci;
 pub mod progress;
 pub mod secret;
