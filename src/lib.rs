@@ -4,6 +4,7 @@ pub mod build;
 pub mod bundle;
 pub mod cli;
 pub mod error;
+pub mod fetch;
 pub mod lock;
 pub mod oci;
 pub mod progress;

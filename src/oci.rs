@@ -2,5 +2,7 @@
 //! and the client side of the distribution API.
 
 pub mod digest;
+pub mod document;
 pub mod platform;
 pub mod reference;
+pub mod registry;

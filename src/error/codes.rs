@@ -49,6 +49,26 @@ codes! {
     LOCK_NAME = 204, Usage, "--update names something that is not in bundle.yaml";
     LOCK_MOVED = 205, BadInput, "something local is not what bundle.lock pins";
     LOCK_WRITE = 206, Precondition, "bundle.lock cannot be written";
+    FETCH_URL = 301, BadInput, "a URL cannot be used";
+    FETCH_CA_FILE = 302, BadInput, "a file of certificate authorities cannot be used";
+    FETCH_NO_CERTIFICATES = 303, Precondition, "this machine has no certificate authorities";
+    FETCH_PROXY = 304, Upstream, "a proxy is malformed or refuses to serve";
+    FETCH_CONNECT = 305, Upstream, "a server cannot be reached or breaks off";
+    FETCH_STALLED = 306, Upstream, "a server sends nothing or next to nothing";
+    FETCH_TLS = 307, Upstream, "the certificate of a server is not accepted, or it does not speak TLS";
+    FETCH_STATUS = 308, Upstream, "a server refuses a request";
+    FETCH_NOT_FOUND = 309, Upstream, "a server does not have what was asked for";
+    FETCH_REDIRECT = 310, Upstream, "a redirect is not followed";
+    FETCH_ANSWER = 311, Upstream, "the answer of a server makes no sense";
+    FETCH_LENGTH = 312, Upstream, "a server sends more or fewer bytes than it should";
+    FETCH_WEB_PAGE = 313, Upstream, "a web page, such as a login, came instead of what was asked for";
+    FETCH_UNAUTHORIZED = 314, Upstream, "a server wants credentials, or refuses those it got";
+    FETCH_REALM = 315, Upstream, "the token service of a registry is not one its credentials may be sent to";
+    FETCH_WAIT = 316, Upstream, "a server asks to wait longer than a build should";
+    CREDENTIALS_FILE = 317, BadInput, "a Docker config.json or auth.json is malformed";
+    CREDENTIAL_HELPER = 318, Precondition, "a credential helper failed";
+    OCI_DOCUMENT = 319, BadInput, "an image manifest or index is malformed or of an unsupported kind";
+    OCI_DIGEST_MISMATCH = 320, Corrupt, "a registry sent a manifest that does not have the digest asked for";
 
     CACHE_IO = 601, CouldNotCheck, "the cache cannot be read or written";
     NO_SPACE = 602, Precondition, "a disk has too little free space";

@@ -1,0 +1,122 @@
+//! The way through the places that hold the same bytes: each is asked as often as that makes sense, then the
+//! next. Mirrors get little patience, the origin all of it, and a mirror that is down is left out from then on.
+
+use super::client::Client;
+use super::failure::{Failure, Verdict};
+use super::location::Place;
+use super::retry::Attempts;
+use super::shown;
+use crate::error::{Code, Error, Result, codes};
+use crate::progress::Event;
+
+/// Attempts on a mirror, which has the origin behind it.
+const ATTEMPTS_ON_MIRROR: usize = 2;
+
+/// Where we are on the way.
+///
+/// ```ignore
+/// let mut tour = Tour::new(&client, "blob sha256:…", &places);
+/// loop {
+///     match attempt(tour.place()).await {
+///         Ok(value) => return Ok(value),
+///         Err(failure) => tour.failed(failure).await?,
+///     }
+/// }
+/// ```
+pub(crate) struct Tour<'a> {
+    client: &'a Client,
+    name: &'a str,
+    place: &'a Place,
+    /// The places still to come.
+    ahead: &'a [Place],
+    attempts: Attempts<'a>,
+    /// What went wrong at each place that was given up.
+    given_up: Vec<String>,
+}
+
+impl<'a> Tour<'a> {
+    /// A way through `places`, which must not be empty, to `name`.
+    pub(crate) fn new(client: &'a Client, name: &'a str, places: &'a [Place]) -> Result<Self> {
+        let (place, ahead) = next_usable(client, places).ok_or_else(|| {
+            Error::new(codes::INTERNAL, format!("{} has no place to be fetched from", shown::printable(name)))
+        })?;
+        let attempts = attempts(client, ahead);
+        Ok(Tour { client, name, place, ahead, attempts, given_up: Vec::new() })
+    }
+
+    /// The place to ask now.
+    pub(crate) fn place(&self) -> &'a Place {
+        self.place
+    }
+
+    /// Something was achieved, so earlier failures do not count any more.
+    pub(super) fn progressed(&mut self) {
+        self.attempts.reset();
+    }
+
+    /// Takes note that the current place failed, and waits or moves on. Fails when the way has ended.
+    pub(crate) async fn failed(&mut self, failure: Failure) -> Result<()> {
+        let Err(last) = self.attempts.after(failure).await else { return Ok(()) };
+        if last.verdict == Verdict::Never {
+            return Err(last.error);
+        }
+        match next_usable(self.client, self.ahead) {
+            Some((place, ahead)) => {
+                self.leave(&last.error);
+                (self.place, self.ahead) = (place, ahead);
+                self.attempts = attempts(self.client, ahead);
+                Ok(())
+            }
+            None => Err(self.summary(last.error)),
+        }
+    }
+
+    /// Leaves a mirror, for the rest of the run if the fault is its own.
+    fn leave(&mut self, error: &Error) {
+        let mirror = shown::authority(&self.place.url);
+        if is_out_of_order(error.code()) && self.client.avoid(&mirror) {
+            let text = format!("mirror {mirror} is not asked any more: {error}");
+            self.client.progress().event(Event::Warning { text: &text });
+        }
+        self.given_up.push(format!("{mirror}: {error}"));
+    }
+
+    fn summary(&self, last: Error) -> Error {
+        if self.given_up.is_empty() {
+            return last;
+        }
+        let places = self.given_up.len() + 1;
+        let message =
+            format!("{} could not be fetched from any of {places} servers", shown::printable(self.name));
+        let mut summary = Error::new(last.code(), message);
+        for line in &self.given_up {
+            summary = summary.with_detail(line);
+        }
+        summary = summary.with_detail(format!("{}: {last}", shown::authority(&self.place.url)));
+        if let Some(help) = last.help() {
+            summary = summary.with_help(help);
+        }
+        summary.with_source(last)
+    }
+}
+
+/// The first place worth asking and those behind it. The last one always is.
+fn next_usable<'a>(client: &Client, places: &'a [Place]) -> Option<(&'a Place, &'a [Place])> {
+    let (place, ahead) = places.split_first()?;
+    if !ahead.is_empty() && client.avoids(&shown::authority(&place.url)) {
+        return next_usable(client, ahead);
+    }
+    Some((place, ahead))
+}
+
+fn attempts<'a>(client: &'a Client, ahead: &[Place]) -> Attempts<'a> {
+    let policy = client.settings().retry;
+    let most = if ahead.is_empty() { policy.attempts } else { policy.attempts.min(ATTEMPTS_ON_MIRROR) };
+    Attempts::new(policy, most, client.progress())
+}
+
+/// Whether an error says that a server is of no use at all, rather than lacking one thing.
+fn is_out_of_order(code: Code) -> bool {
+    [codes::FETCH_CONNECT, codes::FETCH_STALLED, codes::FETCH_TLS, codes::FETCH_WEB_PAGE, codes::FETCH_STATUS]
+        .contains(&code)
+}
