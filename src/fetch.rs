@@ -36,6 +36,7 @@ mod redirect;
 mod retry;
 mod settings;
 mod shown;
+mod size;
 mod stall;
 mod tls;
 mod token;

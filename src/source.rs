@@ -2,6 +2,11 @@
 //! entry into blobs that can be fetched.
 
 pub mod archive;
+pub mod file;
+pub mod gather;
+pub mod image;
+pub mod k3s;
 pub mod layout;
 pub mod local;
 pub mod secrets;
+pub mod shelf;

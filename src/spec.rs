@@ -34,6 +34,11 @@ pub fn parse(text: &[u8], file_name: &str, directory: &Path) -> Result<Spec> {
     check::spec(&source, directory, &raw)
 }
 
+/// Whether `text` is a release tag of k3s: `vMAJOR.MINOR.PATCH[-rcN]+k3sN`.
+pub fn is_k3s_version(text: &str) -> bool {
+    check::is_k3s_version(text)
+}
+
 /// The JSON Schema of `bundle.yaml` (draft 2020-12), for editors. It is a little more lenient than
 /// [`parse`], which sees more than a schema can say.
 pub fn schema() -> serde_json::Value {

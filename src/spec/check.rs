@@ -7,6 +7,7 @@ mod bundle;
 mod file;
 mod image;
 mod k3s;
+pub(super) use k3s::is_tag as is_k3s_version;
 mod name;
 mod registry;
 mod text;

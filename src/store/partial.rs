@@ -58,6 +58,16 @@ impl Partial {
         Ok(())
     }
 
+    /// Digest of the bytes that are there.
+    pub fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// Gives up the unfinished file, because the blob came another way.
+    pub fn discard(self) -> Result<()> {
+        fs::remove_file(&self.path).map_err(|error| cannot("the cache cannot be written", error))
+    }
+
     /// Ends the blob: checks its digest and gives it its name in the cache.
     ///
     /// # Errors

@@ -1,4 +1,6 @@
 //! Tests of the real binary: what it prints, where it prints it, and how it ends.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod generated;
 mod hostile;

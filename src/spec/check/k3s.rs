@@ -75,7 +75,8 @@ fn channel(source: &Source<'_>, value: &Text) -> Result<String> {
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
 }
 
-fn is_tag(text: &str) -> bool {
+/// Whether `text` is a release tag: `vMAJOR.MINOR.PATCH[-rcN]+k3sN`.
+pub(in crate::spec) fn is_tag(text: &str) -> bool {
     let parse = || {
         let (version, build) = text.strip_prefix('v')?.split_once('+')?;
         let (version, candidate) = match version.split_once("-rc") {
