@@ -6,3 +6,4 @@ pub mod oci;
 pub mod progress;
 pub mod secret;
 pub mod spec;
+pub mod trust;
