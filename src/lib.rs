@@ -12,4 +12,5 @@ pub mod secret;
 pub mod source;
 pub mod spec;
 pub mod store;
+pub mod trust;
 pub mod ui;

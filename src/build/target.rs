@@ -70,7 +70,7 @@ impl VolumeSize {
 
 fn beyond_fat(asked: &str) -> Error {
     Error::new(
-        codes::VOLUME_SIZE,
+        codes::TARGET_LIMIT,
         format!("the target is FAT, whose files end at 4 GiB - 1; asked was {asked}"),
     )
     .with_help("leave `--volume-size` out, or give at most 4294967295")
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(VolumeSize::Limit(1 << 20).limit(FAT).unwrap(), Some(1 << 20));
         assert_eq!(VolumeSize::Limit(FAT32_FILE_LIMIT).limit(FAT).unwrap(), Some(4_294_966_784));
         for size in [VolumeSize::Unlimited, VolumeSize::Limit(FAT32_FILE_LIMIT + 1)] {
-            assert_eq!(size.limit(FAT).unwrap_err().code(), codes::VOLUME_SIZE);
+            assert_eq!(size.limit(FAT).unwrap_err().code(), codes::TARGET_LIMIT);
         }
     }
 

@@ -49,6 +49,7 @@ codes! {
     LOCK_NAME = 204, Usage, "--update names something that is not in bundle.yaml";
     LOCK_MOVED = 205, BadInput, "something local is not what bundle.lock pins";
     LOCK_WRITE = 206, Precondition, "bundle.lock cannot be written";
+
     FETCH_URL = 301, BadInput, "a URL cannot be used";
     FETCH_CA_FILE = 302, BadInput, "a file of certificate authorities cannot be used";
     FETCH_NO_CERTIFICATES = 303, Precondition, "this machine has no certificate authorities";
@@ -70,14 +71,52 @@ codes! {
     OCI_DOCUMENT = 319, BadInput, "an image manifest or index is malformed or of an unsupported kind";
     OCI_DIGEST_MISMATCH = 320, Corrupt, "a registry sent a manifest that does not have the digest asked for";
 
+    BUNDLE_PATH = 401, Usage, "there is no bundle at the path, or more than one";
+    BUNDLE_FOREIGN = 402, BadInput, "the file is not a bundle";
+    BUNDLE_NEWER = 403, BadInput, "the bundle needs a newer airlock";
+    MANIFEST_SYNTAX = 404, BadInput, "the manifest is not well-formed";
+    MANIFEST_VALUE = 405, BadInput, "the manifest breaks a rule of the format";
+    MANIFEST_TOO_LARGE = 406, BadInput, "the manifest is larger than the format allows";
+    BUNDLE_FRAME = 407, Corrupt, "a header, padding or trailer of a volume is damaged";
+    VOLUME_MISSING = 408, Corrupt, "a volume of the bundle is missing";
+    VOLUME_FOREIGN = 409, Corrupt, "a volume belongs to another bundle";
+    VOLUME_DUPLICATE = 410, Corrupt, "a volume is there twice";
+    VOLUME_LENGTH = 411, Corrupt, "a volume is shorter or longer than it should be";
+    BLOB_DAMAGED = 412, Corrupt, "the bytes of a blob are not what their digest says";
+    BUNDLE_DAMAGED = 413, Corrupt, "the bundle is damaged";
+    BUNDLE_CHANGED = 414, Corrupt, "the bundle was changed or replaced while it was read";
+    BUNDLE_READ = 415, CouldNotCheck, "the bundle cannot be read";
+    ARTIFACT_UNKNOWN = 416, Usage, "the bundle has no such artifact";
+    VOLUME_SIZE = 417, Usage, "the volume size cannot be used for this bundle";
+
+    SIGNATURE_MISSING = 501, Untrusted, "the bundle is not signed";
+    SIGNER_UNKNOWN = 502, Untrusted, "the signature is of a key that is not trusted";
+    SIGNATURE_PURPOSE = 503, Untrusted, "the signature was made for another purpose";
+    SIGNATURE_INVALID = 504, Untrusted, "the signature does not belong to these bytes";
+    SIGNATURE_COUNT = 505, Untrusted, "too few trusted keys have signed";
+    KEY_REVOKED = 506, Untrusted, "the signature is of a revoked key";
+    SERIAL_OLDER = 507, Rollback, "the bundle is older than what is required";
+    ALLOWED_SIGNERS = 508, BadInput, "the list of allowed signers cannot be used";
+    REVOKED_KEYS = 509, BadInput, "the list of revoked keys cannot be used";
+    THRESHOLD = 510, BadInput, "the number of required signatures makes no sense";
+    PUBLIC_KEY = 511, BadInput, "a public key cannot be used";
+    PRIVATE_KEY = 512, BadInput, "a private key cannot be used";
+    PRIVATE_KEY_MODE = 513, Precondition, "a private key file can be read by others";
+    PRIVATE_KEY_LOCKED = 514, Precondition, "the passphrase does not open the private key";
+    AGENT = 515, Precondition, "the ssh-agent cannot be used";
+    AGENT_KEY = 516, Precondition, "the ssh-agent does not hold the key";
+
     CACHE_IO = 601, CouldNotCheck, "the cache cannot be read or written";
     NO_SPACE = 602, Precondition, "a disk has too little free space";
     LOCK_BUSY = 603, Busy, "another airlock process is working on the same thing";
     WRONG_DIGEST = 604, Corrupt, "bytes received do not have the digest that was asked for";
-    VOLUME_SIZE = 620, Usage, "the target's file system cannot hold volumes of that size";
+    TARGET_EXISTS = 605, Precondition, "the target exists already";
+    TARGET_WRITE = 606, CouldNotCheck, "the target cannot be written";
+    TARGET_LIMIT = 620, Usage, "the target's file system cannot hold volumes of that size";
     TARGET_IO = 621, CouldNotCheck, "the target directory cannot be read or written";
     TARGET_CHANGED = 622, Corrupt, "the medium does not give back what was written to it";
     INSTALLER = 623, Precondition, "the airlock program for a platform is missing";
+
     SOURCE_CHANGED = 701, BadInput, "a local file changed while the bundle was built";
     SOURCE_READ = 702, BadInput, "a local file or archive cannot be read";
     SOURCE_FORMAT = 703, BadInput, "a local image archive is not what its name says";
