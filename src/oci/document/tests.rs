@@ -73,7 +73,7 @@ fn the_media_type_comes_from_the_document_the_server_or_the_form() {
 /// A document that is wrong in one way, how it was served, the exit status and a part of the message.
 fn with(base: Value, member: &str, value: Value) -> Value {
     let mut document = base;
-    *document.pointer_mut(member).map_or_else(|| panic!("no {member}"), |place| place) = value;
+    *document.pointer_mut(member).unwrap_or_else(|| panic!("no {member}")) = value;
     document
 }
 
