@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::files;
+use super::signals::Signal;
 use crate::error::{Error, Result, codes};
 use crate::secret::Secret;
 
@@ -51,10 +52,11 @@ impl Prompt {
         if let Ok(terminal) = fs_err::File::open("/dev/tty") {
             *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(&terminal).ok();
         }
-        let answer = rpassword::prompt_password(question).map_err(|error| {
-            Error::new(codes::NO_TERMINAL, "the passphrase could not be read from the terminal")
+        let answer = rpassword::prompt_password(question).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => Signal::Interrupt.error(),
+            _ => Error::new(codes::NO_TERMINAL, "the passphrase could not be read from the terminal")
                 .with_help("give `--passphrase-file FILE` instead")
-                .with_source(error)
+                .with_source(error),
         });
         self.restore_terminal();
         answer.map(Secret::new)
