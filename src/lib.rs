@@ -7,4 +7,5 @@ pub mod oci;
 pub mod progress;
 pub mod secret;
 pub mod spec;
+pub mod trust;
 pub mod ui;

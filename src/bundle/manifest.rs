@@ -3,6 +3,10 @@
 //! The bytes that were signed are kept and verified as they are; parsing happens after the signature
 //! check, and nothing is ever serialised a second time to be compared or signed.
 
+mod artifact;
+mod parse;
+mod validate;
+
 use serde::{Deserialize, Serialize};
 
 use crate::oci::digest::Digest;
@@ -10,6 +14,9 @@ use crate::oci::platform::Platform;
 
 /// Value of `format` in every manifest of this version.
 pub const FORMAT: &str = "airlock.manifest.v1";
+
+/// The largest manifest in bytes; larger ones are refused before memory is taken for them.
+pub const MAX_LENGTH: u64 = 64 * 1024 * 1024;
 
 /// The signed description of a bundle. A pure function of the lock and of the bytes it pins: it says
 /// nothing about the medium, so the same lock gives the same manifest on every stick.

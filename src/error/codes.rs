@@ -28,7 +28,7 @@ codes! {
     FILE_READ = 9, BadInput, "a file named on the command line cannot be read";
     FILE_WRITE = 10, Precondition, "a file cannot be written";
     FILE_EXISTS = 11, Precondition, "a file is there already and is not overwritten";
-    PASSPHRASE = 12, Usage, "a passphrase is empty, too long, or was typed differently the second time";
+    NEW_PASSPHRASE = 12, Usage, "a passphrase is empty, or was typed differently the second time";
 
     SPEC_SYNTAX = 101, BadInput, "bundle.yaml is not well-formed YAML";
     SPEC_UNKNOWN_KEY = 102, BadInput, "bundle.yaml has a key that airlock does not know";
@@ -43,7 +43,44 @@ codes! {
     DIGEST = 111, BadInput, "a digest is malformed or of an unsupported algorithm";
     PLATFORM = 112, BadInput, "a platform is malformed or not supported";
 
+    BUNDLE_PATH = 401, Usage, "there is no bundle at the path, or more than one";
+    BUNDLE_FOREIGN = 402, BadInput, "the file is not a bundle";
+    BUNDLE_NEWER = 403, BadInput, "the bundle needs a newer airlock";
+    MANIFEST_SYNTAX = 404, BadInput, "the manifest is not well-formed";
+    MANIFEST_VALUE = 405, BadInput, "the manifest breaks a rule of the format";
+    MANIFEST_TOO_LARGE = 406, BadInput, "the manifest is larger than the format allows";
+    BUNDLE_FRAME = 407, Corrupt, "a header, padding or trailer of a volume is damaged";
+    VOLUME_MISSING = 408, Corrupt, "a volume of the bundle is missing";
+    VOLUME_FOREIGN = 409, Corrupt, "a volume belongs to another bundle";
+    VOLUME_DUPLICATE = 410, Corrupt, "a volume is there twice";
+    VOLUME_LENGTH = 411, Corrupt, "a volume is shorter or longer than it should be";
+    BLOB_DAMAGED = 412, Corrupt, "the bytes of a blob are not what their digest says";
+    BUNDLE_DAMAGED = 413, Corrupt, "the bundle is damaged";
+    BUNDLE_CHANGED = 414, Corrupt, "the bundle was changed or replaced while it was read";
+    BUNDLE_READ = 415, CouldNotCheck, "the bundle cannot be read";
+    ARTIFACT_UNKNOWN = 416, Usage, "the bundle has no such artifact";
+    VOLUME_SIZE = 417, Usage, "the volume size cannot be used for this bundle";
+
+    SIGNATURE_MISSING = 501, Untrusted, "the bundle is not signed";
+    SIGNER_UNKNOWN = 502, Untrusted, "the signature is of a key that is not trusted";
+    SIGNATURE_PURPOSE = 503, Untrusted, "the signature was made for another purpose";
+    SIGNATURE_INVALID = 504, Untrusted, "the signature does not belong to these bytes";
+    SIGNATURE_COUNT = 505, Untrusted, "too few trusted keys have signed";
+    KEY_REVOKED = 506, Untrusted, "the signature is of a revoked key";
+    SERIAL_OLDER = 507, Rollback, "the bundle is older than what is required";
+    ALLOWED_SIGNERS = 508, BadInput, "the list of allowed signers cannot be used";
+    REVOKED_KEYS = 509, BadInput, "the list of revoked keys cannot be used";
+    THRESHOLD = 510, BadInput, "the number of required signatures makes no sense";
+    PUBLIC_KEY = 511, BadInput, "a public key cannot be used";
+    PRIVATE_KEY = 512, BadInput, "a private key cannot be used";
+    PRIVATE_KEY_MODE = 513, Precondition, "a private key file can be read by others";
+    PASSPHRASE = 514, Precondition, "the passphrase does not open the private key";
+    AGENT = 515, Precondition, "the ssh-agent cannot be used";
+    AGENT_KEY = 516, Precondition, "the ssh-agent does not hold the key";
+
     CACHE_IO = 601, CouldNotCheck, "the cache cannot be read or written";
     NO_SPACE = 602, Precondition, "a disk has too little free space";
     LOCK_BUSY = 603, Busy, "another airlock process is working on the same thing";
+    TARGET_EXISTS = 605, Precondition, "the target exists already";
+    TARGET_WRITE = 606, CouldNotCheck, "the target cannot be written";
 }
