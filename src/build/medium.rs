@@ -60,6 +60,16 @@ impl Write for MediumFile {
     }
 }
 
+impl std::io::Seek for MediumFile {
+    /// Tells the position; going elsewhere is not supported, since everything is hashed in order.
+    fn seek(&mut self, position: std::io::SeekFrom) -> std::io::Result<u64> {
+        match position {
+            std::io::SeekFrom::Current(0) => Ok(self.hasher.length()),
+            _ => Err(std::io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
 /// A thread that keeps the medium busy while the next stretch is being written.
 struct Syncer {
     requests: SyncSender<()>,

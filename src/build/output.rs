@@ -79,17 +79,18 @@ pub async fn build(
     let fingerprint = signer.map(|signer| signer.public_key().fingerprint());
     let writer = VolumeWriter::new(&plan.manifest, &head.manifest, head.signature.as_deref(), head.limit)?;
     let expected = expected(&plan, &head, &writer, directory);
+    let size = expected.arrangement.total_length();
     if existing::is_complete(&expected, signer.map(Signer::public_key), progress.as_ref())? {
         return Ok(Outcome {
             volumes: expected.volumes,
-            size: expected.size,
+            size,
             unchanged: true,
             cost: Cost::default(),
             signer: fingerprint,
         });
     }
     remove_leftovers(directory, &expected.stem)?;
-    let needed = expected.size + expected.installers.iter().map(|installer| installer.size).sum::<u64>() + SLACK;
+    let needed = size + expected.installers.iter().map(|installer| installer.size).sum::<u64>() + SLACK;
     target::require_space(target.probe, directory, needed, "the bundle")?;
     let cut = cut_blobs(&plan, &writer);
     drop(writer);
@@ -105,14 +106,18 @@ pub async fn build(
         check(files.iter().chain(&small), progress.as_ref())?;
     }
     commit(directory, &files, &small, &expected)?;
-    Ok(Outcome { volumes: expected.volumes, size: expected.size, unchanged: false, cost, signer: fingerprint })
+    Ok(Outcome { volumes: expected.volumes, size, unchanged: false, cost, signer: fingerprint })
 }
 
 fn head(plan: &Plan, target: &Target<'_>, signer: Option<&dyn Signer>) -> Result<Head> {
-    let manifest = plan.manifest.to_bytes()?;
+    let manifest = plan.manifest.to_bytes();
     let signature = signer.map(|signer| sign(signer, MANIFEST_NAMESPACE, &manifest)).transpose()?;
     let file_system = target::look(target.probe, &target.directory)?;
-    Ok(Head { manifest, signature: signature.map(String::into_bytes), limit: target.volume_size.limit(file_system)? })
+    Ok(Head {
+        manifest,
+        signature: signature.map(String::into_bytes),
+        limit: target.volume_size.limit(file_system)?,
+    })
 }
 
 fn expected(plan: &Plan, head: &Head, writer: &VolumeWriter<'_>, directory: &Path) -> Expected {
@@ -130,10 +135,8 @@ fn expected(plan: &Plan, head: &Head, writer: &VolumeWriter<'_>, directory: &Pat
     Expected {
         directory: directory.to_owned(),
         volumes: (0..writer.volumes()).map(|index| directory.join(writer.file_name(index))).collect(),
-        size: writer.arrangement().total_length(),
-        volume_size: head.limit,
+        arrangement: writer.arrangement().clone(),
         manifest: head.manifest.clone(),
-        signature: head.signature.clone(),
         installers: installers.collect(),
         stem,
     }
@@ -161,7 +164,9 @@ fn lock(directory: &Path) -> Result<fs::File> {
 fn remove_leftovers(directory: &Path, stem: &str) -> Result<()> {
     for entry in list(directory)? {
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ours = name.starts_with(&format!("{stem}.")) || name.starts_with("install") || name.starts_with("README.txt");
+        let ours = name.starts_with(&format!("{stem}."))
+            || name.starts_with("install")
+            || name.starts_with("README.txt");
         if ours && name.ends_with(".partial") {
             fs::remove_file(&entry).map_err(|error| failed("remove", &entry, error))?;
         }
@@ -178,7 +183,10 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>> {
 /// The blobs that lie in more than one piece.
 fn cut_blobs(plan: &Plan, writer: &VolumeWriter<'_>) -> Vec<Digest> {
     let blobs = plan.manifest.blobs.iter().enumerate();
-    blobs.filter(|(index, _)| writer.arrangement().extents(*index).len() > 1).map(|(_, blob)| blob.digest).collect()
+    blobs
+        .filter(|(index, _)| writer.arrangement().extents(*index).len() > 1)
+        .map(|(_, blob)| blob.digest)
+        .collect()
 }
 
 /// Wakes the writing thread when the build is given up at whatever point.
@@ -207,7 +215,8 @@ async fn fetch_and_write(
         let (plan, head, cache) = (plan.clone(), head.clone(), gatherer.cache().clone());
         let (directory, board, progress) = (directory.to_owned(), board.clone(), progress.clone());
         tokio::task::spawn_blocking(move || {
-            let writer = VolumeWriter::new(&plan.manifest, &head.manifest, head.signature.as_deref(), head.limit)?;
+            let writer =
+                VolumeWriter::new(&plan.manifest, &head.manifest, head.signature.as_deref(), head.limit)?;
             volumes::write(&writer, &directory, &plan, &cache, &board, progress.as_ref())
         })
     };
@@ -222,7 +231,9 @@ async fn fetch_and_write(
     let writing = async {
         let outcome = writing
             .await
-            .map_err(|error| Error::new(codes::INTERNAL, "the writing thread ended unexpectedly").with_source(error))
+            .map_err(|error| {
+                Error::new(codes::INTERNAL, "the writing thread ended unexpectedly").with_source(error)
+            })
             .and_then(|outcome| outcome);
         match &outcome {
             Ok(_) => progress.event(Event::Finished { stage: Stage::Write }),
@@ -248,8 +259,11 @@ fn write_installer(plan: &Plan, installer: &Written) -> Result<Written> {
     std::io::copy(&mut reader, &mut file).map_err(|error| failed("write", &path, error))?;
     let (digest, size) = file.finish()?;
     if digest != installer.digest {
-        return Err(Error::new(codes::SOURCE_CHANGED, format!("{} changed during the build", source.display()))
-            .with_help("run the build again"));
+        return Err(Error::new(
+            codes::SOURCE_CHANGED,
+            format!("{} changed during the build", source.display()),
+        )
+        .with_help("run the build again"));
     }
     medium::make_executable(&path)?;
     Ok(Written { path: installer.path.clone(), digest, size })
@@ -271,7 +285,10 @@ fn write_sidecars(
     if let Some(signer) = signer {
         small.push((format!("{stem}.sha256.sig"), sign(signer, CHECKSUMS_NAMESPACE, sums.as_bytes())?));
     }
-    small.push(("README.txt".to_owned(), sidecar::readme(&plan.manifest, &listed, fingerprint.as_deref(), cut)));
+    small.push((
+        "README.txt".to_owned(),
+        sidecar::readme(&plan.manifest, &listed, fingerprint.as_deref(), cut),
+    ));
     let write = |(name, text): (String, String)| {
         let path = directory.join(name);
         medium::write_small(&temporary(&path), text.as_bytes())?;
@@ -295,11 +312,16 @@ fn check<'a>(files: impl Iterator<Item = &'a Written> + Clone, progress: &dyn Pr
     Ok(())
 }
 
-/// Gives every file its name, and afterwards removes what belonged to the bundle that was replaced.
+/// Gives every file its name, volume 1 last, and afterwards removes what belonged to the bundle that was
+/// replaced. `volumes` are among `files`.
 fn commit(directory: &Path, files: &[Written], small: &[Written], expected: &Expected) -> Result<()> {
-    for file in files.iter().chain(small) {
-        fs::rename(temporary(&file.path), &file.path).map_err(|error| failed("rename", &file.path, error))?;
-    }
+    let rename = |file: &Written| {
+        fs::rename(temporary(&file.path), &file.path).map_err(|error| failed("rename", &file.path, error))
+    };
+    let is_first = |file: &&Written| expected.volumes.first() == Some(&file.path);
+    small.iter().chain(files.iter().filter(|file| !is_first(file))).try_for_each(rename)?;
+    medium::sync_directory(directory)?;
+    files.iter().filter(is_first).try_for_each(rename)?;
     medium::sync_directory(directory)?;
     let keep: Vec<&Path> = files.iter().chain(small).map(|file| file.path.as_path()).collect();
     for entry in list(directory)? {

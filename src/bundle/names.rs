@@ -19,6 +19,11 @@ pub fn signature_file(stem: &str, key: &str) -> String {
     format!("{stem}.{key}.sig")
 }
 
+/// Whether `file_name` is a volume or an additional signature of the bundle with this stem.
+pub fn belongs_to(file_name: &str, stem: &str) -> bool {
+    stem_of(file_name) == Some(stem) || is_signature_of(file_name, stem)
+}
+
 /// The stem of a volume's file name: what precedes `.tar` or `.K-of-N.tar`.
 pub(super) fn stem_of(file_name: &str) -> Option<&str> {
     let base = file_name.strip_suffix(".tar")?;
