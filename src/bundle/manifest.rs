@@ -7,6 +7,8 @@ mod artifact;
 mod parse;
 mod validate;
 
+pub(super) use parse::{UPDATE, check_length};
+
 use serde::{Deserialize, Serialize};
 
 use crate::oci::digest::Digest;
