@@ -22,6 +22,11 @@ pub(super) struct Prompt {
 }
 
 impl Prompt {
+    /// Asks for the passphrase of an existing key.
+    pub(super) fn passphrase(&self, key: &Path) -> Result<Secret<String>> {
+        self.ask(&format!("Passphrase of {}: ", files::shown(key)))
+    }
+
     /// Asks for a new passphrase, twice.
     pub(super) fn new_passphrase(&self) -> Result<Secret<String>> {
         let passphrase = self.ask("Passphrase of the new key: ")?;
