@@ -134,7 +134,10 @@ impl<'de> Deserialize<'de> for ImageEntry {
             type Value = ImageEntry;
 
             fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("an image reference, or a map with `image: REFERENCE`")
+                formatter.write_str(
+                    "an image reference, or a map with `image: REFERENCE`; \
+                     for example `- docker.io/library/busybox:1.36`",
+                )
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ImageEntry, E> {

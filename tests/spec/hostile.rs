@@ -62,7 +62,8 @@ fn ten_thousand_levels_do_not_overflow_the_stack() {
 
 #[test]
 fn the_size_is_checked_before_anything_is_parsed() {
-    let text = vec![b'['; 200 * 1024 * 1024];
+    // Zeroed pages cost no memory until they are read.
+    let text = vec![0; 200 * 1024 * 1024];
     let start = Instant::now();
     let error = spec::parse(&text, "bundle.yaml", Path::new("")).expect_err("too large");
     assert!(start.elapsed() < LIMIT);

@@ -150,9 +150,9 @@ fn mode(source: &Source<'_>, value: &Text) -> Result<u32> {
     };
     match u32::from_str_radix(text, 8) {
         Ok(mode) if digits && mode <= 0o777 => Ok(mode),
-        Ok(_) if digits => fault(
+        Ok(mode) if digits => fault(
             "setuid, setgid and sticky bits do not travel",
-            "write the last three digits only, such as `\"0755\"`",
+            &format!("write `mode: \"{:04o}\"`", mode & 0o777),
         ),
         _ => fault(
             "it is not octal",

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
 use crate::spec::raw::{ImageDetails, ImageEntry, Text};
@@ -12,7 +13,7 @@ use crate::spec::yaml::Located;
 use crate::spec::{Image, ImageSource};
 
 use super::Check;
-use super::text::{parsed, text};
+use super::text::{located, parsed, text};
 
 /// All images. `bundle_platforms` is `None` if those of the bundle are themselves wrong; a problem among the
 /// images is found all the same.
@@ -91,6 +92,10 @@ fn parse_reference(source: &Source<'_>, value: &Text) -> Result<Reference> {
         return Err(source
             .error(codes::IMAGE_REFERENCE, message, &value.span, "")
             .with_help("delete everything up to `@`, and give the credentials to `docker login` instead"));
+    }
+    // Its own grammar says only that something is wrong; a digest cut short deserves a better word.
+    if let Some((_, digest)) = text(source, value)?.split_once('@') {
+        located(source, value, digest.parse::<Digest>())?;
     }
     parsed(source, value)
 }
