@@ -35,14 +35,14 @@ impl<'a> Source<'a> {
 
     /// The place of `span`. Ranges outside the text are moved into it.
     pub fn location(&self, span: &Range<usize>, label: &str) -> Location {
-        let start = self.boundary(span.start);
+        let start = boundary(self.text, span.start);
         let line = self.line(start);
         let line_start = self.line_starts[line - 1];
         Location {
             file: self.file.to_owned(),
             line,
             column: self.text[line_start..start].chars().count() + 1,
-            snippet: Some(self.snippet(start..self.boundary(span.end).max(start), line_start, label)),
+            snippet: Some(self.snippet(start..boundary(self.text, span.end).max(start), line_start, label)),
         }
     }
 
@@ -57,10 +57,6 @@ impl<'a> Source<'a> {
         let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
         let before = self.text[start..].chars().take(column.saturating_sub(1));
         start + before.map(char::len_utf8).sum::<usize>()
-    }
-
-    fn boundary(&self, offset: usize) -> usize {
-        self.text.floor_char_boundary(offset)
     }
 
     /// The lines around `line_start`; an underline never leaves the line it starts in.
@@ -86,25 +82,28 @@ impl<'a> Source<'a> {
     }
 }
 
+/// The last character boundary at or before `offset`.
+fn boundary(text: &str, offset: usize) -> usize {
+    // 0 is always a boundary.
+    (0..=offset.min(text.len())).rev().find(|offset| text.is_char_boundary(*offset)).unwrap_or(0)
+}
+
 /// The part of a line that is shown, and the underline relative to it.
 fn window(line: &str, span: Range<usize>) -> (Range<usize>, Range<usize>) {
-    let start = line.floor_char_boundary(span.start);
-    let mut end = line.ceil_char_boundary(span.end).max(start);
+    let start = boundary(line, span.start);
+    let mut end = boundary(line, span.end).max(start);
     if start == end {
         end += line[start..].chars().next().map_or(0, char::len_utf8);
     }
-    let from = if line.len() <= LINE_WINDOW {
-        0
-    } else {
-        line.floor_char_boundary(start.saturating_sub(LINE_WINDOW / 2))
-    };
-    let to = line.floor_char_boundary(from + LINE_WINDOW).max(start);
+    let from =
+        if line.len() <= LINE_WINDOW { 0 } else { boundary(line, start.saturating_sub(LINE_WINDOW / 2)) };
+    let to = boundary(line, from + LINE_WINDOW).max(start);
     (from..to, start - from..end.min(to) - from)
 }
 
 fn clipped(line: &str) -> String {
     let mut line = masked(line);
-    line.truncate(line.floor_char_boundary(LINE_WINDOW));
+    line.truncate(boundary(&line, LINE_WINDOW));
     line
 }
 
@@ -132,6 +131,11 @@ fn masked(text: &str) -> String {
         }
     };
     text.char_indices().map(mask).collect()
+}
+
+/// Whether `text` holds what looks like a user name and password before an `@`.
+pub(super) fn has_credentials(text: &str) -> bool {
+    !credentials(text).is_empty()
 }
 
 /// Where words of `text` hold user information: `//user:password@host` or `user:password@host`.

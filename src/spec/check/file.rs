@@ -40,7 +40,7 @@ fn file(check: &mut Check<'_>, entry: &Located<raw::FileEntry>) -> Option<FileEn
     let to = check.keep(destination(source, entry, is_glob));
     let mode = check.optional(raw.mode.as_ref(), mode);
     let digest = check.optional(raw.sha256.as_ref(), sha256);
-    if let (true, Some(value)) = (is_glob, &raw.sha256) {
+    if let (true, Some(value)) = (is_glob, raw.sha256.as_ref()) {
         check.keep::<()>(Err(source
             .error(codes::SPEC_VALUE, "`sha256` cannot be given for a glob", &value.span, "")
             .with_help(
@@ -58,7 +58,7 @@ fn file(check: &mut Check<'_>, entry: &Located<raw::FileEntry>) -> Option<FileEn
 }
 
 fn file_source(source: &Source<'_>, entry: &Located<raw::FileEntry>) -> Result<FileSource> {
-    match (&entry.value.url, &entry.value.path) {
+    match (entry.value.url.as_ref(), entry.value.path.as_ref()) {
         (Some(value), None) => url::url(source, value).map(FileSource::Url),
         (None, Some(value)) => glob_or_path(source, value).map(FileSource::Path),
         (None, None) => Err(source
@@ -99,7 +99,7 @@ fn has_glob(path: &str) -> bool {
 
 /// An absolute, normalised path; for a glob a directory with `/` at its end.
 fn destination(source: &Source<'_>, entry: &Located<raw::FileEntry>, is_glob: bool) -> Result<String> {
-    let Some(value) = &entry.value.to else {
+    let Some(value) = entry.value.to.as_ref() else {
         return Err(source
             .error(codes::SPEC_MISSING, "an entry of `files` does not say where to put it", &entry.span, "")
             .with_help("add `to: /opt/site/FILE`, an absolute path on the node"));
@@ -150,9 +150,9 @@ fn mode(source: &Source<'_>, value: &Text) -> Result<u32> {
     };
     match u32::from_str_radix(text, 8) {
         Ok(mode) if digits && mode <= 0o777 => Ok(mode),
-        Ok(_) if digits => fault(
+        Ok(mode) if digits => fault(
             "setuid, setgid and sticky bits do not travel",
-            "write the last three digits only, such as `\"0755\"`",
+            &format!("write `mode: \"{:04o}\"`", mode & 0o777),
         ),
         _ => fault(
             "it is not octal",

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
-use crate::spec::raw::{self, ImageDetails, ImageEntry, Text};
-use crate::spec::source::{Source, printable};
+use crate::spec::raw::{ImageDetails, ImageEntry, Text};
+use crate::spec::source::{Source, has_credentials, printable};
 use crate::spec::yaml::Located;
 use crate::spec::{Image, ImageSource};
 
 use super::Check;
-use super::text::{parsed, text};
+use super::text::{located, parsed, text};
 
 /// All images. `bundle_platforms` is `None` if those of the bundle are themselves wrong; a problem among the
 /// images is found all the same.
@@ -40,7 +41,7 @@ fn image(
     match &entry.value {
         ImageEntry::Reference(reference) => {
             let text = Located { value: reference.clone(), span: entry.span.clone() };
-            let reference = check.keep(parsed(check.source, &text));
+            let reference = check.keep(parse_reference(check.source, &text));
             let platforms = bundle_platforms.unwrap_or_default().to_vec();
             Some(Image {
                 reference: reference?,
@@ -53,7 +54,7 @@ fn image(
         ImageEntry::Detailed(details) => {
             let reference = reference(check, entry, details);
             let source = check.optional(details.from.as_ref(), image_source);
-            let platforms = match &details.platforms {
+            let platforms = match details.platforms.as_ref() {
                 Some(list) => subset(check, list, bundle_platforms),
                 None => Some(bundle_platforms.unwrap_or_default().to_vec()),
             };
@@ -74,13 +75,29 @@ fn reference(
     details: &ImageDetails,
 ) -> Option<Reference> {
     let source = check.source;
-    let result = match &details.image {
-        Some(text) => parsed(source, text),
+    let result = match details.image.as_ref() {
+        Some(text) => parse_reference(source, text),
         None => Err(source
             .error(codes::SPEC_MISSING, "an entry of `images` does not say which image", &entry.span, "")
             .with_help("add `image: REFERENCE`, for example `image: docker.io/library/busybox:1.36`")),
     };
     check.keep(result)
+}
+
+fn parse_reference(source: &Source<'_>, value: &Text) -> Result<Reference> {
+    // The error of `Reference` quotes its text whole, which is no good if there is a password in it.
+    if has_credentials(&value.value) {
+        let shown = printable(&value.value);
+        let message = format!("`{shown}` is not an image reference: it carries a user name or password");
+        return Err(source
+            .error(codes::IMAGE_REFERENCE, message, &value.span, "")
+            .with_help("delete everything up to `@`, and give the credentials to `docker login` instead"));
+    }
+    // Its own grammar says only that something is wrong; a digest cut short deserves a better word.
+    if let Some((_, digest)) = text(source, value)?.split_once('@') {
+        located(source, value, digest.parse::<Digest>())?;
+    }
+    parsed(source, value)
 }
 
 /// The platforms of one image: each must be one of the bundle's.
@@ -146,8 +163,8 @@ fn name(reference: &Reference) -> String {
 
 fn duplicate(source: &Source<'_>, entry: &Located<ImageEntry>, image: &Image, first: usize) -> Error {
     let span = match &entry.value {
-        ImageEntry::Detailed(raw::ImageDetails { image: Some(text), .. }) => &text.span,
-        _ => &entry.span,
+        ImageEntry::Detailed(details) => details.image.as_ref().map_or(&entry.span, |text| &text.span),
+        ImageEntry::Reference(_) => &entry.span,
     };
     let message = format!("image `{}` is listed twice, first on line {first}", name(&image.reference));
     let help = format!("delete the entry on line {first} or this one");

@@ -26,7 +26,7 @@ pub(super) fn k3s(check: &mut Check<'_>, raw: &Located<raw::K3s>) -> Option<K3s>
 }
 
 fn release(source: &Source<'_>, raw: &Located<raw::K3s>) -> Result<K3sRelease> {
-    match (&raw.value.version, &raw.value.channel) {
+    match (raw.value.version.as_ref(), raw.value.channel.as_ref()) {
         (Some(version), None) => tag(source, version).map(K3sRelease::Version),
         (None, Some(name)) => channel(source, name).map(K3sRelease::Channel),
         (None, None) => Err(source

@@ -53,13 +53,12 @@ fn fault(text: &str) -> Option<(&'static str, String)> {
             Some(("it has no scheme", format!("write `https://{}`", printable(text.trim_start_matches('/')))))
         }
         Err(_) => Some(("it is malformed", example.to_owned())),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => Some((
-            "only http and https are supported",
-            "download it first and name it with `path:`".to_owned(),
-        )),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Some(("only http and https are supported", "write an `https://` URL".to_owned()))
+        }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => Some((
             "it carries a user name or password",
-            "delete everything up to `@`, and give the credentials to `docker login` or `~/.netrc` instead"
+            "delete everything up to `@`; this file is copied and reviewed, so no password belongs into it"
                 .to_owned(),
         )),
         Ok(url) if !url.has_host() => Some(("it has no host", example.to_owned())),

@@ -148,7 +148,7 @@ enum Shape<'a> {
     Map,
     Text,
     Boolean,
-    /// A visitor of ours, which says in its own words what it takes.
+    /// A visitor of ours, which says in its own words what it takes and, after a `;`, how it is written.
     Other(&'a str),
 }
 
@@ -188,7 +188,10 @@ impl<'a> Shape<'a> {
                 ("a text", "write a single value on the same line, in quotes if in doubt".to_owned())
             }
             Shape::Boolean => ("`true` or `false`", boolean_help(value)),
-            Shape::Other(expected) => (expected, "docs/bundle-yaml.md has an example of this key".to_owned()),
+            Shape::Other(expected) => match expected.split_once("; ") {
+                Some((wanted, example)) => (wanted, example.to_owned()),
+                None => (expected, "docs/bundle-yaml.md has an example of this key".to_owned()),
+            },
         }
     }
 }
