@@ -144,7 +144,7 @@ mod tests {
         let (amd64, arm64) = (Platform::LinuxAmd64, Platform::LinuxArm64);
         let (chosen, dynamic) = choose(&[(None, arm.clone())], Some(&own), &[amd64, arm64]).unwrap();
         assert_eq!(chosen.iter().map(|file| &file.path).collect::<Vec<_>>(), [&own, &arm]);
-        assert_eq!(dynamic, [own]);
+        assert_eq!(dynamic, std::slice::from_ref(&own));
         for (given, platforms) in [
             (vec![], vec![arm64]),
             (vec![(None, script)], vec![amd64]),

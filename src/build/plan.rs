@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::build::resolve::Resolved;
+use serde::Serialize;
+
 use crate::bundle::layout;
 use crate::bundle::manifest::{self, Artifact, Manifest};
 use crate::error::Result;
@@ -26,7 +28,8 @@ pub struct Plan {
 }
 
 /// A row of the plan for the user: an artifact and what it costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Kind and name of the artifact.
     pub name: String,

@@ -15,7 +15,7 @@ use crate::oci::reference::Reference;
 use crate::oci::registry::Registry;
 use crate::progress::{Event, Progress, Stage};
 use crate::source::gather::Gatherer;
-use crate::source::shelf::{Blob, Origin};
+use crate::source::shelf::{Blob, Origin, Shelf};
 use crate::source::{file, image, k3s};
 use crate::spec::{FileSource, HostSettings, Image, ImageSource, Spec};
 use crate::store::cache::hash_file;
@@ -192,15 +192,16 @@ impl Resolver {
             };
             error.with_detail(format!("{place}image {name}"))
         };
+        let shelf = Shelf::new(&self.gatherer, &self.registry, &self.directory, wanted);
         let pinned =
             choice.old.and_then(|old| old.images.iter().find(|locked| image::is_current(locked, wanted, by)));
         if let Some(pinned) = pinned.filter(|_| !choice.wants(&name)) {
-            return image::open(&self.gatherer, &self.registry, wanted, pinned).await.map_err(locate);
+            return image::open(&shelf, wanted, pinned).await.map_err(locate);
         }
         choice.may_look_up(&name)?;
         self.item(&name);
         let transport = transport(&spec.registries, wanted.reference.host());
-        image::resolve(&self.gatherer, &self.registry, wanted, by, &transport).await.map_err(locate)
+        image::resolve(&shelf, wanted, by, &transport).await.map_err(locate)
     }
 
     async fn files(&self, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<file::Opened>> {

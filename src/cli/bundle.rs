@@ -3,6 +3,7 @@
 pub mod build;
 pub mod diff;
 pub mod extract;
+pub mod fetch;
 pub mod fetch_options;
 pub mod inspect;
 pub mod lock;
@@ -10,8 +11,10 @@ mod opened;
 pub mod plan;
 pub mod sign;
 pub mod signing_options;
+pub mod spec_options;
 pub mod trust_options;
 pub mod verify;
+mod workshop;
 
 use super::session::Session;
 use crate::error::Result;
@@ -32,6 +35,10 @@ pub struct Bundle {
 #[derive(Debug, clap::Subcommand)]
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
+    Build(build::BuildArgs),
+    Lock(lock::LockArgs),
+    Plan(plan::PlanArgs),
+    Fetch(fetch::FetchArgs),
     Verify(verify::VerifyArgs),
     Inspect(inspect::InspectArgs),
     Diff(diff::DiffArgs),
@@ -42,6 +49,10 @@ pub enum Command {
 impl Bundle {
     pub(super) async fn run(self, session: Session) -> Result<()> {
         match self.command {
+            Command::Build(arguments) => build::run(arguments, &session).await,
+            Command::Lock(arguments) => lock::run(arguments, &session).await,
+            Command::Plan(arguments) => plan::run(arguments, &session).await,
+            Command::Fetch(arguments) => fetch::run(arguments, &session).await,
             Command::Verify(arguments) => session.blocking(|session| verify::run(arguments, session)).await,
             Command::Inspect(arguments) => session.blocking(|session| inspect::run(arguments, session)).await,
             Command::Diff(arguments) => session.blocking(|session| diff::run(arguments, session)).await,

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use crate::build::target;
 use crate::bundle::ustar::BLOCK;
 use crate::bundle::volume;
 use crate::oci::platform::Platform;
@@ -67,6 +68,16 @@ pub enum VolumeSize {
     Unlimited,
     /// At most so many bytes, a size that the format allows ([`volume::is_size`]).
     Bytes(u64),
+}
+
+impl From<VolumeSize> for target::VolumeSize {
+    fn from(size: VolumeSize) -> Self {
+        match size {
+            VolumeSize::Automatic => target::VolumeSize::Automatic,
+            VolumeSize::Unlimited => target::VolumeSize::Unlimited,
+            VolumeSize::Bytes(bytes) => target::VolumeSize::Limit(bytes),
+        }
+    }
 }
 
 impl FromStr for VolumeSize {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::lock::Lock;
 
 /// Gives `new` its serial and date: those of `old` when nothing else differs, else the next serial and `now`.
@@ -44,22 +46,24 @@ impl Lock {
 }
 
 /// One difference between two locks, as a line for the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the text of a variant explains its fields")]
 pub enum Change {
-    /// The entry is new; name and digest or version.
-    Added(String, String),
+    /// The entry is new; `to` is its digest or version.
+    Added { name: String, to: String },
     /// The entry is gone.
-    Removed(String),
-    /// The entry moved; name, from, to.
-    Moved(String, String, String),
+    Removed { name: String },
+    /// The entry moved.
+    Moved { name: String, from: String, to: String },
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Change::Added(name, to) => write!(formatter, "+ {name}  {}", shorten(to)),
-            Change::Removed(name) => write!(formatter, "- {name}"),
-            Change::Moved(name, from, to) => {
+            Change::Added { name, to } => write!(formatter, "+ {name}  {}", shorten(to)),
+            Change::Removed { name } => write!(formatter, "- {name}"),
+            Change::Moved { name, from, to } => {
                 write!(formatter, "~ {name}  {} -> {}", shorten(from), shorten(to))
             }
         }
@@ -75,11 +79,15 @@ fn shorten(text: &str) -> &str {
 pub fn changes(old: Option<&Lock>, new: &Lock) -> Vec<Change> {
     let before = old.map(Lock::entries).unwrap_or_default();
     let after = new.entries();
-    let removed =
-        before.keys().filter(|name| !after.contains_key(*name)).map(|name| Change::Removed(name.clone()));
+    let removed = before
+        .keys()
+        .filter(|name| !after.contains_key(*name))
+        .map(|name| Change::Removed { name: name.clone() });
     let added_or_moved = after.iter().filter_map(|(name, to)| match before.get(name) {
-        None => Some(Change::Added(name.clone(), to.clone())),
-        Some(from) if from != to => Some(Change::Moved(name.clone(), from.clone(), to.clone())),
+        None => Some(Change::Added { name: name.clone(), to: to.clone() }),
+        Some(from) if from != to => {
+            Some(Change::Moved { name: name.clone(), from: from.clone(), to: to.clone() })
+        }
         Some(_) => None,
     });
     removed.chain(added_or_moved).collect()

@@ -11,8 +11,6 @@ use crate::lock;
 use crate::oci::digest::Digest;
 use crate::oci::document::{self, Document, Index, IndexEntry};
 use crate::oci::platform::Platform;
-use crate::oci::registry::Registry;
-use crate::source::gather::Gatherer;
 use crate::source::shelf::{Blob, Shelf};
 use crate::spec::{Image, ImageSource};
 
@@ -25,36 +23,23 @@ pub struct Opened {
     pub blobs: Vec<Blob>,
 }
 
-/// Resolves what the name of `image` stands for today. `transport` says how its registry is reached.
-pub async fn resolve(
-    gatherer: &Gatherer,
-    registry: &Registry,
-    image: &Image,
-    wanted_by: &str,
-    transport: &str,
-) -> Result<Opened> {
-    let shelf = Shelf::new(gatherer, registry, image);
+/// Resolves what the name of the image stands for today. `transport` says how its registry is reached.
+pub async fn resolve(shelf: &Shelf<'_>, image: &Image, wanted_by: &str, transport: &str) -> Result<Opened> {
     let root = shelf.root().await?;
     if let Some(pinned) = image.reference.digest().filter(|pinned| *pinned != root.digest) {
         return Err(Error::new(codes::LOCK_MOVED, format!("{} has digest {}", image.reference, root.digest))
             .with_help(format!("bundle.yaml pins {pinned}; correct one of the two")));
     }
-    let mut walk = Walk::new(&shelf, image);
+    let mut walk = Walk::new(shelf, image);
     walk.root(&root).await?;
     let referrers = if image.referrers { Some(walk.discover(&root.digest).await?) } else { None };
     Ok(walk.finish(&root, wanted_by, authenticated_by(image, transport), referrers))
 }
 
 /// Opens the image that the lock pins.
-pub async fn open(
-    gatherer: &Gatherer,
-    registry: &Registry,
-    image: &Image,
-    locked: &lock::Image,
-) -> Result<Opened> {
-    let shelf = Shelf::new(gatherer, registry, image);
+pub async fn open(shelf: &Shelf<'_>, image: &Image, locked: &lock::Image) -> Result<Opened> {
     let root = Descriptor { media_type: locked.media_type.clone(), digest: locked.digest, size: locked.size };
-    let mut walk = Walk::new(&shelf, image);
+    let mut walk = Walk::new(shelf, image);
     walk.root(&root).await?;
     for referrer in locked.referrers.iter().flatten() {
         walk.referrer(referrer).await?;

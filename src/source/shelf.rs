@@ -56,10 +56,15 @@ enum Place {
 }
 
 impl<'a> Shelf<'a> {
-    /// The source of `image`. Nothing is read yet.
-    pub fn new(gatherer: &'a Gatherer, registry: &'a Registry, image: &'a Image) -> Shelf<'a> {
+    /// The source of `image`, whose path is relative to `directory`. Nothing is read yet.
+    pub fn new(
+        gatherer: &'a Gatherer,
+        registry: &'a Registry,
+        directory: &Path,
+        image: &'a Image,
+    ) -> Shelf<'a> {
         let archive = |path: &PathBuf, name: &Option<String>, docker| Place::Archive {
-            path: path.clone(),
+            path: directory.join(path),
             name: name.clone(),
             docker,
             imported: OnceCell::new(),
@@ -67,7 +72,7 @@ impl<'a> Shelf<'a> {
         let place = match &image.source {
             ImageSource::Registry => Place::Registry,
             ImageSource::OciDirectory { path, name } => {
-                Place::Directory { path: path.clone(), name: name.clone() }
+                Place::Directory { path: directory.join(path), name: name.clone() }
             }
             ImageSource::OciArchive { path, name } => archive(path, name, false),
             ImageSource::DockerArchive { path, name } => archive(path, name, true),
