@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bundle;
+mod fixture;
 mod generated;
 mod hostile;
 mod key;
