@@ -3,6 +3,8 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bundle;
+mod fixture;
 mod generated;
 mod hostile;
 mod key;

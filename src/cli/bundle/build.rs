@@ -179,3 +179,78 @@ impl Built {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::error::codes;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        build: BuildArgs,
+    }
+
+    fn parse(words: &[&str]) -> Result<BuildArgs, String> {
+        let line = Line::try_parse_from(["build", "-o", "out"].iter().chain(words));
+        line.map(|line| line.build).map_err(|error| error.to_string())
+    }
+
+    fn home() -> Environment {
+        let mut environment = Environment::default();
+        environment.config_directory = Some("/home/ada/.config/airlock".into());
+        environment.cache_directory = Some("/home/ada/.cache/airlock".into());
+        environment
+    }
+
+    #[test]
+    fn defaults_follow_the_spec_and_the_home() {
+        let build = parse(&[]).unwrap().check(&home()).unwrap();
+        assert_eq!(
+            (build.spec.as_path(), build.lock.as_path()),
+            (Path::new("bundle.yaml"), Path::new("bundle.lock"))
+        );
+        assert_eq!(build.key.unwrap().path, Path::new("/home/ada/.config/airlock/signing-key"));
+        assert_eq!(build.fetching.cache_directory, Path::new("/home/ada/.cache/airlock"));
+        assert_eq!(
+            (build.volume_size, build.check, build.fetching.connections),
+            (VolumeSize::Automatic, true, 8)
+        );
+        let other = parse(&["sites/lab.yaml", "--lock", "l", "--no-check"]).unwrap().check(&home()).unwrap();
+        assert_eq!((other.lock.as_path(), other.check), (Path::new("l"), false));
+    }
+
+    #[test]
+    fn values_outside_their_range_are_told_the_range() {
+        for value in ["0", "-1", "65", "1e9"] {
+            let error = parse(&["--connections", value]).unwrap_err();
+            assert!(error.contains("a whole number from 1 to 64"), "{error}");
+        }
+        assert!(parse(&["--volume-size", "1KiB"]).unwrap_err().contains("at least 128KiB"));
+        assert!(parse(&["--volume-size", "4GiB"]).is_ok());
+    }
+
+    #[test]
+    fn contradictions_name_both_sides() {
+        for other in ["--key", "--passphrase-file"] {
+            let error = parse(&["--unsigned", other, "x"]).unwrap_err();
+            assert!(error.contains("--unsigned") && error.contains(other), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_a_home_the_missing_directory_must_be_named() {
+        let nowhere = Environment::default();
+        let no_key = parse(&["--cache-dir", "c"]).unwrap().check(&nowhere).unwrap_err();
+        let no_cache = parse(&["--unsigned"]).unwrap().check(&nowhere).unwrap_err();
+        for (error, option) in [(no_key, "--key"), (no_cache, "--cache-dir")] {
+            assert_eq!(error.code(), codes::ENVIRONMENT);
+            assert!(error.help().is_some_and(|help| help.contains(option)));
+        }
+        assert!(parse(&["--unsigned", "--cache-dir", "c"]).unwrap().check(&nowhere).is_ok());
+    }
+}

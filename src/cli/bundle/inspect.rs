@@ -71,7 +71,7 @@ impl Inspected {
                 root.push(group);
             }
         }
-        format!("{}{}", root.render(), self.facts())
+        format!("{}\n{}", root.render(), self.facts())
     }
 
     fn facts(&self) -> String {

@@ -82,3 +82,30 @@ impl Locked {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        lock: LockArgs,
+    }
+
+    #[test]
+    fn updating_nothing_everything_or_some() {
+        let named = Update::Named(vec!["k3s".to_owned(), "a:1".to_owned()]);
+        for (words, update) in [
+            (&["lock", "site.yaml"][..], Update::Nothing),
+            (&["lock", "--update"], Update::Everything),
+            (&["lock", "site.yaml", "--update", "k3s", "a:1"], named),
+        ] {
+            let mut line = Line::parse_from(words);
+            line.lock.fetching.cache_dir = Some("cache".into());
+            assert_eq!(line.lock.check(&Environment::default()).unwrap().update, update, "{words:?}");
+        }
+    }
+}

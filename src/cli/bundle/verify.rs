@@ -31,10 +31,6 @@ pub struct VerifyArgs {
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 
-    /// Options of trust.
-    #[command(flatten)]
-    pub trust: TrustOptions,
-
     /// Threads that compute digests, 1 to 256 [default: one per core]
     #[arg(
         long,
@@ -43,6 +39,10 @@ pub struct VerifyArgs {
         value_parser = whole_number::<usize>(1..=256),
     )]
     pub threads: Option<usize>,
+
+    /// Options of trust.
+    #[command(flatten)]
+    pub trust: TrustOptions,
 }
 
 const EXAMPLES: &str = "\
