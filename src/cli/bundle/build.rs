@@ -187,6 +187,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::cli::environment::Environment;
     use crate::error::codes;
 
     #[derive(Debug, Parser)]
@@ -209,19 +210,22 @@ mod tests {
 
     #[test]
     fn defaults_follow_the_spec_and_the_home() {
-        let build = parse(&[]).unwrap().check(&home()).unwrap();
+        let build = parse(&[]).unwrap();
+        let files = build.files.check();
         assert_eq!(
-            (build.spec.as_path(), build.lock.as_path()),
+            (files.spec.as_path(), files.lock.as_path()),
             (Path::new("bundle.yaml"), Path::new("bundle.lock"))
         );
-        assert_eq!(build.key.unwrap().path, Path::new("/home/ada/.config/airlock/signing-key"));
-        assert_eq!(build.fetching.cache_directory, Path::new("/home/ada/.cache/airlock"));
+        let key = build.signing.check(&home()).unwrap();
+        assert_eq!(key.path, Path::new("/home/ada/.config/airlock/signing-key"));
+        let fetching = build.fetching.check(&home()).unwrap();
+        assert_eq!(fetching.cache_directory, Path::new("/home/ada/.cache/airlock"));
         assert_eq!(
-            (build.volume_size, build.check, build.fetching.connections),
-            (VolumeSize::Automatic, true, 8)
+            (build.volume_size, build.no_check, fetching.connections),
+            (VolumeSize::Automatic, false, 8)
         );
-        let other = parse(&["sites/lab.yaml", "--lock", "l", "--no-check"]).unwrap().check(&home()).unwrap();
-        assert_eq!((other.lock.as_path(), other.check), (Path::new("l"), false));
+        let other = parse(&["sites/lab.yaml", "--lock", "l"]).unwrap().files.check();
+        assert_eq!(other.lock, Path::new("l"));
     }
 
     #[test]
@@ -245,12 +249,12 @@ mod tests {
     #[test]
     fn without_a_home_the_missing_directory_must_be_named() {
         let nowhere = Environment::default();
-        let no_key = parse(&["--cache-dir", "c"]).unwrap().check(&nowhere).unwrap_err();
-        let no_cache = parse(&["--unsigned"]).unwrap().check(&nowhere).unwrap_err();
+        let no_key = parse(&[]).unwrap().signing.check(&nowhere).unwrap_err();
+        let no_cache = parse(&[]).unwrap().fetching.check(&nowhere).unwrap_err();
         for (error, option) in [(no_key, "--key"), (no_cache, "--cache-dir")] {
             assert_eq!(error.code(), codes::ENVIRONMENT);
             assert!(error.help().is_some_and(|help| help.contains(option)));
         }
-        assert!(parse(&["--unsigned", "--cache-dir", "c"]).unwrap().check(&nowhere).is_ok());
+        assert!(parse(&["--cache-dir", "c"]).unwrap().fetching.check(&nowhere).is_ok());
     }
 }

@@ -54,12 +54,7 @@ struct Locked {
 pub(super) async fn run(arguments: LockArgs, session: &Session) -> Result<()> {
     let fetching = arguments.fetching.check(session.environment())?;
     let workshop = Workshop::open(&arguments.files.check(), &fetching, session)?;
-    let update = match arguments.update {
-        None => Update::Missing,
-        Some(names) if names.is_empty() => Update::Everything,
-        Some(names) => Update::Named(names),
-    };
-    let resolved = workshop.resolve(&update).await?;
+    let resolved = workshop.resolve(&update(arguments.update)).await?;
     let locked = Locked {
         changes: workshop.save(&resolved.lock)?,
         unchanged: workshop.is_unchanged(&resolved.lock),
@@ -67,6 +62,15 @@ pub(super) async fn run(arguments: LockArgs, session: &Session) -> Result<()> {
         serial: resolved.lock.serial,
     };
     session.print(&locked, Locked::human)
+}
+
+/// What `--update` means: absent, without names, with names.
+fn update(names: Option<Vec<String>>) -> Update {
+    match names {
+        None => Update::Missing,
+        Some(names) if names.is_empty() => Update::Everything,
+        Some(names) => Update::Named(names),
+    }
 }
 
 impl Locked {
@@ -99,13 +103,11 @@ mod tests {
     fn updating_nothing_everything_or_some() {
         let named = Update::Named(vec!["k3s".to_owned(), "a:1".to_owned()]);
         for (words, update) in [
-            (&["lock", "site.yaml"][..], Update::Nothing),
+            (&["lock", "site.yaml"][..], Update::Missing),
             (&["lock", "--update"], Update::Everything),
             (&["lock", "site.yaml", "--update", "k3s", "a:1"], named),
         ] {
-            let mut line = Line::parse_from(words);
-            line.lock.fetching.cache_dir = Some("cache".into());
-            assert_eq!(line.lock.check(&Environment::default()).unwrap().update, update, "{words:?}");
+            assert_eq!(super::update(Line::parse_from(words).lock.update), update, "{words:?}");
         }
     }
 }
