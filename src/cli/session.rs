@@ -58,9 +58,9 @@ impl Session {
         self.0.progress.event(Event::Warning { text });
     }
 
-    /// Tells what was done on the way, such as changes of the lock. The same channel as warnings.
+    /// Tells what was done on the way, such as changes of the lock.
     pub fn note(&self, text: &str) {
-        self.warn(text);
+        self.0.progress.event(Event::Note { text });
     }
 
     /// Prints the result of the command, see [`Printer::result`].

@@ -14,7 +14,9 @@ const HEADER: &str = "\
 
 /// Renders a lock. The same lock always gives the same text.
 pub fn render(lock: &Lock) -> Result<String> {
-    let body = serde_saphyr::to_string(lock)
+    // One value, one line: a folded URL is hard to read in a diff.
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let body = serde_saphyr::to_string_with_options(lock, options)
         .map_err(|error| Error::new(codes::INTERNAL, "the lock cannot be rendered").with_source(error))?;
     Ok(format!("{HEADER}{body}"))
 }
