@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// A SHA-256 digest, written `sha256:` and 64 lower-case hexadecimal digits.
 ///
@@ -24,7 +25,7 @@ impl Digest {
     /// A digest from its 64 hexadecimal digits, without the algorithm.
     pub fn from_hex(hex: &str) -> Result<Self> {
         parse_hex(hex).map(Digest).ok_or_else(|| {
-            Error::new(codes::DIGEST, format!("`{}` is not a SHA-256 digest", hex.escape_default()))
+            Error::new(codes::DIGEST, format!("`{}` is not a SHA-256 digest", quote(hex)))
                 .with_help("a SHA-256 digest has exactly 64 digits of 0-9 and a-f, in lower case")
         })
     }
@@ -73,11 +74,11 @@ impl FromStr for Digest {
             Some(("sha256", hex)) => Digest::from_hex(hex),
             Some((algorithm, _)) => Err(Error::new(
                 codes::DIGEST,
-                format!("digest algorithm `{}` is not supported", algorithm.escape_default()),
+                format!("digest algorithm `{}` is not supported", quote(algorithm)),
             )
             .with_help("airlock names content by SHA-256 only: `sha256:` and 64 digits of 0-9 and a-f")),
-            None => Err(Error::new(codes::DIGEST, format!("`{}` has no algorithm", text.escape_default()))
-                .with_help(format!("write `sha256:{}`", text.escape_default()))),
+            None => Err(Error::new(codes::DIGEST, format!("`{}` has no algorithm", quote(text)))
+                .with_help(format!("write `sha256:{}`", quote(text)))),
         }
     }
 }

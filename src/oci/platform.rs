@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// A platform that airlock can build for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,11 +62,8 @@ impl FromStr for Platform {
         match text {
             "linux/amd64" => Ok(Platform::LinuxAmd64),
             "linux/arm64" | "linux/arm64/v8" => Ok(Platform::LinuxArm64),
-            _ => Err(Error::new(
-                codes::PLATFORM,
-                format!("platform `{}` is not supported", text.escape_default()),
-            )
-            .with_help("supported are `linux/amd64` and `linux/arm64`")),
+            _ => Err(Error::new(codes::PLATFORM, format!("platform `{}` is not supported", quote(text)))
+                .with_help("supported are `linux/amd64` and `linux/arm64`")),
         }
     }
 }
