@@ -1,8 +1,10 @@
 //! Platforms: operating system, architecture and variant of an image or binary (OCI image-spec, "Image Index").
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result, codes};
@@ -71,6 +73,17 @@ impl FromStr for Platform {
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.os(), self.architecture())
+    }
+}
+
+impl JsonSchema for Platform {
+    fn schema_name() -> Cow<'static, str> {
+        "Platform".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<String> = Platform::ALL.iter().map(Platform::to_string).collect();
+        json_schema!({ "type": "string", "enum": names })
     }
 }
 
