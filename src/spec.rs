@@ -18,6 +18,9 @@ use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
 
+/// Largest file that is parsed, in bytes. A spec of a thousand images has about 100 KiB.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
 /// Reads and checks the text of a `bundle.yaml`. Touches no file: whether named files exist, and what globs
 /// match, is found out by whoever reads them.
 ///

@@ -33,12 +33,16 @@ pub(super) fn at(path: &Path) -> Result<Found> {
     if metadata.is_dir() { of_paths(&only_bundle_in(path)?) } else { of_paths(&with_siblings(path)?) }
 }
 
-/// Opens exactly these volumes, and the signature files beside the first.
+/// Opens exactly these volumes and the signature files beside them; a directory stands for the volumes in it.
 pub(super) fn of_paths(paths: &[PathBuf]) -> Result<Found> {
+    let expand = |path: &PathBuf| match path.is_dir() {
+        true => only_bundle_in(path),
+        false => Ok(vec![path.clone()]),
+    };
+    let files = paths.iter().map(expand).collect::<Result<Vec<_>>>()?.concat();
     let open = |path: &PathBuf| FileSource::open(path).map(|source| Box::new(source) as Box<dyn Source>);
-    let volumes = paths.iter().map(open).collect::<Result<Vec<_>>>()?;
-    let signatures = paths.first().map_or(Ok(Vec::new()), |path| signatures_beside(path))?;
-    Ok(Found { volumes, signatures })
+    let volumes = files.iter().map(open).collect::<Result<Vec<_>>>()?;
+    Ok(Found { volumes, signatures: signatures_beside(&files)? })
 }
 
 /// The volume itself, and, if its bundle has several, the files of the same bundle or the same name.
@@ -108,15 +112,21 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn signatures_beside(volume: &Path) -> Result<Vec<SignatureFile>> {
-    let Some(name) = file_name(volume) else { return Ok(Vec::new()) };
-    let Some(stem) = names::stem_of(&name) else { return Ok(Vec::new()) };
-    let mut files = entries(directory_of(volume))?;
-    files.retain(|file| {
-        file_name(file).is_some_and(|name| names::is_signature_of(&name, stem)) && file.is_file()
-    });
-    files.truncate(MAX_SIGNATURES);
-    files.iter().map(|file| read_signature(file)).collect()
+/// The additional signatures in the directories of these volumes.
+fn signatures_beside(volumes: &[PathBuf]) -> Result<Vec<SignatureFile>> {
+    let place = |volume: &PathBuf| {
+        let stem = names::stem_of(&file_name(volume)?)?.to_owned();
+        Some((directory_of(volume).to_owned(), stem))
+    };
+    let places: BTreeSet<(PathBuf, String)> = volumes.iter().filter_map(place).collect();
+    let mut files = Vec::new();
+    for (directory, stem) in places {
+        let is_signature = |file: &PathBuf| {
+            file_name(file).is_some_and(|name| names::is_signature_of(&name, &stem)) && file.is_file()
+        };
+        files.extend(entries(&directory)?.into_iter().filter(is_signature));
+    }
+    files.iter().take(MAX_SIGNATURES).map(|file| read_signature(file)).collect()
 }
 
 fn read_signature(path: &Path) -> Result<SignatureFile> {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::quote::shorten;
+
 /// `NAME-VERSION`, with which the name of every file of a bundle begins.
 pub fn stem(name: &str, version: &str) -> String {
     format!("{name}-{version}")
@@ -59,14 +61,7 @@ pub(crate) fn shown(path: &Path) -> String {
 
 /// A foreign string as it may be shown: control characters escaped, and no longer than a few lines.
 pub(crate) fn escaped(text: &str) -> String {
-    text.chars().take(300).flat_map(escape).collect()
-}
-
-fn escape(character: char) -> Vec<char> {
-    // Format characters such as the right-to-left override would reorder the line they stand in.
-    let hidden =
-        matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if character.is_control() || hidden { character.escape_default().collect() } else { vec![character] }
+    shorten(text, 300)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl Bundle<Unverified> {
         Self::from_sources(found.volumes, found.signatures)
     }
 
-    /// Opens a bundle of exactly these volumes, in any order.
+    /// Opens a bundle of exactly these volumes, in any order; a directory stands for the volumes in it.
     pub fn open_volumes(paths: &[PathBuf]) -> Result<Self> {
         let found = discover::of_paths(paths)?;
         Self::from_sources(found.volumes, found.signatures)
@@ -184,7 +184,7 @@ fn check_serial(manifest: &Manifest, policy: &Policy) -> Result<()> {
                 "the bundle has serial {serial} of channel `{channel}`, at least {minimum} is required"
             );
             Err(Error::new(codes::SERIAL_OLDER, message).with_help(format!(
-                "get a newer bundle; `--allow-downgrade {serial}` accepts exactly this one"
+                "get a newer bundle, or accept this one and all newer ones: `--minimum-serial {serial}`"
             )))
         }
         _ => Ok(()),

@@ -72,7 +72,7 @@ impl fmt::Display for Change {
 
 /// `sha256:` and the first twelve digits; versions stay whole.
 fn shorten(text: &str) -> &str {
-    if text.starts_with("sha256:") { &text[..text.len().min(19)] } else { text }
+    text.get(..19).filter(|_| text.starts_with("sha256:")).unwrap_or(text)
 }
 
 /// What changed from `old` to `new`, by name.
@@ -168,6 +168,14 @@ pub(crate) mod tests {
         let moved = succeed(Some(&old), moved, "later");
         assert_eq!((moved.serial, moved.created.as_str()), (4, "later"));
         assert_eq!(succeed(None, old, "first").serial, 1);
+    }
+
+    #[test]
+    fn a_version_of_any_characters_is_shown() {
+        let mut new = example();
+        new.k3s.as_mut().unwrap().version = format!("sha256:x{}", "é".repeat(9));
+        let lines: Vec<String> = changes(Some(&example()), &new).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, [format!("~ k3s  v1.36.3+k3s1 -> sha256:x{}", "é".repeat(9))]);
     }
 
     #[test]

@@ -44,6 +44,11 @@ pub fn parse(text: &str, file: &str) -> Result<Lock> {
     Ok(lock)
 }
 
+/// The JSON Schema of `bundle.lock` (draft 2020-12), for programs that review locks.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Lock).to_value()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,10 +15,8 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result, codes};
+use crate::spec::MAX_BYTES;
 use crate::spec::source::Source;
-
-/// Largest file that is parsed, in bytes. A spec of a thousand images has about 100 KiB.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// A value and the bytes of the text it was read from. Values that came through an alias point to where
 /// they are written down.

@@ -63,3 +63,21 @@ fn signatures_beside_the_volumes_are_found() {
     fs_err::write(directory.path().join(&name), vec![b'-'; 100_000]).unwrap();
     expect_error(open(directory.path()), 5, "is not an SSH signature");
 }
+
+#[test]
+fn volumes_and_signatures_may_lie_in_several_directories() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let contents = Contents::large();
+    contents.volumes(None, Some(VOLUME_SIZE)).write_to(first.path());
+    let name = "golden-1.0.2-of-2.tar";
+    fs_err::copy(first.path().join(name), second.path().join(name)).unwrap();
+    fs_err::remove_file(first.path().join(name)).unwrap();
+    let signature = names::signature_file("golden-1.0", &test_key().public_key().short_id());
+    fs_err::write(second.path().join(signature), contents.sign()).unwrap();
+    let directories = [first.path().to_owned(), second.path().to_owned()];
+    let bundle = Bundle::open_volumes(&directories).unwrap().verify(&test_policy()).unwrap();
+    assert_eq!(bundle.signers().len(), 1);
+    check(&bundle).unwrap();
+    let twice = [first.path().to_owned(), first.path().to_owned()];
+    expect_error(Bundle::open_volumes(&twice), 4, "volume 1 of 2 is there twice");
+}

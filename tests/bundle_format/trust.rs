@@ -104,7 +104,7 @@ fn a_revoked_key_a_zero_threshold_and_an_old_serial_are_refused() {
         6,
         "has serial 7 of channel `stable`, at least 8",
     );
-    assert!(error.help().unwrap().contains("--allow-downgrade 7"));
+    assert!(error.help().unwrap().contains("--minimum-serial 7"));
     policy.minimum_serial = Some(7);
     assert!(volumes.open().unwrap().verify(&policy).is_ok());
 }

@@ -252,6 +252,8 @@ fn a_missing_volume_is_named_and_volumes_may_lie_apart() {
     ");
     let both = ["bundle", "verify", "b/edge-1.0.2-of-2.tar", "a/edge-1.0.1-of-2.tar", "-q"];
     assert!(home.airlock(both).stdout.contains("in 2 volumes"), "{}", home.airlock(both));
+    let directories = ["bundle", "verify", "b", "a", "-q"];
+    assert!(home.airlock(directories).stdout.contains("in 2 volumes"), "{}", home.airlock(directories));
 }
 
 #[test]

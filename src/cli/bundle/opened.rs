@@ -14,7 +14,7 @@ pub(super) fn open(path: &Path, trust: &Trust, session: &Session) -> Result<Bund
     verified(Bundle::open(path)?, trust, session)
 }
 
-/// The same for a bundle whose volumes may be named one by one.
+/// The same for a bundle whose volumes may lie apart.
 pub(super) fn open_all(paths: &[PathBuf], trust: &Trust, session: &Session) -> Result<Bundle<Verified>> {
     match paths {
         [path] => open(path, trust, session),

@@ -27,7 +27,7 @@ use crate::ui::text::escape;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct VerifyArgs {
-    /// The bundle: its directory, one of its volumes, or all of them when they lie apart
+    /// The bundle: its directory or one of its volumes; where volumes lie apart, all of them or their directories
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 
@@ -48,7 +48,7 @@ pub struct VerifyArgs {
 const EXAMPLES: &str = "\
 Examples:
   airlock bundle verify /media/stick
-  airlock bundle verify /media/a/edge-1.0.1-of-2.tar /media/b/edge-1.0.2-of-2.tar
+  airlock bundle verify /media/a /media/b
   airlock bundle verify edge-1.0.tar --allowed-signers signers --signatures 2";
 
 /// What the check found: the evidence.

@@ -1,6 +1,7 @@
 //! What the commands that look upstream share: spec and lock are read, the client is set up, and the lock
 //! is written when it changed.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,9 +21,6 @@ use crate::oci::registry::Registry;
 use crate::source::gather::{Gatherer, Limits};
 use crate::spec::{self, Spec};
 use crate::store::cache::Cache;
-
-/// Largest spec that is read, in bytes; the parser's own limit is lower and tells more.
-const SPEC_LIMIT: u64 = 512 << 20;
 
 /// Largest credentials file, in bytes.
 const CREDENTIALS_LIMIT: u64 = 1 << 20;
@@ -94,13 +92,11 @@ fn directory_of(path: &Path, environment: &Environment) -> Result<PathBuf> {
 }
 
 fn read_spec(path: &Path, directory: &Path) -> Result<Spec> {
-    let bytes = files::read(path, "spec", SPEC_LIMIT).map_err(|error| match error.kind() {
-        crate::error::Kind::BadInput if error.message().ends_with("does not exist") => {
-            Error::new(codes::SPEC_READ, error.message().to_owned())
-                .with_help("manifests/examples of the airlock repository has specs to start from")
-        }
-        _ => error,
-    })?;
+    if fs_err::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Err(Error::new(codes::SPEC_READ, format!("`{}` does not exist", files::shown(path)))
+            .with_help("manifests/examples of the airlock repository has specs to start from"));
+    }
+    let bytes = files::read(path, "spec", spec::MAX_BYTES as u64)?;
     spec::parse(&bytes, &files::shown(path), directory)
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
+use crate::quote::quote;
 use crate::spec::Spec;
 use crate::spec::raw::{self, Reserved, Text};
-use crate::spec::source::{Source, printable};
+use crate::spec::source::Source;
 use crate::spec::suggest::{listed, nearest};
 use crate::spec::yaml::{Given, Located};
 
@@ -79,7 +80,7 @@ fn constant(source: &Source<'_>, key: &str, value: &Text, wanted: &str) -> Resul
     if typed == wanted {
         return Ok(());
     }
-    let message = format!("{key} `{}` is not known to this version of airlock", printable(typed));
+    let message = format!("{key} `{}` is not known to this version of airlock", quote(typed));
     let help = match nearest(typed, [wanted]) {
         // Another version of the format is no typing slip.
         Some(_) if !typed.starts_with("airlock/v") => format!("did you mean `{key}: {wanted}`?"),
@@ -136,7 +137,7 @@ fn host(source: &Source<'_>, value: &Text) -> Result<String> {
         return Ok(host.to_owned());
     }
     let suggestion = nearest(host, KNOWN_HOSTS).map(|known| format!("did you mean `{known}`? "));
-    let message = format!("distribution `{}` is not supported", printable(host));
+    let message = format!("distribution `{}` is not supported", quote(host));
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(format!(
         "{}supported are {}",
         suggestion.unwrap_or_default(),

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result, codes};
-use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
+use crate::quote::quote;
 use crate::spec::raw::{ImageDetails, ImageEntry, Text};
-use crate::spec::source::{Source, has_credentials, printable};
+use crate::spec::source::Source;
 use crate::spec::yaml::Located;
 use crate::spec::{Image, ImageSource};
 
 use super::Check;
-use super::text::{located, parsed, text};
+use super::text::{parsed, text};
 
 /// All images. `bundle_platforms` is `None` if those of the bundle are themselves wrong; a problem among the
 /// images is found all the same.
@@ -41,7 +41,7 @@ fn image(
     match &entry.value {
         ImageEntry::Reference(reference) => {
             let text = Located { value: reference.clone(), span: entry.span.clone() };
-            let reference = check.keep(parse_reference(check.source, &text));
+            let reference = check.keep(parsed(check.source, &text));
             let platforms = bundle_platforms.unwrap_or_default().to_vec();
             Some(Image {
                 reference: reference?,
@@ -76,28 +76,12 @@ fn reference(
 ) -> Option<Reference> {
     let source = check.source;
     let result = match details.image.as_ref() {
-        Some(text) => parse_reference(source, text),
+        Some(text) => parsed(source, text),
         None => Err(source
             .error(codes::SPEC_MISSING, "an entry of `images` does not say which image", &entry.span, "")
             .with_help("add `image: REFERENCE`, for example `image: docker.io/library/busybox:1.36`")),
     };
     check.keep(result)
-}
-
-fn parse_reference(source: &Source<'_>, value: &Text) -> Result<Reference> {
-    // The error of `Reference` quotes its text whole, which is no good if there is a password in it.
-    if has_credentials(&value.value) {
-        let shown = printable(&value.value);
-        let message = format!("`{shown}` is not an image reference: it carries a user name or password");
-        return Err(source
-            .error(codes::IMAGE_REFERENCE, message, &value.span, "")
-            .with_help("delete everything up to `@`, and give the credentials to `docker login` instead"));
-    }
-    // Its own grammar says only that something is wrong; a digest cut short deserves a better word.
-    if let Some((_, digest)) = text(source, value)?.split_once('@') {
-        located(source, value, digest.parse::<Digest>())?;
-    }
-    parsed(source, value)
 }
 
 /// The platforms of one image: each must be one of the bundle's.
@@ -124,7 +108,7 @@ fn subset(
 fn image_source(source: &Source<'_>, value: &Text) -> Result<ImageSource> {
     let text = text(source, value)?;
     let fault = |reason: &str, help: &str| {
-        let message = format!("`{}` cannot be used as `from`: {reason}", printable(text));
+        let message = format!("`{}` cannot be used as `from`: {reason}", quote(text));
         Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
     };
     let (transport, rest) = text.split_once(':').unwrap_or((text, ""));

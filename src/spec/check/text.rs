@@ -3,8 +3,9 @@
 use std::str::FromStr;
 
 use crate::error::{Error, Result, codes};
+use crate::quote::{is_unprintable, quote};
 use crate::spec::raw::Text;
-use crate::spec::source::{Source, is_unprintable, printable};
+use crate::spec::source::Source;
 
 /// Longest value of any key, in bytes. The longest that make sense are paths and URLs.
 const MAX_LENGTH: usize = 4096;
@@ -19,11 +20,10 @@ pub(super) fn text<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
     // Only an unquoted value stands in the file exactly as it was read.
     let unquoted = source.text.get(text.span.clone()) == Some(value);
     if let Some(meaning) = misread(value).filter(|_| unquoted) {
-        let message =
-            format!("`{}` without quotes is {meaning} in YAML, but a text is meant", printable(value));
+        let message = format!("`{}` without quotes is {meaning} in YAML, but a text is meant", quote(value));
         return Err(source
             .error(codes::SPEC_TYPE, message, &text.span, "not a text")
-            .with_help(format!("quote it: `\"{}\"`", printable(value))));
+            .with_help(format!("quote it: `\"{}\"`", quote(value))));
     }
     if value.len() > MAX_LENGTH {
         let message =
@@ -34,7 +34,7 @@ pub(super) fn text<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
     }
     if let Some(character) = value.chars().find(|character| is_unprintable(*character)) {
         let message =
-            format!("`{}` holds the control character U+{:04X}", printable(value), u32::from(character));
+            format!("`{}` holds the control character U+{:04X}", quote(value), u32::from(character));
         return Err(source
             .error(codes::SPEC_VALUE, message, &text.span, "")
             .with_help("delete the character; a value is one line of plain text"));
