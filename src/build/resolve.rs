@@ -17,7 +17,7 @@ use crate::progress::{Event, Progress, Stage};
 use crate::source::gather::Gatherer;
 use crate::source::shelf::{Blob, Origin, Shelf};
 use crate::source::{file, image, k3s};
-use crate::spec::{FileSource, HostSettings, Image, ImageSource, Spec};
+use crate::spec::{FileEntry, FileSource, HostSettings, Image, ImageSource, Spec, suggest};
 use crate::store::cache::hash_file;
 
 /// Images that are looked up at the same time.
@@ -207,31 +207,50 @@ impl Resolver {
     async fn files(&self, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<file::Opened>> {
         let mut files = Vec::new();
         for entry in &spec.files {
-            let pinned = match choice.old {
-                Some(old) if !choice.wants(&entry.path) => {
-                    file::open(entry, &self.directory, &old.files).await?
-                }
-                _ => None,
-            };
-            if let Some(opened) = pinned {
-                files.extend(opened);
-                continue;
-            }
-            choice.may_look_up(&entry.path)?;
-            self.item(&entry.path);
-            let transport = match &entry.source {
-                FileSource::Url(url) => transport_of_url(&spec.registries, url),
-                FileSource::Path(_) => String::new(),
-            };
-            files.extend(file::resolve(&self.gatherer, entry, &self.directory, &transport).await?);
+            let opened = self.file(entry, spec, choice).await.map_err(|error| {
+                error.with_detail(format!("line {} of bundle.yaml: file {}", entry.line, entry.path))
+            })?;
+            files.extend(opened.into_iter().map(|opened| (entry.line, opened)));
         }
-        Ok(files)
+        check_paths(&files)?;
+        Ok(files.into_iter().map(|(_, opened)| opened).collect())
+    }
+
+    async fn file(&self, entry: &FileEntry, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<file::Opened>> {
+        let old = choice.old.filter(|_| !choice.wants(&entry.path));
+        if let Some(old) = old
+            && let Some(opened) = file::open(entry, &self.directory, &old.files).await?
+        {
+            return Ok(opened);
+        }
+        choice.may_look_up(&entry.path)?;
+        self.item(&entry.path);
+        let transport = match &entry.source {
+            FileSource::Url(url) => transport_of_url(&spec.registries, url),
+            FileSource::Path(_) => String::new(),
+        };
+        file::resolve(&self.gatherer, entry, &self.directory, &transport).await
     }
 
     fn item(&self, name: &str) {
         self.progress.event(Event::ItemStarted { stage: Stage::Resolve, name });
         self.progress.event(Event::ItemFinished { stage: Stage::Resolve, name });
     }
+}
+
+/// Two patterns may share a directory on the node, but not a file in it. `files` come with their lines.
+fn check_paths(files: &[(usize, file::Opened)]) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for (line, opened) in files {
+        let lock::File { path, origin, .. } = &opened.locked;
+        if let Some((first_line, first)) = seen.insert(path, (line, origin)) {
+            let message = format!("two files would land on {path}: `{first}` and `{origin}`");
+            return Err(Error::new(codes::SOURCE_GLOB, message).with_help(format!(
+                "lines {first_line} and {line} of bundle.yaml: give one of them another `to`, or a narrower pattern"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn k3s_image(reference: Reference, spec: &Spec) -> Image {
@@ -307,7 +326,8 @@ impl Choice<'_> {
         }
     }
 
-    /// Every name given to `--update` must mean something.
+    /// Every name given to `--update` must mean something. A pattern for files is known by its directory and
+    /// by everything in it.
     fn check_names(&self, spec: &Spec, images: &[(Image, &str)]) -> Result<()> {
         let Update::Named(names) = self.update else { return Ok(()) };
         let mut known: Vec<String> = vec!["airlock".to_owned()];
@@ -316,20 +336,31 @@ impl Choice<'_> {
         known.extend(spec.files.iter().map(|file| file.path.clone()));
         for name in names {
             if !known.iter().any(|known| same_name(name, known)) {
-                return Err(Error::new(
-                    codes::LOCK_NAME,
-                    format!("`{}` is not in bundle.yaml", name.escape_debug()),
-                )
-                .with_help(format!("--update takes: {}", known.join(", "))));
+                return Err(unknown_name(name, &known));
             }
         }
         Ok(())
     }
 }
 
-/// Whether the user's `wanted` means the entry `name`; images may be given in short form.
+fn unknown_name(name: &str, known: &[String]) -> Error {
+    let help = match suggest::nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "it takes `k3s`, `airlock`, an image as in bundle.yaml, or the path of a file on the node; known are: {}",
+            known.join(", ")
+        ),
+    };
+    let message = format!("--update: `{}` is not in bundle.yaml", name.escape_debug());
+    Error::new(codes::LOCK_NAME, message).with_help(help)
+}
+
+/// Whether the user's `wanted` means the entry `name`: images may be given in short form, and a file of a
+/// pattern, whose name ends in `/`, by its own path.
 fn same_name(wanted: &str, name: &str) -> bool {
-    wanted == name || wanted.parse::<Reference>().is_ok_and(|reference| reference.to_string() == name)
+    wanted == name
+        || name.ends_with('/') && wanted.starts_with(name)
+        || wanted.parse::<Reference>().is_ok_and(|reference| reference.to_string() == name)
 }
 
 /// How a host is reached, in words for lock and manifest.
