@@ -80,6 +80,7 @@ pub async fn build(
     let expected = expected(&plan, &head, &writer, directory);
     let size = expected.arrangement.total_length();
     if existing::is_complete(&expected, signer.map(Signer::public_key), progress.as_ref())? {
+        plan.check_local_files()?;
         return Ok(Outcome {
             volumes: expected.volumes,
             size,

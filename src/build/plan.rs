@@ -4,19 +4,21 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::build::resolve::Resolved;
 use serde::Serialize;
 
+use crate::build::resolve::Resolved;
+use crate::build::volumes::changed;
 use crate::bundle::layout;
 use crate::bundle::manifest::{self, Artifact, Manifest};
-use crate::error::Result;
+use crate::error::{Error, Result, codes};
 use crate::fetch::Location;
 use crate::lock::{self, Lock};
 use crate::oci::digest::Digest;
 use crate::source::gather::Wanted;
 use crate::source::image::Opened;
+use crate::source::local::unreadable;
 use crate::source::shelf::{Blob, Origin};
-use crate::store::cache::Cache;
+use crate::store::cache::{Cache, hash_file};
 
 /// Everything a build will do, before it does anything.
 #[derive(Debug)]
@@ -77,6 +79,12 @@ impl Plan {
             artifacts,
             blobs: blobs.order,
         };
+        // A bundle that no reader would accept must not be written, whatever led to it.
+        manifest.validate().map_err(|error| {
+            Error::new(codes::INTERNAL, "the bundle would break the rules of its own format")
+                .with_source(error)
+                .with_help("this is a bug of airlock: please report it together with bundle.yaml")
+        })?;
         Ok(Plan { manifest, origins: blobs.origins })
     }
 
@@ -93,6 +101,21 @@ impl Plan {
             Origin::Cached | Origin::File(_) => return None,
         };
         Some(Wanted { digest: blob.digest, size: blob.size, location, name: name.clone() })
+    }
+
+    /// Compares local files with what the lock pins, for a build that finds nothing to copy.
+    ///
+    /// # Errors
+    /// `E0701` when one of them changed, `E0702` when it cannot be read.
+    pub fn check_local_files(&self) -> Result<()> {
+        for blob in &self.manifest.blobs {
+            let Some((Origin::File(path), name)) = self.origins.get(&blob.digest) else { continue };
+            let found = hash_file(path).map_err(|error| unreadable(&path.display().to_string(), error))?;
+            if found != (blob.digest, blob.size) {
+                return Err(changed(path, name));
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of all blobs together.
