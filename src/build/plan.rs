@@ -1,19 +1,21 @@
 //! The plan of a build: the manifest to be signed and where each of its blobs comes from. A pure function
 //! of what was resolved.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::build::resolve::Resolved;
+use crate::build::resolve::{BY_SPEC, Resolved};
 use crate::build::volumes::changed;
 use crate::bundle::layout;
 use crate::bundle::manifest::{self, Artifact, Manifest};
-use crate::error::{Error, Result, codes};
+use crate::error::Result;
 use crate::fetch::Location;
 use crate::lock::{self, Lock};
 use crate::oci::digest::Digest;
+use crate::oci::platform::Platform;
+use crate::source::file;
 use crate::source::gather::Wanted;
 use crate::source::image::Opened;
 use crate::source::local::unreadable;
@@ -43,28 +45,15 @@ pub struct Row {
 
 impl Plan {
     /// Puts the plan together. `lock` is the new lock with its final serial.
+    ///
+    /// The order of everything follows from the lock alone, not from the order in which the spec names it,
+    /// so that one lock gives one manifest.
+    ///
+    /// # Errors
+    /// `E0405` when the bundle would break a rule of the format, so that no reader would take it.
     pub fn new(lock: &Lock, resolved: &Resolved) -> Result<Plan> {
         let mut blobs = Blobs::default();
-        let mut artifacts = Vec::new();
-        for (locked, blob) in lock.installers.iter().zip(&resolved.installers) {
-            artifacts.push(installer(locked, blobs.add(blob, &format!("airlock {}", locked.platform))));
-        }
-        for (k3s, (binary, blob)) in lock
-            .k3s
-            .iter()
-            .flat_map(|k3s| k3s.binaries.iter().zip(&resolved.k3s).map(move |pair| (k3s, pair)))
-        {
-            let added = blobs.add(blob, &format!("k3s {}", k3s.version));
-            artifacts.extend(binary.platform.map(|platform| k3s_program(k3s, binary, platform, added)));
-        }
-        for opened in &resolved.images {
-            let digests =
-                opened.blobs.iter().map(|blob| blobs.add(blob, &opened.locked.name).digest).collect();
-            artifacts.push(Artifact::Image(image(opened, digests)));
-        }
-        for opened in &resolved.files {
-            artifacts.push(file(&opened.locked, blobs.add(&opened.blob, &opened.locked.path)));
-        }
+        let artifacts = artifacts(lock, resolved, &mut blobs);
         let manifest = Manifest {
             format: manifest::FORMAT.to_owned(),
             requires: Vec::new(),
@@ -79,11 +68,8 @@ impl Plan {
             artifacts,
             blobs: blobs.order,
         };
-        // A bundle that no reader would accept must not be written, whatever led to it.
         manifest.validate().map_err(|error| {
-            Error::new(codes::INTERNAL, "the bundle would break the rules of its own format")
-                .with_source(error)
-                .with_help("this is a bug of airlock: please report it together with bundle.yaml")
+            error.with_help("change what this is about in bundle.yaml, then lock and build again")
         })?;
         Ok(Plan { manifest, origins: blobs.origins })
     }
@@ -127,7 +113,7 @@ impl Plan {
     pub fn rows(&self, cache: &Cache) -> Vec<Row> {
         let sizes: HashMap<Digest, u64> =
             self.manifest.blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut row = |name: String, digests: &[Digest]| {
             let size = |digest: &&Digest| sizes.get(*digest).copied().unwrap_or_default();
             let remote = |digest: &&Digest| matches!(self.origins.get(*digest), Some((Origin::Remote(_), _)));
@@ -168,6 +154,32 @@ impl Blobs {
     }
 }
 
+/// The artifacts in the order installation needs them: programs, the images of k3s, other images, files.
+fn artifacts(lock: &Lock, resolved: &Resolved, blobs: &mut Blobs) -> Vec<Artifact> {
+    let mut artifacts = Vec::new();
+    for (locked, blob) in lock.installers.iter().zip(&resolved.installers) {
+        artifacts.push(installer(locked, blobs.add(blob, &format!("airlock {}", locked.platform))));
+    }
+    if let Some(k3s) = &lock.k3s {
+        for (binary, blob) in k3s.binaries.iter().zip(&resolved.k3s) {
+            let added = blobs.add(blob, &format!("k3s {}", k3s.version));
+            artifacts.extend(binary.platform.map(|platform| k3s_program(k3s, binary, platform, added)));
+        }
+    }
+    let mut images: Vec<&Opened> = resolved.images.iter().collect();
+    images.sort_by_key(|opened| (opened.locked.wanted_by == BY_SPEC, &opened.locked.name));
+    for opened in images {
+        let digests = opened.blobs.iter().map(|blob| blobs.add(blob, &opened.locked.name).digest).collect();
+        artifacts.push(Artifact::Image(image(opened, digests)));
+    }
+    let mut files: Vec<&file::Opened> = resolved.files.iter().collect();
+    files.sort_by_key(|opened| &opened.locked.path);
+    for opened in files {
+        artifacts.push(plain_file(&opened.locked, blobs.add(&opened.blob, &opened.locked.path)));
+    }
+    artifacts
+}
+
 fn installer(locked: &lock::Installer, blob: manifest::Blob) -> Artifact {
     Artifact::Installer(manifest::Installer {
         version: locked.version.clone(),
@@ -179,7 +191,7 @@ fn installer(locked: &lock::Installer, blob: manifest::Blob) -> Artifact {
 fn k3s_program(
     k3s: &lock::K3s,
     binary: &lock::Download,
-    platform: crate::oci::platform::Platform,
+    platform: Platform,
     blob: manifest::Blob,
 ) -> Artifact {
     Artifact::K3s(manifest::K3s {
@@ -221,7 +233,7 @@ fn image(opened: &Opened, blobs: Vec<Digest>) -> manifest::Image {
     }
 }
 
-fn file(locked: &lock::File, blob: manifest::Blob) -> Artifact {
+fn plain_file(locked: &lock::File, blob: manifest::Blob) -> Artifact {
     Artifact::File(manifest::File {
         path: locked.path.clone(),
         mode: locked.mode.clone(),
@@ -229,4 +241,58 @@ fn file(locked: &lock::File, blob: manifest::Blob) -> Artifact {
         authenticated_by: locked.authenticated_by.clone(),
         blob,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::codes;
+    use crate::lock::change::tests::example;
+
+    /// The example lock as if everything had been resolved, with a second image and a second file.
+    fn resolved() -> Resolved {
+        let mut lock = example();
+        let blob = |digest: Digest| Blob { digest, size: 9, origin: Origin::Cached };
+        for image in &mut lock.images {
+            (image.digest, image.size) = (image.platforms[0].manifest, 9);
+        }
+        let mut second = lock.images[0].clone();
+        second.name = "docker.io/library/alpine:3".to_owned();
+        lock.images.push(second);
+        lock.files[0].size = 9;
+        let file = lock::File { path: "/etc/motd".to_owned(), ..lock.files[0].clone() };
+        lock.files.push(file);
+        lock.sort();
+        lock.installers[0].size = 9;
+        let image =
+            |locked: &lock::Image| Opened { locked: locked.clone(), blobs: vec![blob(locked.digest)] };
+        let file = |locked: &lock::File| file::Opened { locked: locked.clone(), blob: blob(locked.digest) };
+        Resolved {
+            installers: lock.installers.iter().map(|entry| blob(entry.digest)).collect(),
+            k3s: lock.k3s.iter().flat_map(|k3s| &k3s.binaries).map(|entry| blob(entry.digest)).collect(),
+            images: lock.images.iter().map(image).collect(),
+            files: lock.files.iter().map(file).collect(),
+            lock,
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_spec_changes_nothing() {
+        let mut resolved = resolved();
+        let plan = Plan::new(&resolved.lock, &resolved).unwrap();
+        resolved.images.reverse();
+        resolved.files.reverse();
+        assert_eq!(Plan::new(&resolved.lock, &resolved).unwrap().manifest, plan.manifest);
+        let kinds: Vec<&str> = plan.manifest.artifacts.iter().map(Artifact::kind).collect();
+        assert_eq!(kinds, ["installer", "k3s", "image", "image", "file", "file"]);
+    }
+
+    #[test]
+    fn a_bundle_that_no_reader_would_take_is_not_planned() {
+        let mut resolved = resolved();
+        resolved.files[0].locked.path = format!("/etc/{}", "x".repeat(300));
+        let error = Plan::new(&resolved.lock, &resolved).unwrap_err();
+        assert_eq!(error.code(), codes::MANIFEST_VALUE);
+        assert!(error.help().unwrap().contains("bundle.yaml"));
+    }
 }

@@ -29,7 +29,7 @@ use crate::store::cache::hash_file;
 const AT_ONCE: usize = 8;
 
 /// Who asked for an image, as written in the lock.
-const BY_SPEC: &str = "bundle.yaml";
+pub(super) const BY_SPEC: &str = "bundle.yaml";
 const BY_K3S: &str = "k3s-images.txt";
 
 /// An airlock program to travel along.

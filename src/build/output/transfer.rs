@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
 use super::Head;
 use crate::build::board::Board;
 use crate::build::plan::Plan;
@@ -35,15 +37,7 @@ pub(super) async fn fetch_and_write(
     let bytes = wanted.iter().map(|blob| blob.size).sum();
     progress.event(Event::Started { stage: Stage::Fetch, bytes: Some(bytes) });
     progress.event(Event::Started { stage: Stage::Write, bytes: Some(plan.size()) });
-    let writing = {
-        let (plan, head, cache) = (plan.clone(), head.clone(), gatherer.cache().clone());
-        let (directory, board, progress) = (directory.to_owned(), board.clone(), progress.clone());
-        tokio::task::spawn_blocking(move || {
-            let writer =
-                VolumeWriter::new(&plan.manifest, &head.manifest, head.signature.as_deref(), head.limit)?;
-            volumes::write(&writer, &directory, &plan, &cache, &board, progress.as_ref())
-        })
-    };
+    let writing = start_writing(plan, head, gatherer, directory, &board, progress);
     let fetching = async {
         let outcome = gatherer.all(wanted, move |digest| board.ready(digest)).await;
         match &outcome {
@@ -71,4 +65,22 @@ pub(super) async fn fetch_and_write(
         (Err(error), Err(other)) if error.code() == codes::INTERRUPTED => Err(other),
         (Err(error), _) | (_, Err(error)) => Err(error),
     }
+}
+
+/// Writes the volumes on a thread of its own; `board` tells it which blobs are there.
+fn start_writing(
+    plan: &Arc<Plan>,
+    head: &Arc<Head>,
+    gatherer: &Gatherer,
+    directory: &Path,
+    board: &Arc<Board>,
+    progress: &Arc<dyn Progress>,
+) -> JoinHandle<Result<Vec<Written>>> {
+    let (plan, head, cache) = (plan.clone(), head.clone(), gatherer.cache().clone());
+    let (directory, board, progress) = (directory.to_owned(), board.clone(), progress.clone());
+    tokio::task::spawn_blocking(move || {
+        let writer =
+            VolumeWriter::new(&plan.manifest, &head.manifest, head.signature.as_deref(), head.limit)?;
+        volumes::write(&writer, &directory, &plan, &cache, &board, progress.as_ref())
+    })
 }
