@@ -119,7 +119,7 @@ impl PublicKey {
 
 /// Types that OpenSSH knows and this program does not verify.
 fn is_unsupported(kind: &str) -> bool {
-    ["ssh-rsa", "ssh-dss", "ecdsa-", "sk-ecdsa-", "ssh-rsa-cert"].iter().any(|known| kind.starts_with(known))
+    ["ssh-rsa", "ssh-dss", "ecdsa-", "sk-ecdsa-"].iter().any(|known| kind.starts_with(known))
         || kind.contains("-cert-v01@")
 }
 

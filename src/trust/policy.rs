@@ -107,11 +107,11 @@ impl Policy {
             let first = refusals.remove(0);
             return refusals.into_iter().fold(first, |error, other| error.with_detail(other.message()));
         }
-        let keys = if signers.len() == 1 { "one trusted key has" } else { "trusted keys have" };
-        let message = match signers.len() {
-            1 => format!("{keys} signed, {} are required", self.threshold),
-            count => format!("{count} {keys} signed, {} are required", self.threshold),
+        let signed = match signers.len() {
+            1 => "one trusted key has".to_owned(),
+            count => format!("{count} trusted keys have"),
         };
+        let message = format!("{signed} signed, {} are required", self.threshold);
         let error = Error::new(codes::SIGNATURE_COUNT, message)
             .with_help("have another signer run `airlock bundle sign`, with a different key");
         let error = signers.iter().fold(error, |error, signer| {
