@@ -5,6 +5,7 @@ use super::key::PublicKey;
 use super::revoked::RevokedKeys;
 use super::signature;
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// What a bundle has to fulfil before anything of it is used.
 #[derive(Clone, Debug)]
@@ -115,7 +116,7 @@ impl Policy {
         let error = Error::new(codes::SIGNATURE_COUNT, message)
             .with_help("have another signer run `airlock bundle sign`, with a different key");
         let error = signers.iter().fold(error, |error, signer| {
-            error.with_detail(format!("signed by {} {}", signer.principal.escape_debug(), signer.fingerprint))
+            error.with_detail(format!("signed by {} {}", quote(&signer.principal), signer.fingerprint))
         });
         refusals.into_iter().fold(error, |error, refusal| error.with_detail(refusal.message()))
     }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, codes};
 use crate::lock::{self, Lock};
 use crate::oci::reference::Reference;
+use crate::quote::quote;
 use crate::spec::{Image, Spec};
 
 /// What helps when the lock is not enough.
@@ -80,11 +81,8 @@ impl Choice<'_> {
         known.extend(spec.files.iter().map(|file| file.path.clone()));
         for name in names {
             if !known.iter().any(|known| same_name(name, known)) {
-                return Err(Error::new(
-                    codes::LOCK_NAME,
-                    format!("`{}` is not in bundle.yaml", name.escape_debug()),
-                )
-                .with_help(format!("--update takes: {}", known.join(", "))));
+                return Err(Error::new(codes::LOCK_NAME, format!("`{}` is not in bundle.yaml", quote(name)))
+                    .with_help(format!("--update takes: {}", known.join(", "))));
             }
         }
         Ok(())
