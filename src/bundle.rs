@@ -20,9 +20,9 @@ pub mod manifest;
 pub mod names;
 pub mod reader;
 pub mod source;
-mod target;
 pub mod ustar;
 pub mod volume;
+mod write_error;
 pub mod writer;
 
 pub use reader::{Bundle, Unverified, Verified};

@@ -1,4 +1,58 @@
-//! Airlock carries a Kubernetes platform across an air gap.
+//! Airlock carries a Kubernetes platform across an air gap, in one signed, checksummed bundle.
+//!
+//! # How data flows
+//!
+//! ```text
+//! bundle.yaml ─ spec ─► build::resolve (registries, k3s releases, files) ─► bundle.lock ─► build::plan
+//!    ─► source::gather ─► store (cache of blobs) ─► build::output, bundle::writer ─► volumes on the medium
+//! medium ─► bundle::reader ─► trust (signature) ─► bundle::check, inspect, diff, extract
+//! ```
+//!
+//! Everything is a *blob*, named by its SHA-256: image layers and manifests, programs, files. A byte is read
+//! from the network once, hashed as it passes, written to the cache once, and copied once to the medium.
+//!
+//! [`spec`] turns what the user wrote into checked types. [`build::resolve`] pins every tag, channel and URL
+//! in the [`lock`]. From lock and pinned bytes alone follows the [`build::plan`], and with it the manifest.
+//! [`build::output`] executes it: [`source`] and [`fetch`] bring blobs into the [`store`] while
+//! [`bundle::writer`] writes volumes front to back; then everything is read back, and only then the files get
+//! their names. Where every byte of a bundle lies is pure arithmetic over the manifest
+//! ([`bundle::arrangement`]), so a reader searches for nothing and believes nothing.
+//!
+//! Trust is a type: a [`bundle::Bundle`] of [`bundle::Unverified`] offers nothing but `verify`, and
+//! [`bundle::Verified`] hands out bytes only through readers that check length and digest as they pass.
+//! Who is believed is decided in [`trust`], from lists on this machine, never from the medium.
+//!
+//! # Layers
+//!
+//! Dependencies point downwards:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
+//! | what a command does | [`build`] |
+//! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
+//! | tools | [`fetch`], [`oci`], [`store`], [`trust`] |
+//! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
+//!
+//! # Every file we write
+//!
+//! | file | written by | format |
+//! |---|---|---|
+//! | `bundle.lock` beside the spec (`--lock`) | [`lock::file`] renders it, `cli::bundle::workshop` writes it | `bundle-spec/lock.md` |
+//! | `NAME-VERSION.tar`, `NAME-VERSION.K-of-N.tar` | [`bundle::writer`], started by [`build::volumes`] | `bundle-spec/v1.md`, "Volumes" |
+//! | `NAME-VERSION.sha256`, `NAME-VERSION.sha256.sig`, `README.txt` beside them | [`build::sidecar`], [`build::output`] | `sha256sum`; SSHSIG; text |
+//! | `install`, or `install-amd64` and `install-arm64`, beside them | [`build::output`] | the `airlock` program |
+//! | `NAME-VERSION.KEY.sig` beside them | `cli::bundle::sign` | SSHSIG over the manifest |
+//! | `~/.cache/airlock/blobs/sha256/HEX` (`--cache-dir`) | [`store::cache`] | the blob; believed only after it was hashed |
+//! | `~/.cache/airlock/partial/NAME` | [`store::partial`] | bytes so far of a blob or URL; locked by whoever writes it |
+//! | `~/.config/airlock/signing-key`, `signing-key.pub` (`--output`) | `cli::key::generate`, [`trust::key_file`] | OpenSSH keys, mode 0600 and 0644 |
+//! | `~/.config/airlock/allowed_signers` | `cli::key::generate` adds lines | ssh-keygen(1), "ALLOWED SIGNERS" |
+//! | what `bundle extract --output` names | [`bundle::extract`] | a file, or an OCI image layout |
+//!
+//! While it is written, a file on the medium is called `FILE.partial`, an extracted one
+//! `.FILE.airlock-partial`, any other `.FILE.PID.partial`; it gets its name by `rename`, complete and synced.
+//! Whatever a killed run has left is continued, overwritten or removed by the next. Nothing is written
+//! anywhere else.
 
 pub mod build;
 pub mod bundle;

@@ -126,6 +126,34 @@ fn every_script_the_documents_name_exists() {
     }
 }
 
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let documents = files().into_iter().filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let mut links = 0;
+    for document in documents {
+        let content = text(&document);
+        let targets = content.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if path.is_empty() { document.clone() } else { document.with_file_name(path) };
+            assert!(Path::new(ROOT).join(&linked).exists(), "{}: {target}", document.display());
+            let has_heading = |line: &str| line.starts_with('#') && anchor(line) == heading;
+            assert!(
+                heading.is_empty() || text(&linked).lines().any(has_heading),
+                "{}: {target}",
+                document.display()
+            );
+            links += 1;
+        }
+    }
+    assert!(links > 15, "only {links} links were found");
+}
+
+/// The name that a heading has in links: lower case, with dashes for spaces.
+fn anchor(heading: &str) -> String {
+    heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-")
+}
+
 /// Command lines in the documents: lines that begin with `$ airlock` or `airlock`, inside code blocks.
 fn documented_commands(document: &str) -> Vec<Vec<String>> {
     let lines = text(Path::new(document));

@@ -9,6 +9,7 @@ use super::volume::{self, Parsed, VolumeHeader};
 use super::{foreign, layout};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
+use crate::quote::quote;
 use crate::trust::policy::SignatureFile;
 use crate::trust::signature;
 
@@ -103,7 +104,6 @@ fn damaged(source: &dyn Source, what: &str, offset: u64) -> Error {
 }
 
 fn newer(source: &dyn Source, format: &str) -> Error {
-    let message =
-        format!("{} needs a newer airlock: its format is `{}`", source.name(), format.escape_default());
+    let message = format!("{} needs a newer airlock: its format is `{}`", source.name(), quote(format));
     Error::new(codes::BUNDLE_NEWER, message).with_help(super::manifest::UPDATE)
 }

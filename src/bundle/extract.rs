@@ -11,7 +11,7 @@ use super::layout;
 use super::manifest::Artifact;
 use super::names::shown;
 use super::reader::{Bundle, Verified};
-use super::target::write_error;
+use super::write_error::write_error;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::progress::{Event, Progress, Stage};

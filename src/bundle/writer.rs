@@ -133,7 +133,7 @@ impl<'a> VolumeWriter<'a> {
     }
 
     fn write_error(&self, index: u32, cause: std::io::Error) -> Error {
-        super::target::write_error(&self.file_name(index), cause)
+        super::write_error::write_error(&self.file_name(index), cause)
     }
 }
 

@@ -8,7 +8,7 @@
 //! | `XDG_RUNTIME_DIR` | `containers/auth.json` in it, credentials of podman and skopeo |
 //! | `DOCKER_CONFIG` | directory of Docker's `config.json`; `~/.docker` when unset |
 //! | `REGISTRY_AUTH_FILE` | credentials file used instead of all others |
-//! | `PATH` | where credential helpers (`docker-credential-…`) are looked for |
+//! | `PATH` | where the system looks for credential helpers (`docker-credential-…`) |
 //! | `SSH_AUTH_SOCK` | socket of the ssh-agent that signs |
 //! | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies; lower case names win over upper case ones |
 //! | `SOURCE_DATE_EPOCH` | time written into a new lock, in seconds since 1970 |
@@ -33,8 +33,6 @@ pub struct Environment {
     pub cache_directory: Option<PathBuf>,
     /// Files that may hold registry credentials, best first. They need not exist.
     pub credential_files: Vec<PathBuf>,
-    /// Directories with programs.
-    pub program_directories: Vec<PathBuf>,
     /// The socket of the ssh-agent.
     pub ssh_agent: Option<PathBuf>,
     /// Proxies as the user set them.
@@ -86,7 +84,6 @@ impl Environment {
             config_directory: absolute("XDG_CONFIG_HOME").or_else(|| below_home(".config")).map(own),
             cache_directory: absolute("XDG_CACHE_HOME").or_else(|| below_home(".cache")).map(own),
             credential_files,
-            program_directories: set("PATH").iter().flat_map(std::env::split_paths).collect(),
             ssh_agent: path("SSH_AUTH_SOCK"),
             proxies: Proxies::from_variables(&set),
             working_directory: None,

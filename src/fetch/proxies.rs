@@ -4,6 +4,7 @@
 use reqwest::{NoProxy, Proxy, Url};
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 use crate::secret::Secret;
 
 /// Which proxy serves which requests. The texts are secret because they may hold a password.
@@ -52,11 +53,8 @@ fn checked(variable: &str, value: Option<&str>) -> Result<Option<Secret<String>>
 fn malformed(variable: &str, value: &str) -> Error {
     // What stands before the last `@` may be a password, also in a URL that cannot be parsed.
     let shown = value.rsplit('@').next().unwrap_or_default();
-    Error::new(
-        codes::FETCH_PROXY,
-        format!("{variable} is not the URL of an HTTP proxy: `{}`", shown.escape_debug()),
-    )
-    .with_help(format!("set `{variable}=http://HOST:PORT`, or unset it"))
+    Error::new(codes::FETCH_PROXY, format!("{variable} is not the URL of an HTTP proxy: `{}`", quote(shown)))
+        .with_help(format!("set `{variable}=http://HOST:PORT`, or unset it"))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
+use crate::quote::quote;
 
 /// Media type of an OCI image manifest.
 pub const OCI_MANIFEST: &str = oci_client::manifest::OCI_IMAGE_MEDIA_TYPE;
@@ -170,12 +171,11 @@ fn kind_of(document: &raw::Document, served_as: Option<&str>) -> Result<String> 
     let inferred = if document.manifests.is_some() { OCI_INDEX } else { OCI_MANIFEST };
     let served_as = served_as.filter(|name| ACCEPTED.contains(name));
     match (document.media_type.as_deref(), served_as) {
-        (Some(own), Some(served_as)) if own != served_as => Err(refused(format!(
-            "it says to be `{}`, but it was served as `{served_as}`",
-            own.escape_debug()
-        ))),
+        (Some(own), Some(served_as)) if own != served_as => {
+            Err(refused(format!("it says to be `{}`, but it was served as `{served_as}`", quote(own))))
+        }
         (Some(own), _) if !ACCEPTED.contains(&own) => {
-            Err(refused(format!("its media type `{}` is not supported", own.escape_debug())))
+            Err(refused(format!("its media type `{}` is not supported", quote(own))))
         }
         (own, served_as) => Ok(own.or(served_as).unwrap_or(inferred).to_owned()),
     }

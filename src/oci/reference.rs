@@ -40,11 +40,6 @@ impl Reference {
         self.digest
     }
 
-    /// The same repository with another tag and no digest.
-    pub fn with_tag(&self, tag: impl Into<String>) -> Reference {
-        Reference { tag: Some(tag.into()), digest: None, ..self.clone() }
-    }
-
     /// `host/repository`, without tag and digest.
     pub fn name(&self) -> String {
         format!("{}/{}", self.host, self.repository)

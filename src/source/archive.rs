@@ -7,6 +7,7 @@ use fs_err as fs;
 use tar::EntryType;
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 use crate::source::local::unreadable;
 
 /// Largest window a zstd archive may ask for, as a power of two: 128 MiB.
@@ -117,7 +118,7 @@ fn link(entry: &tar::Entry<'_, Box<dyn Read>>, parent: &str) -> Option<String> {
 
 fn bad_name(path: &Path, raw: &[u8]) -> Error {
     let name = String::from_utf8_lossy(raw);
-    not_an_archive(path, &format!("the member `{}` leads out of it", name.escape_debug()))
+    not_an_archive(path, &format!("the member `{}` leads out of it", quote(&name)))
 }
 
 /// The error for an archive whose content does not fit its kind.

@@ -14,7 +14,7 @@ use crate::spec;
 const LIST_LIMIT: u64 = 1 << 20;
 
 /// Largest k3s program, in bytes. Upstream keeps it below 80 MiB.
-pub const PROGRAM_LIMIT: u64 = 1 << 30;
+const PROGRAM_LIMIT: u64 = 1 << 30;
 
 /// Resolves what the spec asks for: channel to version, version to checksummed downloads.
 /// `transport` says how the server is reached, for the record.
@@ -37,7 +37,7 @@ pub async fn resolve(
         let text = text(client, &format!("{base}/{name}")).await?;
         let digest = checksum(&text, asset(*platform), &name)?;
         let url = format!("{base}/{}", asset(*platform));
-        let size = client.size(&url).await?;
+        let size = check_size(&url, client.size(&url).await?)?;
         let authenticated_by = format!("{name}, {transport}");
         binaries.push(Download { platform: Some(*platform), url, digest, size, authenticated_by });
         sums.push_str(&text);
@@ -71,6 +71,11 @@ pub async fn images(gatherer: &Gatherer, locked: &K3s) -> Result<Vec<Reference>>
     let bytes = gatherer.cache().read(&list.digest, LIST_LIMIT)?;
     let bytes = bytes.ok_or_else(|| broken(&list.url, "it is larger than 1 MiB"))?;
     parse_images(&String::from_utf8_lossy(&bytes), &list.url)
+}
+
+/// Refuses a size that no k3s program has, before anything of it is fetched.
+fn check_size(url: &str, size: u64) -> Result<u64> {
+    if size <= PROGRAM_LIMIT { Ok(size) } else { Err(broken(url, "it is larger than 1 GiB")) }
 }
 
 fn request(wanted: &spec::K3s) -> String {
@@ -137,8 +142,9 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
 fn checksum(text: &str, asset: &str, list: &str) -> Result<Digest> {
     let mut found = lines(text).filter(|(_, name)| *name == asset).map(|(hex, _)| hex);
     match (found.next(), found.next()) {
-        (Some(hex), None) => Digest::from_hex(hex)
-            .map_err(|error| broken(list, &format!("its checksum of `{asset}` is none")).with_source(error)),
+        (Some(hex), None) => Digest::from_hex(hex).map_err(|error| {
+            broken(list, &format!("its line for `{asset}` has no SHA-256 digest")).with_source(error)
+        }),
         (None, _) => Err(broken(list, &format!("it has no line for `{asset}`"))),
         (Some(_), Some(_)) => Err(broken(list, &format!("it has several lines for `{asset}`"))),
     }
@@ -176,7 +182,9 @@ mod tests {
             format!("{HEX}  k3s\n{HEX}  k3s\n"),
             "beef  k3s\n".into(),
         ] {
-            assert_eq!(checksum(&text, "k3s", "sums").unwrap_err().kind().exit_status(), 3, "{text}");
+            let error = checksum(&text, "k3s", "sums").unwrap_err();
+            assert_eq!(error.code(), codes::K3S_RELEASE, "{text}");
+            assert!(error.message().contains("sums"), "{error}");
         }
     }
 
@@ -186,6 +194,12 @@ mod tests {
         assert_eq!(images[0].to_string(), "docker.io/rancher/mirrored-pause:3.6");
         assert!(parse_images("<html>", "u").is_err());
         assert!(parse_images("\n", "u").is_err());
+    }
+
+    #[test]
+    fn a_program_of_absurd_size_is_refused() {
+        assert_eq!(check_size("u", 75 << 20).unwrap(), 75 << 20);
+        assert_eq!(check_size("u", PROGRAM_LIMIT + 1).unwrap_err().code(), codes::K3S_RELEASE);
     }
 
     #[test]

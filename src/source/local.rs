@@ -7,6 +7,7 @@ use fs_err as fs;
 
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::{Digest, Hasher};
+use crate::quote::escape;
 use crate::source::secrets;
 use crate::store::cache::hash_rest;
 
@@ -43,7 +44,7 @@ pub fn expand(path: &str, directory: &Path) -> Result<Vec<LocalFile>> {
     if files.is_empty() {
         return Err(pattern_error(path, "matches no file").with_help(format!(
             "look at `ls {}` in {}",
-            path.escape_debug(),
+            escape(path),
             directory.display()
         )));
     }
@@ -118,12 +119,12 @@ fn file_name(path: &Path, written: &str) -> Result<String> {
 }
 
 fn pattern_error(pattern: &str, what: &str) -> Error {
-    Error::new(codes::SOURCE_GLOB, format!("the pattern `{}` {what}", pattern.escape_debug()))
+    Error::new(codes::SOURCE_GLOB, format!("the pattern `{}` {what}", escape(pattern)))
 }
 
 /// The error for a local file that cannot be read.
 pub fn unreadable(path: &str, error: std::io::Error) -> Error {
-    Error::new(codes::SOURCE_READ, format!("`{}` cannot be read", path.escape_debug()))
+    Error::new(codes::SOURCE_READ, format!("`{}` cannot be read", escape(path)))
         .with_source(error)
         .with_help("paths in bundle.yaml are relative to the directory of bundle.yaml")
 }
@@ -143,7 +144,7 @@ pub fn examine(file: &LocalFile) -> Result<(Digest, u64, Option<&'static str>)> 
 
 /// The error for a file that holds a secret nobody allowed; `destination` names the entry.
 pub fn refuse_secret(origin: &str, kind: &str) -> Error {
-    Error::new(codes::SOURCE_SECRET, format!("`{}` looks like {kind}", origin.escape_debug())).with_help(
+    Error::new(codes::SOURCE_SECRET, format!("`{}` looks like {kind}", escape(origin))).with_help(
         "secrets are better made on the nodes; if this one must travel, add `allowSecret: true` to its entry",
     )
 }

@@ -11,6 +11,7 @@ use ssh_key::{HashAlg, Signature, SshSig};
 use super::key::PublicKey;
 use super::signature::Signer;
 use crate::error::{Error, Result, codes};
+use crate::quote::escape;
 
 const REQUEST_IDENTITIES: u8 = 11;
 const IDENTITIES_ANSWER: u8 = 12;
@@ -82,7 +83,7 @@ impl Agent {
 
     fn failed(&self, what: &str) -> Error {
         let socket = self.socket.display().to_string();
-        Error::new(codes::AGENT, format!("the ssh-agent at {} {what}", socket.escape_debug()))
+        Error::new(codes::AGENT, format!("the ssh-agent at {} {what}", escape(&socket)))
             .with_help("check it with `ssh-add -l`, or sign with a private key file")
     }
 }

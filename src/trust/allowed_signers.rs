@@ -8,6 +8,7 @@ use super::key::PublicKey;
 use super::pattern;
 use super::text::{self, Line};
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// The largest file that is read, in bytes.
 pub const MAX_LENGTH: u64 = 1024 * 1024;
@@ -101,10 +102,7 @@ fn bad_option(line: &Line<'_>, option: &str, name: &str) -> Error {
             "`namespaces` is given twice or without quotes".to_owned(),
             "write `namespaces=\"airlock.*\"`, once",
         ),
-        _ => (
-            format!("option `{}` is not known", name.escape_default()),
-            "the only option is `namespaces=\"…\"`",
-        ),
+        _ => (format!("option `{}` is not known", quote(name)), "the only option is `namespaces=\"…\"`"),
     };
     line.error(codes::ALLOWED_SIGNERS, option, message).with_help(help)
 }

@@ -6,6 +6,7 @@ use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 use crate::secret::Secret;
 
 /// A public Ed25519 key, in software or in a FIDO token (`ssh-ed25519`, `sk-ssh-ed25519@openssh.com`).
@@ -65,7 +66,7 @@ impl PublicKey {
             }),
             other => {
                 let kind = other.algorithm().to_string();
-                let message = format!("keys of type `{}` are not supported", kind.escape_default());
+                let message = format!("keys of type `{}` are not supported", quote(&kind));
                 Err(Error::new(codes::PUBLIC_KEY, message).with_help("airlock signs with Ed25519 keys only"))
             }
         }
@@ -119,7 +120,7 @@ impl PublicKey {
 
 /// Types that OpenSSH knows and this program does not verify.
 fn is_unsupported(kind: &str) -> bool {
-    ["ssh-rsa", "ssh-dss", "ecdsa-", "sk-ecdsa-", "ssh-rsa-cert"].iter().any(|known| kind.starts_with(known))
+    ["ssh-rsa", "ssh-dss", "ecdsa-", "sk-ecdsa-"].iter().any(|known| kind.starts_with(known))
         || kind.contains("-cert-v01@")
 }
 

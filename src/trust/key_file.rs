@@ -9,6 +9,7 @@ use ssh_key::{HashAlg, PrivateKey, SshSig};
 use super::key::PublicKey;
 use super::signature::Signer;
 use crate::error::{Error, Result, codes};
+use crate::quote::escape;
 use crate::secret::Secret;
 
 /// A key file is a few hundred bytes; nothing larger is read.
@@ -26,14 +27,13 @@ impl KeyFile {
     pub fn open(path: &Path, passphrase: impl FnOnce() -> Result<Secret<String>>) -> Result<KeyFile> {
         let name = path.display().to_string();
         let metadata = fs_err::metadata(path).map_err(|cause| {
-            Error::new(codes::PRIVATE_KEY, format!("private key {} cannot be read", name.escape_debug()))
+            Error::new(codes::PRIVATE_KEY, format!("private key {} cannot be read", escape(&name)))
                 .with_source(cause)
                 .with_help("name an existing key, or make one with `airlock key generate`")
         })?;
         if metadata.mode() & 0o077 != 0 {
             let mode = metadata.mode() & 0o777;
-            let message =
-                format!("private key {} can be read by others (mode {mode:04o})", name.escape_debug());
+            let message = format!("private key {} can be read by others (mode {mode:04o})", escape(&name));
             return Err(Error::new(codes::PRIVATE_KEY_MODE, message).with_help(format!("chmod 600 {name}")));
         }
         if metadata.len() > MAX_LENGTH {
@@ -64,7 +64,7 @@ impl KeyFile {
             key = key.decrypt(secret.reveal()).map_err(|_| {
                 Error::new(
                     codes::PRIVATE_KEY_LOCKED,
-                    format!("the passphrase does not open {}", file.escape_debug()),
+                    format!("the passphrase does not open {}", escape(file)),
                 )
                 .with_help(format!("try again; `ssh-keygen -y -f {file}` tests a passphrase"))
             })?;
@@ -88,19 +88,18 @@ impl Signer for KeyFile {
 }
 
 fn not_a_key(file: &str) -> Error {
-    Error::new(codes::PRIVATE_KEY, format!("{} is not an OpenSSH private key", file.escape_debug()))
-        .with_help(
-            "make one with `airlock key generate`; a public key (`.pub`) selects a key of the ssh-agent",
-        )
+    Error::new(codes::PRIVATE_KEY, format!("{} is not an OpenSSH private key", escape(file))).with_help(
+        "make one with `airlock key generate`; a public key (`.pub`) selects a key of the ssh-agent",
+    )
 }
 
 fn unusable(file: &str) -> Error {
-    Error::new(codes::PRIVATE_KEY, format!("private key {} is damaged", file.escape_debug()))
+    Error::new(codes::PRIVATE_KEY, format!("private key {} is damaged", escape(file)))
         .with_help("restore it from a backup, or make a new one with `airlock key generate`")
 }
 
 fn wrong_type(file: &str, kind: &str) -> Error {
-    let message = format!("private key {} is of type `{kind}`", file.escape_debug());
+    let message = format!("private key {} is of type `{kind}`", escape(file));
     Error::new(codes::PRIVATE_KEY, message)
         .with_help("airlock signs with Ed25519 keys only: make one with `airlock key generate`")
 }

@@ -5,6 +5,7 @@ use super::key::PublicKey;
 use super::revoked::RevokedKeys;
 use super::signature;
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// What a bundle has to fulfil before anything of it is used.
 #[derive(Clone, Debug)]
@@ -107,15 +108,15 @@ impl Policy {
             let first = refusals.remove(0);
             return refusals.into_iter().fold(first, |error, other| error.with_detail(other.message()));
         }
-        let keys = if signers.len() == 1 { "one trusted key has" } else { "trusted keys have" };
-        let message = match signers.len() {
-            1 => format!("{keys} signed, {} are required", self.threshold),
-            count => format!("{count} {keys} signed, {} are required", self.threshold),
+        let signed = match signers.len() {
+            1 => "one trusted key has".to_owned(),
+            count => format!("{count} trusted keys have"),
         };
+        let message = format!("{signed} signed, {} are required", self.threshold);
         let error = Error::new(codes::SIGNATURE_COUNT, message)
             .with_help("have another signer run `airlock bundle sign`, with a different key");
         let error = signers.iter().fold(error, |error, signer| {
-            error.with_detail(format!("signed by {} {}", signer.principal.escape_debug(), signer.fingerprint))
+            error.with_detail(format!("signed by {} {}", quote(&signer.principal), signer.fingerprint))
         });
         refusals.into_iter().fold(error, |error, refusal| error.with_detail(refusal.message()))
     }

@@ -6,6 +6,7 @@
 use super::key::PublicKey;
 use super::text::{self, Line};
 use crate::error::{Error, Result, codes};
+use crate::quote::escape;
 
 /// Keys whose signatures no longer count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,12 +16,12 @@ impl RevokedKeys {
     /// Reads the content of the file. `file` is its name for messages.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self> {
         if bytes.starts_with(b"SSHKRL\n\0") {
-            let message = format!("{} is a binary key revocation list", file.escape_debug());
+            let message = format!("{} is a binary key revocation list", escape(file));
             return Err(Error::new(codes::REVOKED_KEYS, message)
                 .with_help("write one public key or `SHA256:` fingerprint per line; `ssh-keygen -Q -l -f FILE` lists them"));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| {
-            Error::new(codes::REVOKED_KEYS, format!("{} is not text", file.escape_debug()))
+            Error::new(codes::REVOKED_KEYS, format!("{} is not text", escape(file)))
                 .with_help("write one public key or `SHA256:` fingerprint per line")
         })?;
         text::lines(file, text).map(|line| fingerprint(&line)).collect::<Result<_>>().map(RevokedKeys)

@@ -4,6 +4,7 @@ use ssh_key::{LineEnding, SshSig};
 
 use super::key::PublicKey;
 use crate::error::{Error, Result, codes};
+use crate::quote::{escape, quote};
 
 /// Purpose of a signature over `manifest.json`.
 pub const MANIFEST_NAMESPACE: &str = "airlock.manifest.v1";
@@ -37,7 +38,7 @@ pub fn sign(signer: &dyn Signer, namespace: &str, message: &[u8]) -> Result<Stri
 ///
 /// [`Policy`]: super::Policy
 pub fn check(file: &str, bytes: &[u8], namespace: &str, message: &[u8]) -> Result<PublicKey> {
-    let file = file.escape_debug();
+    let file = escape(file);
     let signature = parse(bytes).ok_or_else(|| {
         Error::new(codes::SIGNATURE_INVALID, format!("{file} is not an SSH signature, or a damaged one"))
             .with_help("copy the bundle again; if this stays, have it signed again")
@@ -47,7 +48,7 @@ pub fn check(file: &str, bytes: &[u8], namespace: &str, message: &[u8]) -> Resul
             .with_help("have the bundle signed with an Ed25519 key: `airlock key generate` makes one")
     })?;
     if signature.namespace() != namespace {
-        let found = signature.namespace().escape_debug();
+        let found = quote(signature.namespace());
         let message = format!("{file} was made for the purpose `{found}`, not for `{namespace}`");
         return Err(Error::new(codes::SIGNATURE_PURPOSE, message)
             .with_detail(format!("the key is {}", key.fingerprint()))

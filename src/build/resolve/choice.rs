@@ -3,6 +3,7 @@
 use crate::error::{Error, Result, codes};
 use crate::lock::{self, Lock};
 use crate::oci::reference::Reference;
+use crate::quote::quote;
 use crate::spec::{Image, Spec, suggest};
 
 /// What helps when the lock is not enough.
@@ -96,7 +97,7 @@ fn unknown_name(name: &str, known: &[String]) -> Error {
             known.join(", ")
         ),
     };
-    let message = format!("--update: `{}` is not in bundle.yaml", name.escape_debug());
+    let message = format!("--update: `{}` is not in bundle.yaml", quote(name));
     Error::new(codes::LOCK_NAME, message).with_help(help)
 }
 

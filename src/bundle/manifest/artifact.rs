@@ -7,6 +7,7 @@ use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
+use crate::quote::quote;
 
 impl Artifact {
     /// The name by which users and messages mean this artifact, unique in its bundle: an image's full
@@ -71,9 +72,9 @@ impl Manifest {
         let similarity = |other: &str| strsim::jaro_winkler(name, other);
         let names = self.artifacts.iter().map(Artifact::name);
         let nearest = names.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-        let message = format!("the bundle has no artifact `{}`", name.escape_default());
+        let message = format!("the bundle has no artifact `{}`", quote(name));
         let help = match nearest.filter(|nearest| similarity(nearest) > 0.7) {
-            Some(nearest) => format!("did you mean `{}`?", nearest.escape_default()),
+            Some(nearest) => format!("did you mean `{}`?", quote(&nearest)),
             None => "`airlock bundle inspect` lists the names of all artifacts".to_owned(),
         };
         Error::new(codes::ARTIFACT_UNKNOWN, message).with_help(help)

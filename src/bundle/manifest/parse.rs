@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{FORMAT, MAX_LENGTH, Manifest};
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// Features a manifest may require of its reader. None exist yet.
 const FEATURES: &[&str] = &[];
@@ -53,7 +54,7 @@ fn check_version(envelope: &Envelope) -> Result<()> {
         return Err(unknown_format(&envelope.format));
     }
     let unknown = envelope.requires.iter().filter(|feature| !FEATURES.contains(&feature.as_str()));
-    let unknown: Vec<_> = unknown.map(|feature| format!("`{}`", feature.escape_default())).collect();
+    let unknown: Vec<_> = unknown.map(|feature| format!("`{}`", quote(feature))).collect();
     if unknown.is_empty() {
         return Ok(());
     }
@@ -65,7 +66,7 @@ pub(in crate::bundle) const UPDATE: &str =
     "use the program `install` that lies beside the bundle, after checking its signature, or a newer airlock";
 
 fn unknown_format(format: &str) -> Error {
-    let shown = format.escape_default();
+    let shown = quote(format);
     if format.starts_with("airlock.manifest.v") {
         let message =
             format!("the bundle needs a newer airlock: its format is `{shown}`, known is `{FORMAT}`");
@@ -77,7 +78,7 @@ fn unknown_format(format: &str) -> Error {
 
 fn malformed(error: serde_json::Error) -> Error {
     Error::new(codes::MANIFEST_SYNTAX, "manifest.json cannot be read")
-        .with_source(error.to_string().escape_debug().to_string())
+        .with_source(quote(&error.to_string()))
         .with_help(super::validate::REBUILD)
 }
 

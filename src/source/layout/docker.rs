@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, Layout, store};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
+use crate::quote::quote;
 use crate::source::archive::{Member, each_member, not_an_archive};
 use crate::source::local::unreadable;
 use crate::store::cache::Cache;
@@ -128,7 +129,7 @@ fn entry(path: &Path, cache: &Cache, members: &Members, image: &SavedImage) -> R
         members
             .get(name.trim_start_matches("./"))
             .copied()
-            .ok_or_else(|| not_an_archive(path, &format!("it lacks `{}`", name.escape_debug())))
+            .ok_or_else(|| not_an_archive(path, &format!("it lacks `{}`", quote(name))))
     };
     let config = find(&image.config)?;
     let layers = image.layers.iter().map(find).collect::<Result<Vec<_>>>()?;

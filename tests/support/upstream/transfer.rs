@@ -49,6 +49,8 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transfer<R> {
             return Ok(None);
         }
         if allowed == 0 {
+            // A pending body makes the web server send what it holds back; the failure would drop it.
+            tokio::task::yield_now().await;
             return Err(io::Error::other("cut off as asked by --fail-after"));
         }
         let length = self.left.min(allowed).min(self.chunk());
