@@ -73,7 +73,7 @@ pub async fn build(
 ) -> Result<Outcome> {
     let plan = Arc::new(plan);
     let directory = &target.directory;
-    fs::create_dir_all(directory).map_err(|error| failed("create", directory, error))?;
+    target::prepare(directory)?;
     let _lock = lock(directory)?;
     let head = Arc::new(head(&plan, target, signer)?);
     let fingerprint = signer.map(|signer| signer.public_key().fingerprint());
@@ -327,7 +327,9 @@ fn commit(directory: &Path, files: &[Written], small: &[Written], expected: &Exp
     let keep: Vec<&Path> = files.iter().chain(small).map(|file| file.path.as_path()).collect();
     for entry in list(directory)? {
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if names::belongs_to(&name, &expected.stem) && !keep.contains(&entry.as_path()) {
+        let is_ours =
+            names::belongs_to(&name, &expected.stem) || name == format!("{}.sha256.sig", expected.stem);
+        if is_ours && !keep.contains(&entry.as_path()) {
             fs::remove_file(&entry).map_err(|error| failed("remove", &entry, error))?;
         }
     }
