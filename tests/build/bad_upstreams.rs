@@ -6,7 +6,7 @@ use super::fetching::large_images;
 use super::misbehaving::{self, Seen, Step, answer, cut};
 use super::server::transfer::Pace;
 use super::server::{Options, Server};
-use super::site::Site;
+use super::site::{Site, until};
 
 /// One image from a server of its own.
 fn spec(host: &str, settings: &str) -> String {
@@ -135,9 +135,7 @@ fn dies_half_way() -> String {
     site.lock(&[]);
     site.upstream.reset_stats();
     let child = site.command(&["bundle", "build", "--locked", "-q", "-o", "out"]).spawn().unwrap();
-    while site.sent() < 100_000 {
-        std::thread::yield_now();
-    }
+    until(|| site.sent() >= 100_000);
     let address = site.address();
     site.upstream = Server::start(Options::new(&site.data("gone"))).unwrap();
     let outcome = site.outcome(&child.wait_with_output().unwrap()).to_string();
@@ -151,7 +149,8 @@ fn dies_half_way() -> String {
 #[test]
 fn troubles_are_told_with_their_remedy() {
     // Several of them are tried again for a while: all at once.
-    let cases: [(&str, fn() -> String); 17] = [
+    type Case = (&'static str, fn() -> String);
+    let cases: [Case; 17] = [
         ("nobody listens", || against("127.0.0.1:1", "plainHttp: true")),
         ("login needed", no_credentials),
         ("login refused", wrong_credentials),

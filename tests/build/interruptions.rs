@@ -4,7 +4,7 @@ use std::process::{Child, Command};
 
 use super::fetching::{LARGE, large_images};
 use super::server::transfer::Pace;
-use super::site::{Site, succeeded};
+use super::site::{Site, succeeded, until};
 
 /// Bytes per second of each answer: a layer takes about a fifth of a second.
 const RATE: u64 = 2_000_000;
@@ -25,9 +25,7 @@ fn start(site: &Site, output: &str, cache: &str) -> Child {
 
 /// Waits until the upstream has sent so much, or the build has ended.
 fn await_sent(site: &Site, child: &mut Child, bytes: u64) {
-    while site.sent() < bytes && child.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
-    }
+    until(|| site.sent() >= bytes || child.try_wait().unwrap().is_some());
 }
 
 #[test]

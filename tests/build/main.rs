@@ -18,6 +18,7 @@ mod bad_upstreams;
 mod contents;
 mod fetching;
 mod files;
+mod hostile_images;
 mod interruptions;
 mod k3s;
 mod lock;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::fetching::{LARGE, large_images};
 use super::server::transfer::Pace;
-use super::site::{MIXED, Site, succeeded};
+use super::site::{MIXED, Site, succeeded, until};
 
 const ONE: &str = "images: [\"{upstream}/lab/d:1\"]\n";
 
@@ -38,9 +38,7 @@ fn an_older_bundle_stays_whole_until_the_new_one_is_complete() {
     let site = outgrown(Pace { bytes_per_second: Some(1_000_000), ..Pace::default() });
     let older = site.digests("out");
     let child = site.command(&["bundle", "build", "--locked", "-q", "-o", "out"]).spawn().unwrap();
-    while !site.path("out/lab-1.0.tar.partial").exists() {
-        std::thread::yield_now();
-    }
+    until(|| site.path("out/lab-1.0.tar.partial").exists());
     site.must_verify("out");
     succeeded(site.outcome(&child.wait_with_output().unwrap()));
     site.must_verify("out");

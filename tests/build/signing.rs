@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use super::site::{Site, has, succeeded};
+use super::site::{Site, has, succeeded, until};
 
 const FILE: &str = "files: [{path: motd, to: /etc/motd}]\n";
 
@@ -81,9 +81,7 @@ fn a_key_in_the_ssh_agent_signs() {
     let socket = site.path("agent");
     let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
     let _agent = Agent(agent.unwrap());
-    while !socket.exists() {
-        std::thread::yield_now();
-    }
+    until(|| socket.exists());
     let build = || {
         let arguments = ["bundle", "build", "-q", "-o", "out", "--key", ".config/airlock/signing-key.pub"];
         site.outcome(&site.command(&arguments).env("SSH_AUTH_SOCK", &socket).output().unwrap())

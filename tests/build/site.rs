@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use airlock::oci::digest::Digest;
 
@@ -206,6 +207,16 @@ impl Site {
 pub fn succeeded(outcome: Outcome) -> Outcome {
     assert_eq!(outcome.exit, Some(0), "{outcome}");
     outcome
+}
+
+/// Waits for something that another process brings about, and that nothing announces.
+#[track_caller]
+pub fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not happen within a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Whether a tool of the machine is there. Its absence is said aloud, as the test then proves less.
