@@ -9,8 +9,8 @@ use super::site::{Site, succeeded, until};
 /// Bytes per second of each answer: a layer takes about a fifth of a second.
 const RATE: u64 = 2_000_000;
 
-/// What the connections of a killed build may have in flight: a few chunks each.
-const IN_FLIGHT: u64 = 4 * 4 * 65_536;
+/// What the three connections of a killed build may have in flight: a few chunks each.
+const IN_FLIGHT: u64 = 3 * 3 * 65_536;
 
 fn slow_site() -> Site {
     let site = Site::with_data(LARGE, Pace { bytes_per_second: Some(RATE), ..Pace::default() }, large_images);

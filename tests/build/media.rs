@@ -68,7 +68,8 @@ fn a_medium_that_becomes_full_keeps_the_older_bundle() {
          $build & until test -e stick/lab-1.0.tar.partial; do :; done
          head -c 4m /dev/zero > stick/holiday.mp4 2>/dev/null
          wait $!; code=$?
-         cd stick; sha256sum -c lab-1.0.sha256 || exit 98; ls; exit $code",
+         cd stick; sha256sum -c lab-1.0.sha256 || exit 98; exit $code",
     );
-    insta::assert_snapshot!(said);
+    let expected = ["exit 7", "lab-1.0.tar: OK", "error[E0602]: the medium is full", "help: free some space"];
+    assert!(expected.iter().all(|part| said.contains(part)), "{said}");
 }
