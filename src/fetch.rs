@@ -30,6 +30,7 @@ mod download;
 mod exchange;
 mod failure;
 mod location;
+mod pinned;
 mod proxies;
 mod range;
 mod redirect;

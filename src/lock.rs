@@ -161,6 +161,9 @@ pub struct File {
     pub mode: String,
     /// URL, or path as it stands in the spec.
     pub origin: String,
+    /// The spec allows this file to be a secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_secret: bool,
     /// SHA-256 of its bytes.
     pub digest: Digest,
     /// Their number.

@@ -7,7 +7,7 @@
 mod check;
 mod raw;
 mod source;
-mod suggest;
+pub(crate) mod suggest;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -118,7 +118,7 @@ pub struct Image {
     pub platforms: Vec<Platform>,
     /// Bring signatures, SBOMs and attestations.
     pub referrers: bool,
-    /// 1-based line of the entry in the spec, for messages about it.
+    /// 1-based line of the entry in the spec, for messages about it; 0 for an image that k3s asks for.
     pub line: usize,
 }
 

@@ -88,6 +88,7 @@ pub async fn build(
         signer: signer.map(|signer| signer.public_key().fingerprint()),
     };
     if outcome.unchanged {
+        plan.check_local_files()?;
         return Ok(outcome);
     }
     directory::remove_leftovers(directory, &expected.stem)?;

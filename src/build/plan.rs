@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use crate::build::resolve::{BY_SPEC, Resolved};
+use crate::build::volumes::changed;
 use crate::bundle::layout;
 use crate::bundle::manifest::{self, Artifact, Manifest};
 use crate::error::Result;
@@ -17,8 +18,9 @@ use crate::oci::platform::Platform;
 use crate::source::file;
 use crate::source::gather::Wanted;
 use crate::source::image::Opened;
+use crate::source::local::unreadable;
 use crate::source::shelf::{Blob, Origin};
-use crate::store::cache::Cache;
+use crate::store::cache::{Cache, hash_file};
 
 /// Everything a build will do, before it does anything.
 #[derive(Debug)]
@@ -85,6 +87,21 @@ impl Plan {
             Origin::Cached | Origin::File(_) => return None,
         };
         Some(Wanted { digest: blob.digest, size: blob.size, location, name: name.clone() })
+    }
+
+    /// Compares local files with what the lock pins, for a build that finds nothing to copy.
+    ///
+    /// # Errors
+    /// `E0701` when one of them changed, `E0702` when it cannot be read.
+    pub fn check_local_files(&self) -> Result<()> {
+        for blob in &self.manifest.blobs {
+            let Some((Origin::File(path), name)) = self.origins.get(&blob.digest) else { continue };
+            let found = hash_file(path).map_err(|error| unreadable(&path.display().to_string(), error))?;
+            if found != (blob.digest, blob.size) {
+                return Err(changed(path, name));
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of all blobs together.

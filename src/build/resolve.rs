@@ -5,7 +5,7 @@
 mod choice;
 mod transport;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::progress::{Event, Progress, Stage};
 use crate::source::gather::Gatherer;
 use crate::source::shelf::{Blob, Origin, Shelf};
 use crate::source::{file, image, k3s};
-use crate::spec::{FileSource, Image, ImageSource, Spec};
+use crate::spec::{FileEntry, FileSource, Image, ImageSource, Spec};
 use crate::store::cache::hash_file;
 
 /// Images that are looked up at the same time.
@@ -199,31 +199,50 @@ impl Resolver {
     async fn files(&self, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<file::Opened>> {
         let mut files = Vec::new();
         for entry in &spec.files {
-            let pinned = match choice.old {
-                Some(old) if !choice.wants(&entry.path) => {
-                    file::open(entry, &self.directory, &old.files).await?
-                }
-                _ => None,
-            };
-            if let Some(opened) = pinned {
-                files.extend(opened);
-                continue;
-            }
-            choice.may_look_up(&entry.path)?;
-            self.item(&entry.path);
-            let transport = match &entry.source {
-                FileSource::Url(url) => transport::of_url(&spec.registries, url),
-                FileSource::Path(_) => String::new(),
-            };
-            files.extend(file::resolve(&self.gatherer, entry, &self.directory, &transport).await?);
+            let opened = self.file(entry, spec, choice).await.map_err(|error| {
+                error.with_detail(format!("line {} of bundle.yaml: file {}", entry.line, entry.path))
+            })?;
+            files.extend(opened.into_iter().map(|opened| (entry.line, opened)));
         }
-        Ok(files)
+        check_paths(&files)?;
+        Ok(files.into_iter().map(|(_, opened)| opened).collect())
+    }
+
+    async fn file(&self, entry: &FileEntry, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<file::Opened>> {
+        let old = choice.old.filter(|_| !choice.wants(&entry.path));
+        if let Some(old) = old
+            && let Some(opened) = file::open(entry, &self.directory, &old.files).await?
+        {
+            return Ok(opened);
+        }
+        choice.may_look_up(&entry.path)?;
+        self.item(&entry.path);
+        let transport = match &entry.source {
+            FileSource::Url(url) => transport::of_url(&spec.registries, url),
+            FileSource::Path(_) => String::new(),
+        };
+        file::resolve(&self.gatherer, entry, &self.directory, &transport).await
     }
 
     fn item(&self, name: &str) {
         self.progress.event(Event::ItemStarted { stage: Stage::Resolve, name });
         self.progress.event(Event::ItemFinished { stage: Stage::Resolve, name });
     }
+}
+
+/// Two patterns may share a directory on the node, but not a file in it. `files` come with their lines.
+fn check_paths(files: &[(usize, file::Opened)]) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for (line, opened) in files {
+        let lock::File { path, origin, .. } = &opened.locked;
+        if let Some((first_line, first)) = seen.insert(path, (line, origin)) {
+            let message = format!("two files would land on {path}: `{first}` and `{origin}`");
+            return Err(Error::new(codes::SOURCE_GLOB, message).with_help(format!(
+                "lines {first_line} and {line} of bundle.yaml: give one of them another `to`, or a narrower pattern"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn k3s_image(reference: Reference, spec: &Spec) -> Image {

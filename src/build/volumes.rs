@@ -130,7 +130,8 @@ impl Copier<'_> {
     }
 }
 
-fn changed(path: &Path, name: &str) -> Error {
+/// The error for a local file that is not what the lock pins any more; `name` is that of its artifact.
+pub(super) fn changed(path: &Path, name: &str) -> Error {
     Error::new(codes::SOURCE_CHANGED, format!("{} is not what bundle.lock pins", path.display())).with_help(format!(
         "if the new content is meant: `airlock bundle lock --update {name}`, review bundle.lock, build again"
     ))

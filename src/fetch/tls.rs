@@ -74,7 +74,10 @@ fn explain_certificate(reason: &CertificateError, server: &str) -> (String, Stri
         ),
         other => (
             format!("the certificate of {server} is not accepted: {other}"),
-            format!("the operators of {server} have to install a certificate made for TLS servers"),
+            format!(
+                "if it is self-signed, save it and name it: `registries.{server}.ca: FILE.pem` in bundle.yaml; else \
+                 the operators of {server} have to install one made for TLS servers"
+            ),
         ),
     }
 }

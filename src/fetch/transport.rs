@@ -2,10 +2,14 @@
 //! of their own; the others get theirs when first asked, so that `insecure` never reaches beyond its host.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
+use reqwest::{Client, ClientBuilder, Url, redirect};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
+use super::pinned;
 use super::proxies::Proxies;
 use super::settings::Settings;
 use super::shown;
@@ -76,8 +80,11 @@ fn build(kind: &Kind, host: Option<&HostSettings>, settings: &Settings) -> Resul
             settings.progress.event(Event::Warning { text: &text });
             builder = builder.tls_danger_accept_invalid_certs(true);
         }
-        if let Some(path) = &host.ca {
-            builder = builder.tls_certs_merge(authorities(path)?);
+        if let (Some(path), false) = (&host.ca, host.insecure) {
+            let configuration = pinned::configuration(authorities(path)?).map_err(|error| {
+                unusable(path, "it holds something that is no certificate").with_source(error)
+            })?;
+            builder = builder.tls_backend_preconfigured(configuration);
         }
     }
     if *kind == Kind::Plain {
@@ -113,20 +120,23 @@ fn base(settings: &Settings) -> Result<ClientBuilder> {
     Ok(rules.into_iter().fold(builder, ClientBuilder::proxy))
 }
 
-fn authorities(path: &std::path::Path) -> Result<Vec<Certificate>> {
-    let unusable = |reason: &str| {
-        let message = format!("{} cannot be used as certificate authority: {reason}", path.display());
-        Error::new(codes::FETCH_CA_FILE, message)
-            .with_help("`ca` names a PEM file with one or more `-----BEGIN CERTIFICATE-----` blocks")
-    };
+fn unusable(path: &Path, reason: &str) -> Error {
+    let message = format!("{} cannot be used as certificate authority: {reason}", path.display());
+    Error::new(codes::FETCH_CA_FILE, message)
+        .with_help("`ca` names a PEM file with one or more `-----BEGIN CERTIFICATE-----` blocks")
+}
+
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let unusable = |reason: &str| unusable(path, reason);
     let size =
         fs_err::metadata(path).map_err(|error| unusable("it cannot be read").with_source(error))?.len();
     if size > LARGEST_CA_FILE {
         return Err(unusable("it is larger than 4 MiB"));
     }
     let text = fs_err::read(path).map_err(|error| unusable("it cannot be read").with_source(error))?;
-    let certificates =
-        Certificate::from_pem_bundle(&text).map_err(|error| unusable("it is damaged").with_source(error))?;
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| unusable("it is damaged").with_source(error))?;
     if certificates.is_empty() {
         return Err(unusable("it holds no certificate"));
     }

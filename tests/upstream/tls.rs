@@ -6,7 +6,7 @@ use airlock::error::codes;
 use airlock::fetch::{Client, Limits, Settings};
 use airlock::oci::registry::Registry;
 use airlock::spec::HostSettings;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -25,20 +25,9 @@ impl Authority {
     }
 
     fn serve(&self, name: &str, from: i32, until: i32) -> Server {
-        let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
-        parameters.not_before = rcgen::date_time_ymd(from, 1, 1);
-        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().unwrap();
-        let certificate = parameters.signed_by(&key, &self.0).unwrap();
-        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
-            .unwrap();
-        Server::start_tls(Arc::new(config), |_, _| answer("200 OK", &[], b"secure"))
+        let certificate = parameters(name, from, until).signed_by(&key, &self.0).unwrap();
+        serve(&certificate, &key)
     }
 
     /// Settings that know this authority for `host`.
@@ -47,6 +36,25 @@ impl Authority {
         fs_err::write(&path, self.0.pem()).unwrap();
         settings(host, HostSettings { ca: Some(path), ..HostSettings::default() })
     }
+}
+
+fn parameters(name: &str, from: i32, until: i32) -> CertificateParams {
+    let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(from, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+    parameters
+}
+
+fn serve(certificate: &Certificate, key: &KeyPair) -> Server {
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)
+        .unwrap();
+    Server::start_tls(Arc::new(config), |_, _| answer("200 OK", &[], b"secure"))
 }
 
 fn settings(host: &str, host_settings: HostSettings) -> Settings {
@@ -91,6 +99,42 @@ async fn certificates_are_refused_with_their_reason_and_at_once() {
         let insecure = HostSettings { insecure: true, ..HostSettings::default() };
         assert_eq!(get(settings(&host, insecure), &server).await.unwrap(), b"secure", "{case}");
     }
+}
+
+/// What `openssl req -x509` makes: an authority and a server's certificate at once.
+#[tokio::test]
+async fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("own.pem");
+    let mut cases =
+        [("good", "localhost", 2120), ("expired", "localhost", 2021), ("wrong host", "registry.lab", 2120)]
+            .map(|(case, name, until)| {
+                let mut parameters = parameters(name, 2020, until);
+                parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                let key = KeyPair::generate().unwrap();
+                let certificate = parameters.self_signed(&key).unwrap();
+                let server = serve(&certificate, &key);
+                fs_err::write(&path, certificate.pem()).unwrap();
+                let own = HostSettings { ca: Some(path.clone()), ..HostSettings::default() };
+                (case, certificate, server, own)
+            })
+            .into_iter();
+    let (_, good, server, own) = cases.next().unwrap();
+    let host = format!("localhost:{}", server.port);
+    fs_err::write(&path, good.pem()).unwrap();
+    assert_eq!(get(settings(&host, own.clone()), &server).await.unwrap(), b"secure");
+    let error = get(Settings { ..quick() }, &server).await.unwrap_err();
+    assert!(error.help().unwrap().contains(&format!("`registries.{host}.ca")), "{:?}", error.help());
+    for (case, certificate, server, own) in cases {
+        fs_err::write(&path, certificate.pem()).unwrap();
+        let text = if case == "expired" { "expired on 2021" } else { "is for another name" };
+        let error = get(settings(&format!("localhost:{}", server.port), own), &server).await.expect_err(case);
+        expect(case, &error, codes::FETCH_TLS, 8, text);
+    }
+    // Another self-signed certificate in the file does not help.
+    let key = KeyPair::generate().unwrap();
+    fs_err::write(&path, parameters("localhost", 2020, 2120).self_signed(&key).unwrap().pem()).unwrap();
+    assert!(get(settings(&host, own), &server).await.is_err());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use crate::error::{Error, Result, codes};
 use crate::lock::{self, Lock};
 use crate::oci::reference::Reference;
 use crate::quote::quote;
-use crate::spec::{Image, Spec};
+use crate::spec::{Image, Spec, suggest};
 
 /// What helps when the lock is not enough.
 const LOCK_AGAIN: &str = "run `airlock bundle lock`, review the change of bundle.lock, and build again";
@@ -72,7 +72,8 @@ impl Choice<'_> {
         }
     }
 
-    /// Every name given to `--update` must mean something.
+    /// Every name given to `--update` must mean something. A pattern for files is known by its directory and
+    /// by everything in it.
     pub(super) fn check_names(&self, spec: &Spec, images: &[(Image, &str)]) -> Result<()> {
         let Update::Named(names) = self.update else { return Ok(()) };
         let mut known: Vec<String> = vec!["airlock".to_owned()];
@@ -81,15 +82,29 @@ impl Choice<'_> {
         known.extend(spec.files.iter().map(|file| file.path.clone()));
         for name in names {
             if !known.iter().any(|known| same_name(name, known)) {
-                return Err(Error::new(codes::LOCK_NAME, format!("`{}` is not in bundle.yaml", quote(name)))
-                    .with_help(format!("--update takes: {}", known.join(", "))));
+                return Err(unknown_name(name, &known));
             }
         }
         Ok(())
     }
 }
 
-/// Whether the user's `wanted` means the entry `name`; images may be given in short form.
+fn unknown_name(name: &str, known: &[String]) -> Error {
+    let help = match suggest::nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "it takes `k3s`, `airlock`, an image as in bundle.yaml, or the path of a file on the node; known are: {}",
+            known.join(", ")
+        ),
+    };
+    let message = format!("--update: `{}` is not in bundle.yaml", quote(name));
+    Error::new(codes::LOCK_NAME, message).with_help(help)
+}
+
+/// Whether the user's `wanted` means the entry `name`: images may be given in short form, and a file of a
+/// pattern, whose name ends in `/`, by its own path.
 fn same_name(wanted: &str, name: &str) -> bool {
-    wanted == name || wanted.parse::<Reference>().is_ok_and(|reference| reference.to_string() == name)
+    wanted == name
+        || name.ends_with('/') && wanted.starts_with(name)
+        || wanted.parse::<Reference>().is_ok_and(|reference| reference.to_string() == name)
 }

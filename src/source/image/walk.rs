@@ -163,12 +163,18 @@ impl<'a> Walk<'a> {
 
     fn lacks(&self, platform: Platform, offered: &[String]) -> Error {
         let message = format!("image {} does not exist for {platform}", self.image.reference);
+        let help = match self.image.line {
+            // The list of k3s names it; there is no line to change.
+            0 => format!(
+                "leave {platform} out of `platforms`, choose another k3s release, or set `images: false` below `k3s` and name the images yourself"
+            ),
+            line => format!(
+                "line {line} of bundle.yaml: add `platforms: [...]` with what exists, or name another image"
+            ),
+        };
         Error::new(codes::SOURCE_IMAGE, message)
             .with_detail(format!("it exists for {}", offered.join(", ")))
-            .with_help(format!(
-                "line {} of bundle.yaml: add `platforms: [...]` with what exists, or name another image",
-                self.image.line
-            ))
+            .with_help(help)
     }
 
     fn refuse(&self, why: String) -> Error {
