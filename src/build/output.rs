@@ -72,27 +72,26 @@ pub async fn build(
     target::prepare(directory)?;
     let _lock = directory::lock(directory)?;
     let head = Arc::new(head(&plan, target, signer)?);
-    let fingerprint = signer.map(|signer| signer.public_key().fingerprint());
-    let writer = VolumeWriter::new(&plan.manifest, &head.manifest, head.signature.as_deref(), head.limit)?;
-    let expected = expected(&plan, &head, &writer, directory);
-    let size = expected.arrangement.total_length();
-    if existing::is_complete(&expected, signer.map(Signer::public_key), progress.as_ref())? {
+    let (expected, cut) = {
+        let writer =
+            VolumeWriter::new(&plan.manifest, &head.manifest, head.signature.as_deref(), head.limit)?;
+        (expected(&plan, &head, &writer, directory), cut_blobs(&plan, &writer))
+    };
+    let mut outcome = Outcome {
+        volumes: expected.volumes.clone(),
+        size: expected.arrangement.total_length(),
+        unchanged: existing::is_complete(&expected, signer.map(Signer::public_key), progress.as_ref())?,
+        cost: Cost::default(),
+        signer: signer.map(|signer| signer.public_key().fingerprint()),
+    };
+    if outcome.unchanged {
         plan.check_local_files()?;
-        return Ok(Outcome {
-            volumes: expected.volumes,
-            size,
-            unchanged: true,
-            cost: Cost::default(),
-            signer: fingerprint,
-        });
+        return Ok(outcome);
     }
     directory::remove_leftovers(directory, &expected.stem)?;
-    let needed = size + expected.installers.iter().map(|installer| installer.size).sum::<u64>() + SLACK;
-    target::require_space(target.probe, directory, needed, "the bundle")?;
-    let cut = cut_blobs(&plan, &writer);
-    drop(writer);
-
+    require_space(target, &expected)?;
     let (cost, volumes) = transfer::fetch_and_write(&plan, &head, gatherer, directory, &progress).await?;
+    outcome.cost = cost;
     let programs = expected.installers.iter().map(|installer| files::write_installer(&plan, installer));
     let mut large = programs.collect::<Result<Vec<Written>>>()?;
     large.extend(volumes);
@@ -101,7 +100,13 @@ pub async fn build(
         files::check(large.iter().chain(&small), progress.as_ref())?;
     }
     directory::commit(directory, &large, &small, &expected)?;
-    Ok(Outcome { volumes: expected.volumes, size, unchanged: false, cost, signer: fingerprint })
+    Ok(outcome)
+}
+
+fn require_space(target: &Target<'_>, expected: &Expected) -> Result<()> {
+    let programs: u64 = expected.installers.iter().map(|installer| installer.size).sum();
+    let needed = expected.arrangement.total_length() + programs + SLACK;
+    target::require_space(target.probe, &target.directory, needed, "the bundle")
 }
 
 fn head(plan: &Plan, target: &Target<'_>, signer: Option<&dyn Signer>) -> Result<Head> {
