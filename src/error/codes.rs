@@ -1,7 +1,7 @@
 //! Every error code. Numbers are never reused or renumbered: people search for them.
 //!
 //! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
-//! E04xx bundle format · E05xx trust · E06xx cache and disks · E07xx local sources.
+//! E04xx bundle format · E05xx trust · E06xx cache and disks · E07xx local sources · E08xx apt repositories.
 
 use super::{Code, Kind};
 
@@ -124,4 +124,9 @@ codes! {
     SOURCE_SECRET = 705, BadInput, "a file looks like a private key or another secret";
     SOURCE_GLOB = 706, BadInput, "a file pattern matches nothing or something unusable";
     K3S_RELEASE = 707, BadInput, "a k3s release lacks something or contradicts its checksums";
+
+    DEBIAN_VERSION = 801, BadInput, "a version of a Debian package is malformed";
+    DEBIAN_RELATION = 802, BadInput, "a dependency or provided name of a Debian package is malformed";
+    DEBIAN_CONTROL = 803, BadInput, "a Debian package list or control file is malformed";
+    DEBIAN_PACKAGE = 804, BadInput, "the description of a Debian package lacks something or is malformed";
 }
