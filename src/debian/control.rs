@@ -22,6 +22,8 @@ pub struct Field<'a> {
     pub name: &'a [u8],
     /// Everything behind the colon, continuation lines included, without white space at either end.
     pub value: &'a [u8],
+    /// The whole field as it was written, with its last newline if there is one.
+    pub text: &'a [u8],
 }
 
 /// The stanzas of `text`, in order.
@@ -138,7 +140,8 @@ impl<'a> Iterator for Fields<'a> {
             return Some(Err(error));
         };
         self.position += length;
-        Some(Ok(Field { name: &rest[..colon], value: rest[colon + 1..length].trim_ascii() }))
+        let (name, value) = (&rest[..colon], rest[colon + 1..length].trim_ascii());
+        Some(Ok(Field { name, value, text: &rest[..length] }))
     }
 }
 
