@@ -10,6 +10,7 @@
 
 pub mod control;
 pub mod index;
+pub mod location;
 pub mod openpgp;
 pub mod package;
 pub mod relation;

@@ -92,18 +92,19 @@ impl<'a> Stanza<'a> {
         Fields { stanza: *self, position: 0 }
     }
 
-    /// The value of the first field called `name`, in whatever case.
+    /// The value of the field called `name`, in whatever case; if there are several the last, as in apt.
     ///
     /// # Errors
-    /// If a line before it is no field.
+    /// If a line is no field.
     pub fn field(&self, name: &str) -> Result<Option<&'a [u8]>> {
+        let mut value = None;
         for field in self.fields() {
             let field = field?;
             if field.name.eq_ignore_ascii_case(name.as_bytes()) {
-                return Ok(Some(field.value));
+                value = Some(field.value);
             }
         }
-        Ok(None)
+        Ok(value)
     }
 
     fn error(&self, position: usize, reason: &str) -> Error {

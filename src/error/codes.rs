@@ -147,4 +147,5 @@ codes! {
     DEBIAN_INDEX_MISSING = 825, BadInput, "an apt repository does not have a component or architecture";
     DEBIAN_INDEX_DAMAGED = 826, Corrupt, "an index of an apt repository is not what its Release file says";
     DEBIAN_REPOSITORY = 827, BadInput, "packages do not go into one repository";
+    DEBIAN_LOCATION = 828, BadInput, "the address or suite of an apt repository cannot be used";
 }
