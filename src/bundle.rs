@@ -7,11 +7,22 @@
 //! has to be searched for or believed.
 
 pub mod arrangement;
+pub mod blob;
+pub mod check;
+pub mod diff;
+mod discover;
+mod envelope;
+pub mod extract;
+mod foreign;
+pub mod inspect;
 pub mod layout;
 pub mod manifest;
 pub mod names;
+pub mod reader;
 pub mod source;
 mod target;
 pub mod ustar;
 pub mod volume;
 pub mod writer;
+
+pub use reader::{Bundle, Unverified, Verified};

@@ -67,12 +67,14 @@ Exit status:
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
+    Bundle(bundle::Bundle),
     Key(key::Key),
 }
 
 impl Command {
     async fn run(self, session: Session) -> Result<()> {
         match self {
+            Command::Bundle(bundle) => bundle.run(session).await,
             Command::Key(key) => key.run(session).await,
         }
     }

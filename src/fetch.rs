@@ -1,7 +1,7 @@
 //! Getting bytes over HTTP from servers that are slow, far away, overloaded, or not what they say.
 //!
 //! [`Client`] holds what is shared by all transfers of a run: connections, tokens, proxies, settings of hosts.
-//! Small things come whole, by [`Client::document`]; large ones go into a [`Sink`] by [`download`], which
+//! Small things come whole, by [`Client::document`]; large ones go into a [`Sink`] by [`fn@download`], which
 //! continues where it was cut off. Both work on a [`Location`]: one or several places that hold the same
 //! bytes, tried in order.
 //!

@@ -9,6 +9,7 @@ pub mod fetch;
 pub mod lock;
 pub mod oci;
 pub mod progress;
+pub mod quote;
 pub mod secret;
 pub mod source;
 pub mod spec;

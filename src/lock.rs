@@ -6,6 +6,7 @@
 pub mod change;
 pub mod file;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::digest::Digest;
@@ -15,14 +16,17 @@ use crate::oci::platform::Platform;
 pub const VERSION: u32 = 1;
 
 /// The pinned content of a bundle. Lists are sorted by name, so that a change is a small diff.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `bundle-spec/lock.md` describes the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Lock {
-    /// Always [`VERSION`].
+    /// Version of this format.
+    #[schemars(extend("const" = VERSION))]
     pub lock_version: u32,
     /// Rises by one with every changed lock.
     pub serial: u64,
     /// When it changed last, RFC 3339 in UTC; becomes `created` of the manifest.
+    #[schemars(extend("format" = "date-time"))]
     pub created: String,
     /// Name of the bundle.
     pub name: String,
@@ -46,7 +50,7 @@ pub struct Lock {
 }
 
 /// One airlock program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Installer {
     /// What it runs on.
@@ -60,7 +64,7 @@ pub struct Installer {
 }
 
 /// A resolved k3s release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct K3s {
     /// What the spec asked for: `version v1.36.3+k3s1` or `channel stable`.
@@ -75,7 +79,7 @@ pub struct K3s {
 }
 
 /// A download pinned by digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Download {
     /// What it runs on, if it is a program.
@@ -92,7 +96,7 @@ pub struct Download {
 }
 
 /// A resolved image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
     /// Full reference.
@@ -119,7 +123,7 @@ pub struct Image {
 }
 
 /// The manifest of one platform of an image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImagePlatform {
     /// What it runs on.
@@ -129,7 +133,7 @@ pub struct ImagePlatform {
 }
 
 /// A signature, SBOM or attestation of an image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Referrer {
     /// Media type of its manifest.
@@ -147,15 +151,19 @@ pub struct Referrer {
 }
 
 /// A resolved plain file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct File {
     /// Absolute path on the node.
     pub path: String,
     /// Permission bits in octal, four digits.
+    #[schemars(regex(pattern = "^0[0-7]{3}$"))]
     pub mode: String,
     /// URL, or path as it stands in the spec.
     pub origin: String,
+    /// The spec allows this file to be a secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_secret: bool,
     /// SHA-256 of its bytes.
     pub digest: Digest,
     /// Their number.

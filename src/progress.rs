@@ -35,6 +35,8 @@ pub enum Event<'a> {
     Finished { stage: Stage },
     /// Something the user should know although the work goes on: a retry, a wait, a moved tag.
     Warning { text: &'a str },
+    /// Something that was done on the way and is worth a line, such as a change of the lock.
+    Note { text: &'a str },
 }
 
 /// Receives events, from any thread. Must return quickly.

@@ -7,7 +7,7 @@
 mod check;
 mod raw;
 mod source;
-mod suggest;
+pub(crate) mod suggest;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -17,6 +17,9 @@ use crate::error::Result;
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
+
+/// Largest file that is parsed, in bytes. A spec of a thousand images has about 100 KiB.
+pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// Reads and checks the text of a `bundle.yaml`. Touches no file: whether named files exist, and what globs
 /// match, is found out by whoever reads them.
@@ -115,7 +118,7 @@ pub struct Image {
     pub platforms: Vec<Platform>,
     /// Bring signatures, SBOMs and attestations.
     pub referrers: bool,
-    /// 1-based line of the entry in the spec, for messages about it.
+    /// 1-based line of the entry in the spec, for messages about it; 0 for an image that k3s asks for.
     pub line: usize,
 }
 

@@ -13,15 +13,20 @@ use crate::oci::digest::{Digest, Hasher};
 use crate::progress::{Event, Progress, Stage};
 use crate::store::cache::BUFFER;
 
-/// So many bytes are handed to the medium at a time. Without that the kernel would collect gigabytes in
-/// memory, progress would race ahead, and the last fsync would seem to hang for minutes.
-const STRETCH: u64 = 32 << 20;
+/// After so many bytes the medium is asked to begin taking them, without waiting for it.
+const NUDGE: u64 = 4 << 20;
+
+/// The writer is never more than this many bytes ahead of what the medium has confirmed, twice at most.
+/// Without that the kernel would collect gigabytes in memory, progress would race ahead, and the last fsync
+/// would seem to hang for minutes.
+const STRETCH: u64 = 64 << 20;
 
 /// A file that is written front to back, hashed on the way, and kept on the medium as it grows.
 pub struct MediumFile {
     file: fs::File,
     hasher: Hasher,
     unsynced: u64,
+    unnudged: u64,
     syncer: Syncer,
 }
 
@@ -30,7 +35,7 @@ impl MediumFile {
     pub fn create(path: &Path) -> Result<MediumFile> {
         let file = fs::File::create(path).map_err(|error| failed("create", path, error))?;
         let syncer = Syncer::start(&file).map_err(|error| failed("create", path, error))?;
-        Ok(MediumFile { file, hasher: Hasher::new(), unsynced: 0, syncer })
+        Ok(MediumFile { file, hasher: Hasher::new(), unsynced: 0, unnudged: 0, syncer })
     }
 
     /// Waits until everything is on the medium; digest and length of what was written.
@@ -48,6 +53,13 @@ impl Write for MediumFile {
         let count = self.file.write(bytes)?;
         self.hasher.update(&bytes[..count]);
         self.unsynced += count as u64;
+        self.unnudged += count as u64;
+        if self.unnudged >= NUDGE {
+            self.unnudged = 0;
+            // Linux starts to write dirty pages that are said to be no longer needed, and does not wait for
+            // them (`generic_fadvise`). Nothing depends on it, so a refusal does not matter.
+            let _ = fadvise(self.file.file(), 0, None, Advice::DontNeed);
+        }
         if self.unsynced >= STRETCH {
             self.unsynced = 0;
             self.syncer.sync()?;
@@ -57,6 +69,16 @@ impl Write for MediumFile {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
+    }
+}
+
+impl std::io::Seek for MediumFile {
+    /// Tells the position; going elsewhere is not supported, since everything is hashed in order.
+    fn seek(&mut self, position: std::io::SeekFrom) -> std::io::Result<u64> {
+        match position {
+            std::io::SeekFrom::Current(0) => Ok(self.hasher.length()),
+            _ => Err(std::io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 

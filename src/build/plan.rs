@@ -2,18 +2,23 @@
 //! of what was resolved.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use serde::Serialize;
+
+use crate::build::resolve::Resolved;
+use crate::build::volumes::changed;
 use crate::bundle::layout;
 use crate::bundle::manifest::{self, Artifact, Manifest};
-use crate::build::resolve::Resolved;
-use crate::error::Result;
+use crate::error::{Error, Result, codes};
 use crate::fetch::Location;
 use crate::lock::{self, Lock};
 use crate::oci::digest::Digest;
 use crate::source::gather::Wanted;
 use crate::source::image::Opened;
+use crate::source::local::unreadable;
 use crate::source::shelf::{Blob, Origin};
-use crate::store::cache::Cache;
+use crate::store::cache::{Cache, hash_file};
 
 /// Everything a build will do, before it does anything.
 #[derive(Debug)]
@@ -25,7 +30,8 @@ pub struct Plan {
 }
 
 /// A row of the plan for the user: an artifact and what it costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Kind and name of the artifact.
     pub name: String,
@@ -43,12 +49,17 @@ impl Plan {
         for (locked, blob) in lock.installers.iter().zip(&resolved.installers) {
             artifacts.push(installer(locked, blobs.add(blob, &format!("airlock {}", locked.platform))));
         }
-        for (k3s, (binary, blob)) in lock.k3s.iter().flat_map(|k3s| k3s.binaries.iter().zip(&resolved.k3s).map(move |pair| (k3s, pair))) {
+        for (k3s, (binary, blob)) in lock
+            .k3s
+            .iter()
+            .flat_map(|k3s| k3s.binaries.iter().zip(&resolved.k3s).map(move |pair| (k3s, pair)))
+        {
             let added = blobs.add(blob, &format!("k3s {}", k3s.version));
             artifacts.extend(binary.platform.map(|platform| k3s_program(k3s, binary, platform, added)));
         }
         for opened in &resolved.images {
-            let digests = opened.blobs.iter().map(|blob| blobs.add(blob, &opened.locked.name).digest).collect();
+            let digests =
+                opened.blobs.iter().map(|blob| blobs.add(blob, &opened.locked.name).digest).collect();
             artifacts.push(Artifact::Image(image(opened, digests)));
         }
         for opened in &resolved.files {
@@ -68,6 +79,12 @@ impl Plan {
             artifacts,
             blobs: blobs.order,
         };
+        // A bundle that no reader would accept must not be written, whatever led to it.
+        manifest.validate().map_err(|error| {
+            Error::new(codes::INTERNAL, "the bundle would break the rules of its own format")
+                .with_source(error)
+                .with_help("this is a bug of airlock: please report it together with bundle.yaml")
+        })?;
         Ok(Plan { manifest, origins: blobs.origins })
     }
 
@@ -86,6 +103,21 @@ impl Plan {
         Some(Wanted { digest: blob.digest, size: blob.size, location, name: name.clone() })
     }
 
+    /// Compares local files with what the lock pins, for a build that finds nothing to copy.
+    ///
+    /// # Errors
+    /// `E0701` when one of them changed, `E0702` when it cannot be read.
+    pub fn check_local_files(&self) -> Result<()> {
+        for blob in &self.manifest.blobs {
+            let Some((Origin::File(path), name)) = self.origins.get(&blob.digest) else { continue };
+            let found = hash_file(path).map_err(|error| unreadable(&path.display().to_string(), error))?;
+            if found != (blob.digest, blob.size) {
+                return Err(changed(path, name));
+            }
+        }
+        Ok(())
+    }
+
     /// Bytes of all blobs together.
     pub fn size(&self) -> u64 {
         self.manifest.blobs.iter().map(|blob| blob.size).sum()
@@ -93,7 +125,8 @@ impl Plan {
 
     /// The rows of the plan, in the order of the manifest.
     pub fn rows(&self, cache: &Cache) -> Vec<Row> {
-        let sizes: HashMap<Digest, u64> = self.manifest.blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
+        let sizes: HashMap<Digest, u64> =
+            self.manifest.blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
         let mut seen = std::collections::HashSet::new();
         let mut row = |name: String, digests: &[Digest]| {
             let size = |digest: &&Digest| sizes.get(*digest).copied().unwrap_or_default();
@@ -104,8 +137,12 @@ impl Plan {
             Row { name, size: digests.iter().map(|digest| size(&digest)).sum(), to_fetch }
         };
         let rows = self.manifest.artifacts.iter().map(|artifact| match artifact {
-            Artifact::Installer(entry) => row(format!("airlock {} {}", entry.version, entry.platform), &[entry.blob.digest]),
-            Artifact::K3s(entry) => row(format!("k3s {} {}", entry.version, entry.platform), &[entry.blob.digest]),
+            Artifact::Installer(entry) => {
+                row(format!("airlock {} {}", entry.version, entry.platform), &[entry.blob.digest])
+            }
+            Artifact::K3s(entry) => {
+                row(format!("k3s {} {}", entry.version, entry.platform), &[entry.blob.digest])
+            }
             Artifact::Image(entry) => row(format!("image {}", entry.name), &entry.blobs),
             Artifact::File(entry) => row(format!("file {}", entry.path), &[entry.blob.digest]),
         });
@@ -123,8 +160,8 @@ struct Blobs {
 impl Blobs {
     fn add(&mut self, blob: &Blob, name: &str) -> manifest::Blob {
         let entry = manifest::Blob { digest: blob.digest, size: blob.size };
-        if !self.origins.contains_key(&blob.digest) {
-            self.origins.insert(blob.digest, (blob.origin.clone(), name.to_owned()));
+        if let Entry::Vacant(vacant) = self.origins.entry(blob.digest) {
+            vacant.insert((blob.origin.clone(), name.to_owned()));
             self.order.push(entry);
         }
         entry
@@ -132,10 +169,19 @@ impl Blobs {
 }
 
 fn installer(locked: &lock::Installer, blob: manifest::Blob) -> Artifact {
-    Artifact::Installer(manifest::Installer { version: locked.version.clone(), platform: locked.platform, blob })
+    Artifact::Installer(manifest::Installer {
+        version: locked.version.clone(),
+        platform: locked.platform,
+        blob,
+    })
 }
 
-fn k3s_program(k3s: &lock::K3s, binary: &lock::Download, platform: crate::oci::platform::Platform, blob: manifest::Blob) -> Artifact {
+fn k3s_program(
+    k3s: &lock::K3s,
+    binary: &lock::Download,
+    platform: crate::oci::platform::Platform,
+    blob: manifest::Blob,
+) -> Artifact {
     Artifact::K3s(manifest::K3s {
         version: k3s.version.clone(),
         platform,
@@ -148,7 +194,11 @@ fn k3s_program(k3s: &lock::K3s, binary: &lock::Download, platform: crate::oci::p
 fn image(opened: &Opened, blobs: Vec<Digest>) -> manifest::Image {
     let locked = &opened.locked;
     let referrer = |found: &lock::Referrer| manifest::Referrer {
-        descriptor: manifest::Descriptor { media_type: found.media_type.clone(), digest: found.digest, size: found.size },
+        descriptor: manifest::Descriptor {
+            media_type: found.media_type.clone(),
+            digest: found.digest,
+            size: found.size,
+        },
         artifact_type: found.artifact_type.clone(),
         tag: found.tag.clone(),
     };
@@ -156,7 +206,11 @@ fn image(opened: &Opened, blobs: Vec<Digest>) -> manifest::Image {
         name: locked.name.clone(),
         origin: locked.origin.clone(),
         authenticated_by: locked.authenticated_by.clone(),
-        root: manifest::Descriptor { media_type: locked.media_type.clone(), digest: locked.digest, size: locked.size },
+        root: manifest::Descriptor {
+            media_type: locked.media_type.clone(),
+            digest: locked.digest,
+            size: locked.size,
+        },
         platforms: locked
             .platforms
             .iter()

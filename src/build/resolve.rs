@@ -2,12 +2,17 @@
 //!
 //! What the lock pins is taken as pinned; what it lacks is looked up, unless the caller forbids that.
 
-use std::collections::BTreeMap;
+mod choice;
+mod transport;
+
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use self::choice::Choice;
+pub use self::choice::Update;
 use crate::error::{Error, Result, codes};
 use crate::lock::{self, Lock};
 use crate::oci::platform::Platform;
@@ -15,9 +20,9 @@ use crate::oci::reference::Reference;
 use crate::oci::registry::Registry;
 use crate::progress::{Event, Progress, Stage};
 use crate::source::gather::Gatherer;
-use crate::source::shelf::{Blob, Origin};
+use crate::source::shelf::{Blob, Origin, Shelf};
 use crate::source::{file, image, k3s};
-use crate::spec::{FileSource, HostSettings, Image, ImageSource, Spec};
+use crate::spec::{FileEntry, FileSource, Image, ImageSource, Spec};
 use crate::store::cache::hash_file;
 
 /// Images that are looked up at the same time.
@@ -26,19 +31,6 @@ const AT_ONCE: usize = 8;
 /// Who asked for an image, as written in the lock.
 const BY_SPEC: &str = "bundle.yaml";
 const BY_K3S: &str = "k3s-images.txt";
-
-/// Which lock entries are looked up anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Update {
-    /// None, and what is missing is an error.
-    Nothing,
-    /// Those that the lock lacks or that do not answer the spec any more.
-    Missing,
-    /// Those and the named ones.
-    Named(Vec<String>),
-    /// All.
-    Everything,
-}
 
 /// An airlock program to travel along.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +139,7 @@ impl Resolver {
         }
         choice.may_look_up("k3s")?;
         self.item("k3s");
-        let transport = transport_of_url(&spec.registries, &wanted.base_url);
+        let transport = transport::of_url(&spec.registries, &wanted.base_url);
         k3s::resolve(&self.gatherer, wanted, &spec.platforms, &transport).await.map(Some)
     }
 
@@ -159,7 +151,7 @@ impl Resolver {
     ) -> Result<(Vec<image::Opened>, Vec<(Image, &'static str)>)> {
         let mut requests: Vec<(Image, &'static str)> = Vec::new();
         if let Some(k3s) = k3s {
-            let mut seen = std::collections::HashSet::new();
+            let mut seen = HashSet::new();
             for reference in k3s::images(&self.gatherer, k3s).await? {
                 let in_spec = spec.images.iter().any(|image| image.reference == reference);
                 if !in_spec && seen.insert(reference.to_string()) {
@@ -192,45 +184,65 @@ impl Resolver {
             };
             error.with_detail(format!("{place}image {name}"))
         };
+        let shelf = Shelf::new(&self.gatherer, &self.registry, &self.directory, wanted);
         let pinned =
             choice.old.and_then(|old| old.images.iter().find(|locked| image::is_current(locked, wanted, by)));
         if let Some(pinned) = pinned.filter(|_| !choice.wants(&name)) {
-            return image::open(&self.gatherer, &self.registry, wanted, pinned).await.map_err(locate);
+            return image::open(&shelf, wanted, pinned).await.map_err(locate);
         }
         choice.may_look_up(&name)?;
         self.item(&name);
-        let transport = transport(&spec.registries, wanted.reference.host());
-        image::resolve(&self.gatherer, &self.registry, wanted, by, &transport).await.map_err(locate)
+        let transport = transport::of_host(&spec.registries, wanted.reference.host());
+        image::resolve(&shelf, wanted, by, &transport).await.map_err(locate)
     }
 
     async fn files(&self, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<file::Opened>> {
         let mut files = Vec::new();
         for entry in &spec.files {
-            let pinned = match choice.old {
-                Some(old) if !choice.wants(&entry.path) => {
-                    file::open(entry, &self.directory, &old.files).await?
-                }
-                _ => None,
-            };
-            if let Some(opened) = pinned {
-                files.extend(opened);
-                continue;
-            }
-            choice.may_look_up(&entry.path)?;
-            self.item(&entry.path);
-            let transport = match &entry.source {
-                FileSource::Url(url) => transport_of_url(&spec.registries, url),
-                FileSource::Path(_) => String::new(),
-            };
-            files.extend(file::resolve(&self.gatherer, entry, &self.directory, &transport).await?);
+            let opened = self.file(entry, spec, choice).await.map_err(|error| {
+                error.with_detail(format!("line {} of bundle.yaml: file {}", entry.line, entry.path))
+            })?;
+            files.extend(opened.into_iter().map(|opened| (entry.line, opened)));
         }
-        Ok(files)
+        check_paths(&files)?;
+        Ok(files.into_iter().map(|(_, opened)| opened).collect())
+    }
+
+    async fn file(&self, entry: &FileEntry, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<file::Opened>> {
+        let old = choice.old.filter(|_| !choice.wants(&entry.path));
+        if let Some(old) = old
+            && let Some(opened) = file::open(entry, &self.directory, &old.files).await?
+        {
+            return Ok(opened);
+        }
+        choice.may_look_up(&entry.path)?;
+        self.item(&entry.path);
+        let transport = match &entry.source {
+            FileSource::Url(url) => transport::of_url(&spec.registries, url),
+            FileSource::Path(_) => String::new(),
+        };
+        file::resolve(&self.gatherer, entry, &self.directory, &transport).await
     }
 
     fn item(&self, name: &str) {
         self.progress.event(Event::ItemStarted { stage: Stage::Resolve, name });
         self.progress.event(Event::ItemFinished { stage: Stage::Resolve, name });
     }
+}
+
+/// Two patterns may share a directory on the node, but not a file in it. `files` come with their lines.
+fn check_paths(files: &[(usize, file::Opened)]) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for (line, opened) in files {
+        let lock::File { path, origin, .. } = &opened.locked;
+        if let Some((first_line, first)) = seen.insert(path, (line, origin)) {
+            let message = format!("two files would land on {path}: `{first}` and `{origin}`");
+            return Err(Error::new(codes::SOURCE_GLOB, message).with_help(format!(
+                "lines {first_line} and {line} of bundle.yaml: give one of them another `to`, or a narrower pattern"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn k3s_image(reference: Reference, spec: &Spec) -> Image {
@@ -251,103 +263,4 @@ fn k3s_blobs(lock: &Lock) -> Result<Vec<Blob>> {
             Ok(Blob { digest: binary.digest, size: binary.size, origin: Origin::Remote(location) })
         })
         .collect()
-}
-
-/// Which entries may keep their pins and which must be looked up.
-struct Choice<'a> {
-    old: Option<&'a Lock>,
-    update: &'a Update,
-}
-
-impl Choice<'_> {
-    /// Whether the user asked to move this entry.
-    fn wants(&self, name: &str) -> bool {
-        match self.update {
-            Update::Nothing | Update::Missing => false,
-            Update::Named(names) => names.iter().any(|wanted| same_name(wanted, name)),
-            Update::Everything => true,
-        }
-    }
-
-    fn may_look_up(&self, name: &str) -> Result<()> {
-        if *self.update != Update::Nothing {
-            return Ok(());
-        }
-        let help = "run `airlock bundle lock`, review the change of bundle.lock, and build again";
-        Err(match self.old {
-            None => {
-                Error::new(codes::LOCK_MISSING, "there is no bundle.lock, and --locked forbids to make one")
-                    .with_help(help)
-            }
-            Some(_) => Error::new(
-                codes::LOCK_OUTDATED,
-                format!("bundle.lock does not cover `{name}` as bundle.yaml asks for it"),
-            )
-            .with_help(help),
-        })
-    }
-
-    /// With `--locked`, the lock must be exactly what the spec gives: nothing dropped, nothing renamed.
-    fn check_complete(&self, new: &Lock) -> Result<()> {
-        match (self.update, self.old) {
-            (Update::Nothing, Some(old)) if old != new => {
-                let mut error =
-                    Error::new(codes::LOCK_OUTDATED, "bundle.lock is not what bundle.yaml asks for")
-                        .with_help(
-                            "run `airlock bundle lock`, review the change of bundle.lock, and build again",
-                        );
-                for change in lock::change::changes(Some(old), new) {
-                    error = error.with_detail(change.to_string());
-                }
-                Err(error)
-            }
-            (Update::Nothing, None) => self.may_look_up("anything"),
-            _ => Ok(()),
-        }
-    }
-
-    /// Every name given to `--update` must mean something.
-    fn check_names(&self, spec: &Spec, images: &[(Image, &str)]) -> Result<()> {
-        let Update::Named(names) = self.update else { return Ok(()) };
-        let mut known: Vec<String> = vec!["airlock".to_owned()];
-        known.extend(spec.k3s.iter().map(|_| "k3s".to_owned()));
-        known.extend(images.iter().map(|(image, _)| image.reference.to_string()));
-        known.extend(spec.files.iter().map(|file| file.path.clone()));
-        for name in names {
-            if !known.iter().any(|known| same_name(name, known)) {
-                return Err(Error::new(
-                    codes::LOCK_NAME,
-                    format!("`{}` is not in bundle.yaml", name.escape_debug()),
-                )
-                .with_help(format!("--update takes: {}", known.join(", "))));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether the user's `wanted` means the entry `name`; images may be given in short form.
-fn same_name(wanted: &str, name: &str) -> bool {
-    wanted == name || wanted.parse::<Reference>().is_ok_and(|reference| reference.to_string() == name)
-}
-
-/// How a host is reached, in words for lock and manifest.
-fn transport(hosts: &BTreeMap<String, HostSettings>, host: &str) -> String {
-    let Some(settings) = hosts.get(host) else { return "TLS".to_owned() };
-    let own = match settings {
-        HostSettings { plain_http: true, .. } => "plain HTTP",
-        HostSettings { insecure: true, .. } => "TLS without certificate check",
-        _ => "TLS",
-    };
-    if settings.mirrors.is_empty() {
-        own.to_owned()
-    } else {
-        format!("mirror {}, else {own}", settings.mirrors.join(", "))
-    }
-}
-
-fn transport_of_url(hosts: &BTreeMap<String, HostSettings>, url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
-    let host = rest.split('/').next().unwrap_or(rest);
-    if scheme == "http" { "plain HTTP".to_owned() } else { transport(hosts, host) }
 }

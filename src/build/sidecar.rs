@@ -31,9 +31,8 @@ pub fn readme(manifest: &Manifest, files: &[Listed], signer: Option<&str>, cut: 
         "\
 {} {}, channel {}, serial {}: an Airlock bundle.
 
-It carries a Kubernetes platform to machines without internet. On the first server:
-
-    sudo ./install
+It carries a Kubernetes platform to machines without internet. `install` is the airlock program that
+reads it; run it only once the checks below have passed.
 
 ",
         manifest.name, manifest.version, manifest.channel, manifest.serial
@@ -90,7 +89,7 @@ fn extraction(base: &str, files: &[Listed], cut: &[Digest]) -> String {
     }
     let _ = writeln!(
         text,
-        "\nThe list of everything inside is manifest.json, the first member of {}.",
+        "\nThe list of everything inside is manifest.json, near the beginning of {}.",
         volumes.first().unwrap_or(&base)
     );
     text

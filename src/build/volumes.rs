@@ -67,7 +67,10 @@ impl Copier<'_> {
         let digest = piece.blob.digest;
         let plan = self.plan;
         let Some((origin, name)) = plan.origins.get(&digest) else {
-            return Err(Error::new(codes::INTERNAL, format!("nothing is known about the origin of {digest}")));
+            return Err(Error::new(
+                codes::INTERNAL,
+                format!("nothing is known about the origin of {digest}"),
+            ));
         };
         match origin {
             Origin::File(path) => self.copy_unproven(piece, path, name, target),
@@ -105,7 +108,13 @@ impl Copier<'_> {
     }
 
     /// Copies from a local file, and compares its digest once its last piece is through.
-    fn copy_unproven(&mut self, piece: &Piece, path: &Path, name: &str, target: &mut MediumFile) -> Result<()> {
+    fn copy_unproven(
+        &mut self,
+        piece: &Piece,
+        path: &Path,
+        name: &str,
+        target: &mut MediumFile,
+    ) -> Result<()> {
         let digest = piece.blob.digest;
         if piece.start == 0 {
             self.unproven = Some((digest, Hasher::new()));
@@ -121,7 +130,8 @@ impl Copier<'_> {
     }
 }
 
-fn changed(path: &Path, name: &str) -> Error {
+/// The error for a local file that is not what the lock pins any more; `name` is that of its artifact.
+pub(super) fn changed(path: &Path, name: &str) -> Error {
     Error::new(codes::SOURCE_CHANGED, format!("{} is not what bundle.lock pins", path.display())).with_help(format!(
         "if the new content is meant: `airlock bundle lock --update {name}`, review bundle.lock, build again"
     ))

@@ -7,6 +7,9 @@ mod artifact;
 mod parse;
 mod validate;
 
+pub(super) use parse::{UPDATE, check_length};
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::digest::Digest;
@@ -20,10 +23,11 @@ pub const MAX_LENGTH: u64 = 64 * 1024 * 1024;
 
 /// The signed description of a bundle. A pure function of the lock and of the bytes it pins: it says
 /// nothing about the medium, so the same lock gives the same manifest on every stick.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
-    /// Always [`FORMAT`].
+    /// Name and version of this format.
+    #[schemars(extend("const" = FORMAT))]
     pub format: String,
     /// Features a reader must know to use this bundle; a reader that does not know one stops.
     pub requires: Vec<String>,
@@ -36,6 +40,7 @@ pub struct Manifest {
     /// Rises with every changed lock; nodes refuse an older one.
     pub serial: u64,
     /// When the lock was made, RFC 3339 in UTC. Informative.
+    #[schemars(extend("format" = "date-time"))]
     pub created: String,
     /// Platforms the bundle serves.
     pub platforms: Vec<Platform>,
@@ -49,8 +54,16 @@ pub struct Manifest {
     pub blobs: Vec<Blob>,
 }
 
+impl Manifest {
+    /// The JSON Schema of `manifest.json` (draft 2020-12). It says what the types say; the rules that hold
+    /// between values are in `bundle-spec/v1.md`.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Manifest).to_value()
+    }
+}
+
 /// Digests and sizes of `oci-layout` and `index.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Layout {
     /// The file `oci-layout`.
@@ -60,7 +73,7 @@ pub struct Layout {
 }
 
 /// Bytes named by their digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Blob {
     /// SHA-256 of the bytes.
@@ -70,7 +83,7 @@ pub struct Blob {
 }
 
 /// One named thing in a bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum Artifact {
     /// The `airlock` program for one platform; the file `install` beside the volumes has the same bytes.
@@ -83,8 +96,8 @@ pub enum Artifact {
     File(File),
 }
 
-/// See [`Artifact::Installer`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The `airlock` program for one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Installer {
     /// Version of the program.
@@ -95,8 +108,8 @@ pub struct Installer {
     pub blob: Blob,
 }
 
-/// See [`Artifact::K3s`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The k3s program for one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct K3s {
     /// The release tag, such as `v1.36.3+k3s1`.
@@ -111,8 +124,8 @@ pub struct K3s {
     pub blob: Blob,
 }
 
-/// See [`Artifact::Image`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A container image for one or more platforms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
     /// Full reference, its name in the cluster.
@@ -132,7 +145,7 @@ pub struct Image {
 }
 
 /// A manifest as OCI names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Descriptor {
     /// Media type exactly as the registry served it.
@@ -144,7 +157,7 @@ pub struct Descriptor {
 }
 
 /// The manifest of one platform of an image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImagePlatform {
     /// What it runs on.
@@ -154,7 +167,7 @@ pub struct ImagePlatform {
 }
 
 /// Something that refers to an image: a signature, an SBOM, an attestation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Referrer {
     /// Its manifest.
@@ -167,13 +180,14 @@ pub struct Referrer {
     pub tag: Option<String>,
 }
 
-/// See [`Artifact::File`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A plain file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct File {
     /// Absolute path on the node.
     pub path: String,
     /// Permission bits in octal, four digits: `0644`.
+    #[schemars(regex(pattern = "^0[0-7]{3}$"))]
     pub mode: String,
     /// URL or path it was taken from.
     pub origin: String,

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::quote::shorten;
+
 /// `NAME-VERSION`, with which the name of every file of a bundle begins.
 pub fn stem(name: &str, version: &str) -> String {
     format!("{name}-{version}")
@@ -17,6 +19,11 @@ pub fn volume_file(stem: &str, volume: u32, volumes: u32) -> String {
 /// [`PublicKey::short_id`]: crate::trust::key::PublicKey::short_id
 pub fn signature_file(stem: &str, key: &str) -> String {
     format!("{stem}.{key}.sig")
+}
+
+/// Whether `file_name` is a volume or an additional signature of the bundle with this stem.
+pub fn belongs_to(file_name: &str, stem: &str) -> bool {
+    stem_of(file_name) == Some(stem) || is_signature_of(file_name, stem)
 }
 
 /// The stem of a volume's file name: what precedes `.tar` or `.K-of-N.tar`.
@@ -54,14 +61,7 @@ pub(crate) fn shown(path: &Path) -> String {
 
 /// A foreign string as it may be shown: control characters escaped, and no longer than a few lines.
 pub(crate) fn escaped(text: &str) -> String {
-    text.chars().take(300).flat_map(escape).collect()
-}
-
-fn escape(character: char) -> Vec<char> {
-    // Format characters such as the right-to-left override would reorder the line they stand in.
-    let hidden =
-        matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if character.is_control() || hidden { character.escape_default().collect() } else { vec![character] }
+    shorten(text, 300)
 }
 
 #[cfg(test)]

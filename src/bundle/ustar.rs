@@ -106,7 +106,7 @@ mod tests {
         #[test]
         fn sizes_round_trip(size in 0..=MAX_MEMBER) {
             prop_assert_eq!(size_of(&header("manifest.json", size), "manifest.json"), Some(size));
-            prop_assert!(padded(size) % BLOCK == 0 && padded(size) - size < BLOCK);
+            prop_assert!(padded(size).is_multiple_of(BLOCK) && padded(size) - size < BLOCK);
         }
 
         #[test]

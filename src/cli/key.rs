@@ -1,8 +1,8 @@
 //! `airlock key`: keys that sign bundles.
 
 pub mod generate;
+mod public;
 pub mod show;
-mod ssh;
 
 use super::session::Session;
 use crate::error::Result;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::files;
+use super::signals::Signal;
 use crate::error::{Error, Result, codes};
 use crate::secret::Secret;
 
@@ -21,15 +22,20 @@ pub(super) struct Prompt {
 }
 
 impl Prompt {
+    /// Asks for the passphrase of an existing key.
+    pub(super) fn passphrase(&self, key: &Path) -> Result<Secret<String>> {
+        self.ask(&format!("Passphrase of {}: ", files::shown(key)))
+    }
+
     /// Asks for a new passphrase, twice.
     pub(super) fn new_passphrase(&self) -> Result<Secret<String>> {
         let passphrase = self.ask("Passphrase of the new key: ")?;
         if passphrase.reveal().is_empty() {
-            return Err(Error::new(codes::PASSPHRASE, "the passphrase is empty")
+            return Err(Error::new(codes::NEW_PASSPHRASE, "the passphrase is empty")
                 .with_help("a key without passphrase is made by `--no-passphrase`"));
         }
         if self.ask("The same once more: ")? != passphrase {
-            return Err(Error::new(codes::PASSPHRASE, "the two passphrases differ")
+            return Err(Error::new(codes::NEW_PASSPHRASE, "the two passphrases differ")
                 .with_help("run the command again"));
         }
         Ok(passphrase)
@@ -51,10 +57,11 @@ impl Prompt {
         if let Ok(terminal) = fs_err::File::open("/dev/tty") {
             *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = tcgetattr(&terminal).ok();
         }
-        let answer = rpassword::prompt_password(question).map_err(|error| {
-            Error::new(codes::NO_TERMINAL, "the passphrase could not be read from the terminal")
+        let answer = rpassword::prompt_password(question).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => Signal::Interrupt.error(),
+            _ => Error::new(codes::NO_TERMINAL, "the passphrase could not be read from the terminal")
                 .with_help("give `--passphrase-file FILE` instead")
-                .with_source(error)
+                .with_source(error),
         });
         self.restore_terminal();
         answer.map(Secret::new)
@@ -71,7 +78,7 @@ pub(super) fn from_file(path: &Path) -> Result<Secret<String>> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match std::str::from_utf8(line) {
         Ok(text) if !text.is_empty() => Ok(Secret::new(text.to_owned())),
-        _ => Err(Error::new(codes::PASSPHRASE, format!("`{}` holds no passphrase", files::shown(path)))
+        _ => Err(Error::new(codes::NEW_PASSPHRASE, format!("`{}` holds no passphrase", files::shown(path)))
             .with_help("its first line must be the passphrase, in UTF-8")),
     }
 }
@@ -80,7 +87,7 @@ fn read_stdin() -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(LIMIT as usize);
     let read = io::stdin().lock().take(LIMIT).read_to_end(&mut bytes);
     read.map(|_| bytes).map_err(|error| {
-        Error::new(codes::PASSPHRASE, "the passphrase could not be read from standard input")
+        Error::new(codes::NEW_PASSPHRASE, "the passphrase could not be read from standard input")
             .with_help("give `--passphrase-file FILE` instead")
             .with_source(error)
     })

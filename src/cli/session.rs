@@ -58,6 +58,11 @@ impl Session {
         self.0.progress.event(Event::Warning { text });
     }
 
+    /// Tells what was done on the way, such as changes of the lock.
+    pub fn note(&self, text: &str) {
+        self.0.progress.event(Event::Note { text });
+    }
+
     /// Prints the result of the command, see [`Printer::result`].
     pub fn print<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
         self.0.printer.lock().unwrap_or_else(PoisonError::into_inner).result(value, human)

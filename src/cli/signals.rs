@@ -60,13 +60,14 @@ pub(super) fn run_until_stopped(command: impl Future<Output = Result<()>>) -> En
             Err(error) => Ending::Finished(Err(no_resources(error))),
         }
     });
-    shut_down(runtime);
+    abandon(runtime);
     ending
 }
 
-/// Work that still blocks a thread is abandoned; it is safe to kill, and nobody waits for it.
-fn shut_down(runtime: Runtime) {
-    runtime.shutdown_background();
+/// Work that still blocks a thread is not waited for; it is safe to kill and ends with the process. The
+/// runtime is not shut down either: that work may wait for the network at this moment, and would panic.
+fn abandon(runtime: Runtime) {
+    std::mem::forget(runtime);
 }
 
 fn no_resources(error: io::Error) -> Error {

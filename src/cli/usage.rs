@@ -14,7 +14,7 @@ use crate::ui::text::escape;
 /// What the command line asks for.
 pub(super) enum Parsed {
     /// A command.
-    Command(Airlock),
+    Command(Box<Airlock>),
     /// A text to print: help or version.
     Text(StyledStr),
 }
@@ -26,7 +26,7 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Parsed> {
         return Err(no_install());
     }
     match Airlock::try_parse_from(arguments) {
-        Ok(airlock) => Ok(Parsed::Command(airlock)),
+        Ok(airlock) => Ok(Parsed::Command(Box::new(airlock))),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Parsed::Text(error.render()))
         }

@@ -7,6 +7,9 @@ use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use crate::build::target;
+use crate::bundle::ustar::BLOCK;
+use crate::bundle::volume;
 use crate::oci::platform::Platform;
 use crate::ui::text::escape;
 
@@ -63,13 +66,18 @@ pub enum VolumeSize {
     Automatic,
     /// No limit: a single volume.
     Unlimited,
-    /// At most so many bytes.
+    /// At most so many bytes, a size that the format allows ([`volume::is_size`]).
     Bytes(u64),
 }
 
-impl VolumeSize {
-    /// Smaller volumes would hold little but their own headers.
-    const SMALLEST: u64 = 1 << 20;
+impl From<VolumeSize> for target::VolumeSize {
+    fn from(size: VolumeSize) -> Self {
+        match size {
+            VolumeSize::Automatic => target::VolumeSize::Automatic,
+            VolumeSize::Unlimited => target::VolumeSize::Unlimited,
+            VolumeSize::Bytes(bytes) => target::VolumeSize::Limit(bytes),
+        }
+    }
 }
 
 impl FromStr for VolumeSize {
@@ -80,8 +88,11 @@ impl FromStr for VolumeSize {
             "auto" => Ok(VolumeSize::Automatic),
             "none" => Ok(VolumeSize::Unlimited),
             _ => match text.parse::<Size>() {
-                Ok(Size(bytes)) if bytes >= Self::SMALLEST => Ok(VolumeSize::Bytes(bytes)),
-                Ok(_) => Err("a volume needs at least 1MiB".to_owned()),
+                // Volumes are made of blocks; a size given in powers of ten rarely is.
+                Ok(Size(bytes)) if volume::is_size(bytes - bytes % BLOCK) => {
+                    Ok(VolumeSize::Bytes(bytes - bytes % BLOCK))
+                }
+                Ok(_) => Err(format!("a volume needs at least {}KiB", volume::MIN_SIZE >> 10)),
                 Err(error) => Err(format!("{error}; `none` for a single volume, `auto` to fit the target")),
             },
         }
@@ -151,8 +162,9 @@ mod tests {
     fn volumes_have_a_least_size() {
         assert_eq!("auto".parse(), Ok(VolumeSize::Automatic));
         assert_eq!("none".parse(), Ok(VolumeSize::Unlimited));
-        assert_eq!("1MiB".parse(), Ok(VolumeSize::Bytes(1 << 20)));
-        assert!("1023KiB".parse::<VolumeSize>().is_err());
+        assert_eq!("128KiB".parse(), Ok(VolumeSize::Bytes(128 << 10)));
+        assert_eq!("1MB".parse(), Ok(VolumeSize::Bytes(1_000_000 - 1_000_000 % 512)));
+        assert!("127KiB".parse::<VolumeSize>().is_err());
     }
 
     #[test]

@@ -28,7 +28,7 @@ codes! {
     FILE_READ = 9, BadInput, "a file named on the command line cannot be read";
     FILE_WRITE = 10, Precondition, "a file cannot be written";
     FILE_EXISTS = 11, Precondition, "a file is there already and is not overwritten";
-    PASSPHRASE = 12, Usage, "a passphrase is empty, too long, or was typed differently the second time";
+    NEW_PASSPHRASE = 12, Usage, "a passphrase is empty, or was typed differently the second time";
 
     SPEC_SYNTAX = 101, BadInput, "bundle.yaml is not well-formed YAML";
     SPEC_UNKNOWN_KEY = 102, BadInput, "bundle.yaml has a key that airlock does not know";

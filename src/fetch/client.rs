@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::Url;
 
 use super::authorization::Authorizations;
+use super::retry::Announcements;
 use super::settings::Settings;
 use super::transport::Transports;
 use crate::error::Result;
@@ -22,6 +23,7 @@ struct Shared {
     authorizations: Authorizations,
     /// Mirrors that turned out to be of no use in this run.
     avoided: Mutex<BTreeSet<String>>,
+    announcements: Announcements,
 }
 
 impl Client {
@@ -32,6 +34,7 @@ impl Client {
             transports: Transports::default(),
             authorizations: Authorizations::default(),
             avoided: Mutex::default(),
+            announcements: Announcements::default(),
         }))
     }
 
@@ -50,6 +53,10 @@ impl Client {
 
     pub(super) fn transport(&self, url: &Url) -> Result<reqwest::Client> {
         self.0.transports.client(url, &self.0.settings)
+    }
+
+    pub(super) fn announcements(&self) -> &Announcements {
+        &self.0.announcements
     }
 
     /// Leaves a mirror out from now on; says whether that is new.

@@ -15,17 +15,19 @@ use super::location::{Access, Place};
 use super::settings::Timeouts;
 use super::stall::Body;
 use super::{redirect, retry};
+use crate::secret::Secret;
 
 /// Most bytes read of the body of a refusal.
 const LONGEST_REFUSAL: u64 = 8 << 10;
 
 /// A request that may be made several times.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) body: Option<String>,
+    /// A form; it may hold an identity token.
+    pub(super) body: Option<Secret<String>>,
     pub(super) access: Option<Access>,
 }
 
@@ -207,7 +209,7 @@ impl Client {
             outgoing = outgoing.header(AUTHORIZATION, authorization);
         }
         if let Some(body) = &request.body {
-            outgoing = outgoing.body(body.clone());
+            outgoing = outgoing.body(body.reveal().clone());
         }
         let timeouts = self.settings().timeouts;
         let response = tokio::time::timeout(timeouts.answer, outgoing.send())

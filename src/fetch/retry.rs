@@ -1,6 +1,8 @@
 //! Whether and when a server is asked again. The verdict on each failure is made in `failure`; here it is
 //! carried out, with pauses that grow and differ at random so that many clients do not return at once.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -11,8 +13,25 @@ use super::settings::RetryPolicy;
 use crate::error::{Error, codes};
 use crate::progress::{Event, Progress};
 
+/// What was said about failures already. Many transfers fail alike when a server is down; one line for each
+/// round of attempts tells as much as one for each transfer.
+#[derive(Default)]
+pub(super) struct Announcements(Mutex<BTreeMap<String, usize>>);
+
+impl Announcements {
+    /// Whether nobody has said yet that `what` failed for the `attempt`th time.
+    fn is_news(&self, what: &str, attempt: usize) -> bool {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = said.entry(what.to_owned()).or_default();
+        let is_news = attempt > *known;
+        *known = attempt.max(*known);
+        is_news
+    }
+}
+
 /// The attempts made on one server for one thing.
 pub(super) struct Attempts<'a> {
+    announcements: &'a Announcements,
     policy: RetryPolicy,
     most: usize,
     failed: usize,
@@ -22,8 +41,13 @@ pub(super) struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     /// Up to `most` attempts in the rhythm of `policy`; `progress` hears of every pause.
-    pub(super) fn new(policy: RetryPolicy, most: usize, progress: &'a dyn Progress) -> Self {
-        Attempts { policy, most, failed: 0, delays: delays(&policy), progress }
+    pub(super) fn new(
+        policy: RetryPolicy,
+        most: usize,
+        progress: &'a dyn Progress,
+        announcements: &'a Announcements,
+    ) -> Self {
+        Attempts { announcements, policy, most, failed: 0, delays: delays(&policy), progress }
     }
 
     /// Forgets the failures, because since then something was achieved.
@@ -44,8 +68,11 @@ impl<'a> Attempts<'a> {
             Some(wait) => wait.max(own),
             None => own,
         };
-        let text = format!("{}; trying again in {}", failure.error, seconds(pause));
-        self.progress.event(Event::Warning { text: &text });
+        let what = failure.error.to_string();
+        if self.announcements.is_news(&what, self.failed) {
+            let text = format!("{what}; trying again in {}", seconds(pause));
+            self.progress.event(Event::Warning { text: &text });
+        }
         tokio::time::sleep(pause).await;
         Ok(())
     }
@@ -111,9 +138,20 @@ mod tests {
         Failure { error: Error::new(codes::FETCH_CONNECT, "broken"), verdict }
     }
 
+    #[test]
+    fn what_fails_alike_is_said_once_for_each_round() {
+        let announcements = Announcements::default();
+        assert!(announcements.is_news("a cannot be reached", 1));
+        assert!(!announcements.is_news("a cannot be reached", 1));
+        assert!(announcements.is_news("a cannot be reached", 2));
+        assert!(announcements.is_news("b cannot be reached", 1));
+        assert!(!announcements.is_news("a cannot be reached", 1));
+    }
+
     #[tokio::test]
     async fn attempts_end_unless_something_is_achieved() {
-        let mut attempts = Attempts::new(quick(), 3, &Silent);
+        let announcements = Announcements::default();
+        let mut attempts = Attempts::new(quick(), 3, &Silent, &announcements);
         for _ in 0..5 {
             assert!(attempts.after(failure(Verdict::Again(None))).await.is_ok());
             assert!(attempts.after(failure(Verdict::Again(None))).await.is_ok());
@@ -128,7 +166,8 @@ mod tests {
 
     #[tokio::test]
     async fn final_failures_and_long_waits_end_at_once() {
-        let mut attempts = Attempts::new(quick(), 3, &Silent);
+        let announcements = Announcements::default();
+        let mut attempts = Attempts::new(quick(), 3, &Silent, &announcements);
         let never = attempts.after(failure(Verdict::Never)).await.unwrap_err();
         assert_eq!(never.verdict, Verdict::Never);
         let long =

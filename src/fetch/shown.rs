@@ -2,29 +2,14 @@
 
 use reqwest::Url;
 
+use crate::quote::shorten;
+
 /// Longest foreign text repeated in a message, in characters.
 const LONGEST: usize = 200;
 
 /// `text` on one line, control characters escaped, cut at 200 characters.
 pub(crate) fn printable(text: &str) -> String {
-    let mut characters = text.trim().chars();
-    let mut shown = String::new();
-    for character in characters.by_ref().take(LONGEST) {
-        if character.is_control() || is_direction_mark(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// Characters that turn the direction of writing can make a message read as another one.
-fn is_direction_mark(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    shorten(text.trim(), LONGEST)
 }
 
 /// `url` without user, query and fragment: signed URLs carry their secret in the query.

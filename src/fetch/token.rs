@@ -117,7 +117,7 @@ fn token_request(
         // A URL is the nearest thing that can encode a form.
         let mut form = Url::clone(&realm);
         form.query_pairs_mut().clear().extend_pairs(&question);
-        let body = form.query().map(str::to_owned);
+        let body = form.query().map(|text| Secret::new(text.to_owned()));
         let request =
             Request { method: Method::POST, body, ..Request::get(&Place { url: realm, access: None }) };
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");

@@ -112,7 +112,7 @@ fn next_usable<'a>(client: &Client, places: &'a [Place]) -> Option<(&'a Place, &
 fn attempts<'a>(client: &'a Client, ahead: &[Place]) -> Attempts<'a> {
     let policy = client.settings().retry;
     let most = if ahead.is_empty() { policy.attempts } else { policy.attempts.min(ATTEMPTS_ON_MIRROR) };
-    Attempts::new(policy, most, client.progress())
+    Attempts::new(policy, most, client.progress(), client.announcements())
 }
 
 /// Whether an error says that a server is of no use at all, rather than lacking one thing.

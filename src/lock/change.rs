@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::lock::Lock;
+use serde::Serialize;
+
+use crate::lock::{Image, K3s, Lock};
 
 /// Gives `new` its serial and date: those of `old` when nothing else differs, else the next serial and `now`.
 pub fn succeed(old: Option<&Lock>, mut new: Lock, now: &str) -> Lock {
@@ -30,36 +32,102 @@ impl Lock {
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
-    /// Name and digest of every entry, for comparison.
-    fn entries(&self) -> BTreeMap<String, String> {
-        let installers = self
-            .installers
-            .iter()
-            .map(|entry| (format!("airlock {}", entry.platform), entry.digest.to_string()));
-        let k3s = self.k3s.iter().map(|entry| ("k3s".to_owned(), entry.version.clone()));
-        let images = self.images.iter().map(|entry| (entry.name.clone(), entry.digest.to_string()));
-        let files = self.files.iter().map(|entry| (entry.path.clone(), entry.digest.to_string()));
+    /// Every entry by its name.
+    fn entries(&self) -> BTreeMap<String, Entry> {
+        let installers = self.installers.iter().map(|entry| {
+            let more = format!("airlock {}", entry.version);
+            (format!("airlock {}", entry.platform), Entry { pin: entry.digest.to_string(), more })
+        });
+        let k3s = self.k3s.iter().map(|entry| ("k3s".to_owned(), Entry::of_k3s(entry)));
+        let images = self.images.iter().map(|entry| (entry.name.clone(), Entry::of_image(entry)));
+        let files = self.files.iter().map(|entry| {
+            let secret = if entry.allow_secret { ", may be a secret" } else { "" };
+            let more = format!("mode {} from {}{secret}", entry.mode, entry.origin);
+            (entry.path.clone(), Entry { pin: entry.digest.to_string(), more })
+        });
         installers.chain(k3s).chain(images).chain(files).collect()
+    }
+
+    /// What belongs to the bundle as a whole, with the keys of the spec.
+    fn head(&self) -> [(&'static str, String); 5] {
+        [
+            ("name", self.name.clone()),
+            ("version", self.version.clone()),
+            ("channel", self.channel.clone()),
+            ("platforms", joined(&self.platforms)),
+            ("hosts", joined(&self.hosts)),
+        ]
     }
 }
 
+/// What two locks are compared by.
+#[derive(Clone, PartialEq, Eq)]
+struct Entry {
+    /// Its digest or version.
+    pin: String,
+    /// What else a reader should hear of, when the pin is the same.
+    more: String,
+}
+
+impl Entry {
+    fn of_k3s(k3s: &K3s) -> Entry {
+        let platforms: Vec<_> = k3s.binaries.iter().filter_map(|binary| binary.platform).collect();
+        let images = if k3s.image_list.is_some() { "with" } else { "without" };
+        let url = k3s.binaries.first().map_or("", |binary| &binary.url);
+        let more = format!("{} for {} {images} images from {url}", k3s.request, joined(&platforms));
+        Entry { pin: k3s.version.clone(), more }
+    }
+
+    fn of_image(image: &Image) -> Entry {
+        let platforms: Vec<_> = image.platforms.iter().map(|entry| entry.platform).collect();
+        let referrers = match &image.referrers {
+            Some(found) => format!("{} referrers", found.len()),
+            None => "no referrers".to_owned(),
+        };
+        let Image { origin, wanted_by, .. } = image;
+        let more = format!("{} with {referrers} from {origin} by {wanted_by}", joined(&platforms));
+        Entry { pin: image.digest.to_string(), more }
+    }
+
+    fn change(&self, name: &str, before: Option<&Entry>) -> Option<Change> {
+        let name = name.to_owned();
+        let moved = |from: &str, to: &str| Change::Moved {
+            name: name.clone(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        match before {
+            None => Some(Change::Added { name, to: self.pin.clone() }),
+            Some(before) if before.pin != self.pin => Some(moved(&before.pin, &self.pin)),
+            Some(before) if before.more != self.more => Some(moved(&before.more, &self.more)),
+            Some(_) => None,
+        }
+    }
+}
+
+fn joined(values: &[impl fmt::Display]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// One difference between two locks, as a line for the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the text of a variant explains its fields")]
 pub enum Change {
-    /// The entry is new; name and digest or version.
-    Added(String, String),
+    /// The entry is new; `to` is its digest or version.
+    Added { name: String, to: String },
     /// The entry is gone.
-    Removed(String),
-    /// The entry moved; name, from, to.
-    Moved(String, String, String),
+    Removed { name: String },
+    /// The entry moved.
+    Moved { name: String, from: String, to: String },
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Change::Added(name, to) => write!(formatter, "+ {name}  {}", shorten(to)),
-            Change::Removed(name) => write!(formatter, "- {name}"),
-            Change::Moved(name, from, to) => {
+            Change::Added { name, to } => write!(formatter, "+ {name}  {}", shorten(to)),
+            Change::Removed { name } => write!(formatter, "- {name}"),
+            Change::Moved { name, from, to } => {
                 write!(formatter, "~ {name}  {} -> {}", shorten(from), shorten(to))
             }
         }
@@ -68,21 +136,25 @@ impl fmt::Display for Change {
 
 /// `sha256:` and the first twelve digits; versions stay whole.
 fn shorten(text: &str) -> &str {
-    if text.starts_with("sha256:") { &text[..text.len().min(19)] } else { text }
+    text.get(..19).filter(|_| text.starts_with("sha256:")).unwrap_or(text)
 }
 
-/// What changed from `old` to `new`, by name.
+/// What changed from `old` to `new`: the bundle as a whole first, then its entries by name.
 pub fn changes(old: Option<&Lock>, new: &Lock) -> Vec<Change> {
     let before = old.map(Lock::entries).unwrap_or_default();
     let after = new.entries();
-    let removed =
-        before.keys().filter(|name| !after.contains_key(*name)).map(|name| Change::Removed(name.clone()));
-    let added_or_moved = after.iter().filter_map(|(name, to)| match before.get(name) {
-        None => Some(Change::Added(name.clone(), to.clone())),
-        Some(from) if from != to => Some(Change::Moved(name.clone(), from.clone(), to.clone())),
-        Some(_) => None,
+    let heads = old.into_iter().flat_map(|old| old.head().into_iter().zip(new.head()));
+    let head = heads.filter(|(before, after)| before != after).map(|((name, from), (_, to))| Change::Moved {
+        name: name.to_owned(),
+        from,
+        to,
     });
-    removed.chain(added_or_moved).collect()
+    let removed = before
+        .keys()
+        .filter(|name| !after.contains_key(*name))
+        .map(|name| Change::Removed { name: name.clone() });
+    let added_or_moved = after.iter().filter_map(|(name, entry)| entry.change(name, before.get(name)));
+    head.chain(removed).chain(added_or_moved).collect()
 }
 
 #[cfg(test)]
@@ -142,6 +214,7 @@ pub(crate) mod tests {
                 path: "/opt/site/motd".to_owned(),
                 mode: "0644".to_owned(),
                 origin: "./motd".to_owned(),
+                allow_secret: false,
                 digest: Digest::of(b"motd"),
                 size: 4,
                 authenticated_by: "local file".to_owned(),
@@ -163,6 +236,14 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_version_of_any_characters_is_shown() {
+        let mut new = example();
+        new.k3s.as_mut().unwrap().version = format!("sha256:x{}", "é".repeat(9));
+        let lines: Vec<String> = changes(Some(&example()), &new).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, [format!("~ k3s  v1.36.3+k3s1 -> sha256:x{}", "é".repeat(9))]);
+    }
+
+    #[test]
     fn changes_name_what_came_went_and_moved() {
         let old = example();
         let mut new = old.clone();
@@ -176,5 +257,25 @@ pub(crate) mod tests {
         );
         assert_eq!(changes(None, &old).len(), 4);
         assert_eq!(changes(Some(&old), &old), []);
+    }
+
+    #[test]
+    fn changes_without_another_digest_are_named_too() {
+        let old = example();
+        let mut new = old.clone();
+        new.version = "1.31".to_owned();
+        new.files[0].mode = "0600".to_owned();
+        new.images[0].referrers = Some(Vec::new());
+        let lines: Vec<String> = changes(Some(&old), &new).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "~ version  1.30 -> 1.31",
+                "~ /opt/site/motd  mode 0644 from ./motd -> mode 0600 from ./motd",
+                "~ docker.io/library/busybox:1.36  \
+                 linux/amd64 with no referrers from registry by bundle.yaml -> \
+                 linux/amd64 with 0 referrers from registry by bundle.yaml",
+            ]
+        );
     }
 }

@@ -14,7 +14,9 @@ const HEADER: &str = "\
 
 /// Renders a lock. The same lock always gives the same text.
 pub fn render(lock: &Lock) -> Result<String> {
-    let body = serde_saphyr::to_string(lock)
+    // One value, one line: a folded URL is hard to read in a diff.
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let body = serde_saphyr::to_string_with_options(lock, options)
         .map_err(|error| Error::new(codes::INTERNAL, "the lock cannot be rendered").with_source(error))?;
     Ok(format!("{HEADER}{body}"))
 }
@@ -27,11 +29,12 @@ pub fn parse(text: &str, file: &str) -> Result<Lock> {
     let lock: Lock = serde_saphyr::from_str(text).map_err(|error| {
         let place = error.location().map(|at| (at.line() as usize, at.column() as usize));
         let (line, column) = place.unwrap_or((1, 1));
-        Error::new(codes::LOCK_SYNTAX, format!("the lock cannot be read: {}", error.without_snippet()))
+        let reason = error.without_snippet().to_string();
+        // The place is told apart, in the form of all our errors.
+        let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
+        Error::new(codes::LOCK_SYNTAX, format!("the lock cannot be read: {reason}"))
             .with_location(Location { file: file.to_owned(), line, column, snippet: None })
-            .with_help(
-                "restore it from git; without it, serials start again at 1 and nodes refuse the bundle",
-            )
+            .with_help(remedy(text))
     })?;
     if lock.lock_version != VERSION {
         let message =
@@ -40,6 +43,19 @@ pub fn parse(text: &str, file: &str) -> Result<Lock> {
             .with_help("use the airlock that wrote it, or a newer one"));
     }
     Ok(lock)
+}
+
+/// The JSON Schema of `bundle.lock` (draft 2020-12), for programs that review locks.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Lock).to_value()
+}
+
+fn remedy(text: &str) -> &'static str {
+    if text.lines().any(|line| line.starts_with("<<<<<<< ")) {
+        "it has a merge conflict: keep the side with the higher `serial` whole, then run `airlock bundle lock`"
+    } else {
+        "restore it from git; without it, serials start again at 1 and nodes refuse the bundle"
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! SHA-256 digests: the name of every blob (OCI image-spec, "Digests").
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// A SHA-256 digest, written `sha256:` and 64 lower-case hexadecimal digits.
 ///
@@ -24,7 +27,7 @@ impl Digest {
     /// A digest from its 64 hexadecimal digits, without the algorithm.
     pub fn from_hex(hex: &str) -> Result<Self> {
         parse_hex(hex).map(Digest).ok_or_else(|| {
-            Error::new(codes::DIGEST, format!("`{}` is not a SHA-256 digest", hex.escape_default()))
+            Error::new(codes::DIGEST, format!("`{}` is not a SHA-256 digest", quote(hex)))
                 .with_help("a SHA-256 digest has exactly 64 digits of 0-9 and a-f, in lower case")
         })
     }
@@ -73,11 +76,11 @@ impl FromStr for Digest {
             Some(("sha256", hex)) => Digest::from_hex(hex),
             Some((algorithm, _)) => Err(Error::new(
                 codes::DIGEST,
-                format!("digest algorithm `{}` is not supported", algorithm.escape_default()),
+                format!("digest algorithm `{}` is not supported", quote(algorithm)),
             )
             .with_help("airlock names content by SHA-256 only: `sha256:` and 64 digits of 0-9 and a-f")),
-            None => Err(Error::new(codes::DIGEST, format!("`{}` has no algorithm", text.escape_default()))
-                .with_help(format!("write `sha256:{}`", text.escape_default()))),
+            None => Err(Error::new(codes::DIGEST, format!("`{}` has no algorithm", quote(text)))
+                .with_help(format!("write `sha256:{}`", quote(text)))),
         }
     }
 }
@@ -91,6 +94,16 @@ impl fmt::Display for Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl JsonSchema for Digest {
+    fn schema_name() -> Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" })
     }
 }
 

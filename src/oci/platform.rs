@@ -1,11 +1,14 @@
 //! Platforms: operating system, architecture and variant of an image or binary (OCI image-spec, "Image Index").
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// A platform that airlock can build for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,11 +64,8 @@ impl FromStr for Platform {
         match text {
             "linux/amd64" => Ok(Platform::LinuxAmd64),
             "linux/arm64" | "linux/arm64/v8" => Ok(Platform::LinuxArm64),
-            _ => Err(Error::new(
-                codes::PLATFORM,
-                format!("platform `{}` is not supported", text.escape_default()),
-            )
-            .with_help("supported are `linux/amd64` and `linux/arm64`")),
+            _ => Err(Error::new(codes::PLATFORM, format!("platform `{}` is not supported", quote(text)))
+                .with_help("supported are `linux/amd64` and `linux/arm64`")),
         }
     }
 }
@@ -73,6 +73,17 @@ impl FromStr for Platform {
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.os(), self.architecture())
+    }
+}
+
+impl JsonSchema for Platform {
+    fn schema_name() -> Cow<'static, str> {
+        "Platform".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<String> = Platform::ALL.iter().map(Platform::to_string).collect();
+        json_schema!({ "type": "string", "enum": names })
     }
 }
 

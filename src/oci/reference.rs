@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
+use crate::quote;
 
 /// A complete reference. `busybox:1.36` becomes `docker.io/library/busybox:1.36`, as Docker means it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,23 +55,24 @@ impl FromStr for Reference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let malformed = |reason: &str, help: &str| {
-            let message = format!("`{}` is not an image reference: {reason}", text.escape_default());
-            Error::new(codes::IMAGE_REFERENCE, message).with_help(help)
-        };
-        if !text.contains('@') && last_element(text).rsplit_once(':').is_none() && !text.is_empty() {
+        if quote::has_credentials(text) {
+            let help = "delete everything up to `@`, and give the credentials to `docker login` instead";
+            return Err(malformed(text, "it carries a user name or password", help));
+        }
+        // The grammar says only that something is wrong; a digest cut short deserves a better word.
+        let digest = text.split_once('@').map(|(_, digest)| digest.parse::<Digest>()).transpose()?;
+        if digest.is_none() && !last_element(text).contains(':') && !text.is_empty() {
+            let shown = quote::quote(text);
             let help = format!(
-                "name the version, for example `{text}:1.0`; a moving tag such as `{text}:latest` is pinned by bundle.lock"
+                "name the version, for example `{shown}:1.0`; a moving tag such as `{shown}:latest` is pinned by bundle.lock"
             );
-            return Err(malformed("it has neither tag nor digest", &help));
+            return Err(malformed(text, "it has neither tag nor digest", &help));
         }
         let parsed: oci_client::Reference = text.parse().map_err(|error: oci_client::ParseError| {
-            malformed(
-                &explain(text, &error),
-                "write `host/repository:tag` in lower case, for example `docker.io/library/busybox:1.36`",
-            )
+            let help =
+                "write `host/repository:tag` in lower case, for example `docker.io/library/busybox:1.36`";
+            malformed(text, &explain(text, &error), help)
         })?;
-        let digest = parsed.digest().map(str::parse).transpose()?;
         Ok(Reference {
             host: parsed.registry().to_owned(),
             repository: parsed.repository().to_owned(),
@@ -78,6 +80,11 @@ impl FromStr for Reference {
             digest,
         })
     }
+}
+
+fn malformed(text: &str, reason: &str, help: &str) -> Error {
+    let message = format!("`{}` is not an image reference: {reason}", quote::quote(text));
+    Error::new(codes::IMAGE_REFERENCE, message).with_help(help)
 }
 
 fn last_element(text: &str) -> &str {
@@ -156,6 +163,23 @@ mod tests {
             assert_eq!(error.kind().exit_status(), 3, "{text}");
             assert!(error.help().is_some(), "{text}");
             assert!(!error.message().contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn refusals_quote_little_and_no_password() {
+        let long = "x".repeat(5000);
+        let long_digest = format!("a:1@sha256:{long}");
+        for text in [&long, &format!("{long}:1:2"), &long_digest, &format!("{long}@{long}")] {
+            let error = text.parse::<Reference>().expect_err(text);
+            assert!(error.message().chars().count() < 200, "{}", error.message());
+            assert!(error.help().unwrap().chars().count() < 400, "{error:?}");
+        }
+        for text in ["user:hunter2@quay.io/a:1", "https://user:hunter2@quay.io/a:1", "user:hunter2@quay.io/a"]
+        {
+            let error = text.parse::<Reference>().expect_err(text);
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+            assert!(error.help().unwrap().contains("docker login"), "{error:?}");
         }
     }
 

@@ -59,7 +59,7 @@ pub async fn open(entry: &FileEntry, directory: &Path, locked: &[lock::File]) ->
     for (path, source, origin) in sources {
         let found =
             locked.iter().find(|file| file.path == path && file.origin == source && file.mode == mode(entry));
-        match found {
+        match found.filter(|file| file.allow_secret == entry.allow_secret) {
             Some(file) if entry.digest.is_none_or(|digest| digest == file.digest) => {
                 let blob = Blob { digest: file.digest, size: file.size, origin };
                 opened.push(Opened { locked: file.clone(), blob });
@@ -134,6 +134,7 @@ fn opened(
         path,
         mode: mode(entry),
         origin: source.to_owned(),
+        allow_secret: entry.allow_secret,
         digest,
         size,
         authenticated_by: proof.to_owned(),

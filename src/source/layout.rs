@@ -47,6 +47,14 @@ pub struct Entry {
     pub size: u64,
 }
 
+impl Entry {
+    /// Whether this is the image `wanted`. Docker leaves out `docker.io/library/` in the names it writes.
+    fn is_called(&self, wanted: &str) -> bool {
+        let full = |name: &String| name.parse::<Reference>().map(|reference| reference.to_string());
+        self.names.iter().any(|name| name == wanted || full(name).is_ok_and(|full| full == wanted))
+    }
+}
+
 impl Layout {
     /// Opens a layout directory.
     pub fn open_directory(directory: &Path) -> Result<Layout> {
@@ -57,8 +65,11 @@ impl Layout {
             fs::File::open(path)
                 .and_then(|file| file.take(INDEX_LIMIT + 1).read_to_end(&mut bytes))
                 .map_err(|error| {
-                    unreadable(&shown, error)
-                        .with_help("an OCI layout directory holds `oci-layout` and `index.json`")
+                    unreadable(&shown, error).with_help(if directory.is_file() {
+                        "for an archive use `oci-archive:FILE` or `docker-archive:FILE`"
+                    } else {
+                        "an OCI layout directory holds `oci-layout` and `index.json`"
+                    })
                 })?;
             Ok(bytes)
         };
@@ -80,7 +91,7 @@ impl Layout {
                 }
                 _ => {
                     if let Some(hex) = name.strip_prefix("blobs/sha256/") {
-                        store(cache, content, &shown, Some(Digest::from_hex(hex)?))?;
+                        store(cache, content, path, size, Some(Digest::from_hex(hex)?))?;
                     }
                 }
             }
@@ -121,8 +132,7 @@ impl Layout {
     /// The image that is meant: by `name` if given, else the only one, else the one that is called as
     /// `reference` or its tag.
     pub fn choose(&self, name: Option<&str>, reference: &Reference) -> Result<&Entry> {
-        let called =
-            |wanted: &str| self.entries.iter().find(|entry| entry.names.iter().any(|name| name == wanted));
+        let called = |wanted: &str| self.entries.iter().find(|entry| entry.is_called(wanted));
         let chosen = match (name, self.entries.as_slice()) {
             (Some(name), _) => called(name),
             (None, [only]) => Some(only),
@@ -142,13 +152,15 @@ impl Layout {
     }
 }
 
-/// Copies one blob into the cache; its digest and size. Bytes already there are not written again.
+/// Copies one member of `size` bytes into the cache; its digest and size.
 fn store(
     cache: &Cache,
     content: &mut dyn Read,
-    shown: &str,
+    archive: &Path,
+    size: u64,
     expected: Option<Digest>,
 ) -> Result<(Digest, u64)> {
+    let shown = archive.display().to_string();
     // The digest is unknown before the end in `docker save` archives, so the partial file needs a name of
     // its own. One name is enough: its lock lets imports take turns, and a leftover is simply used again.
     let name = expected.map_or_else(|| "import".to_owned(), |digest| digest.hex());
@@ -156,12 +168,21 @@ fn store(
     partial.restart()?;
     let mut buffer = vec![0; BUFFER];
     loop {
-        match content.read(&mut buffer).map_err(|error| unreadable(shown, error))? {
+        match content.read(&mut buffer).map_err(|error| ends_early(archive).with_source(error))? {
             0 => break,
             count => partial.append(&buffer[..count])?,
         }
     }
-    partial.commit(expected).map_err(|error| error.with_detail(format!("while reading {shown}")))
+    if partial.length() < size {
+        return Err(ends_early(archive));
+    }
+    partial.commit(expected).map_err(|error| {
+        error.with_detail(format!("while reading {shown}")).with_help("the archive is damaged: make it anew")
+    })
+}
+
+fn ends_early(archive: &Path) -> Error {
+    not_an_archive(archive, "it is not complete, or its compression is damaged")
 }
 
 /// Where a blob of a layout directory lies.
@@ -208,6 +229,9 @@ mod tests {
         let two = Layout::parse("dir", layout(&["other", "1.0"]).as_bytes()).unwrap();
         assert_eq!(two.choose(None, &reference).unwrap().names, ["1.0"]);
         assert_eq!(two.choose(Some("other"), &reference).unwrap().names, ["other"]);
+        let hub = Layout::parse("dir", layout(&["other", "busybox:1.36"]).as_bytes()).unwrap();
+        let busybox: Reference = "docker.io/library/busybox:1.36".parse().unwrap();
+        assert_eq!(hub.choose(None, &busybox).unwrap().names, ["busybox:1.36"]);
         let error = two.choose(Some("missing"), &reference).unwrap_err();
         assert_eq!(error.code(), codes::SOURCE_IMAGE);
         assert_eq!(error.help(), Some("append one of its names after a colon: other, 1.0"));

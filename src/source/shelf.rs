@@ -56,10 +56,15 @@ enum Place {
 }
 
 impl<'a> Shelf<'a> {
-    /// The source of `image`. Nothing is read yet.
-    pub fn new(gatherer: &'a Gatherer, registry: &'a Registry, image: &'a Image) -> Shelf<'a> {
+    /// The source of `image`, whose path is relative to `directory`. Nothing is read yet.
+    pub fn new(
+        gatherer: &'a Gatherer,
+        registry: &'a Registry,
+        directory: &Path,
+        image: &'a Image,
+    ) -> Shelf<'a> {
         let archive = |path: &PathBuf, name: &Option<String>, docker| Place::Archive {
-            path: path.clone(),
+            path: joined(directory, path),
             name: name.clone(),
             docker,
             imported: OnceCell::new(),
@@ -67,7 +72,7 @@ impl<'a> Shelf<'a> {
         let place = match &image.source {
             ImageSource::Registry => Place::Registry,
             ImageSource::OciDirectory { path, name } => {
-                Place::Directory { path: path.clone(), name: name.clone() }
+                Place::Directory { path: joined(directory, path), name: name.clone() }
             }
             ImageSource::OciArchive { path, name } => archive(path, name, false),
             ImageSource::DockerArchive { path, name } => archive(path, name, true),
@@ -134,19 +139,15 @@ impl<'a> Shelf<'a> {
             Place::Registry => {
                 self.registry.manifest(self.reference.host(), self.reference.repository(), *digest).await?
             }
-            Place::Directory { path, .. } => read_blob(path, digest)?,
-            Place::Archive { path, .. } => {
+            Place::Directory { path, .. } => self.read_exact(&blob_path(path, digest), digest)?,
+            Place::Archive { .. } => {
                 self.imported().await?;
                 let found = self.cache().read(digest, document::MAX_SIZE)?;
-                found.ok_or_else(|| not_there(path, digest))?
+                found.ok_or_else(|| self.not_there(digest))?
             }
         };
         let found = self.cache().put(&bytes)?;
-        if found == *digest {
-            Ok(bytes)
-        } else {
-            Err(not_there(Path::new(&self.reference.to_string()), digest))
-        }
+        if found == *digest { Ok(bytes) } else { Err(self.not_there(digest)) }
     }
 
     /// The bytes of a small blob that is no manifest: an image configuration.
@@ -162,10 +163,10 @@ impl<'a> Shelf<'a> {
                 self.gatherer.one(&wanted).await?;
             }
             Origin::Cached => {}
-            Origin::File(path) => return read_exact(path, &blob.digest),
+            Origin::File(path) => return self.read_exact(path, &blob.digest),
         }
         let bytes = self.cache().read(&blob.digest, document::MAX_SIZE)?;
-        bytes.ok_or_else(|| not_there(self.cache().root(), &blob.digest))
+        bytes.ok_or_else(|| self.not_there(&blob.digest))
     }
 
     /// Where the bytes of a blob are. Imports the archive again if the cache lost it.
@@ -177,12 +178,12 @@ impl<'a> Shelf<'a> {
                 digest,
             )?),
             Place::Directory { path, .. } => Origin::File(blob_path(path, &digest)),
-            Place::Archive { path, .. } => {
+            Place::Archive { .. } => {
                 if !self.cache().check(&digest, size)? {
                     self.imported().await?;
                 }
                 if !self.cache().has(&digest, size) {
-                    return Err(not_there(path, &digest));
+                    return Err(self.not_there(&digest));
                 }
                 Origin::Cached
             }
@@ -246,28 +247,39 @@ impl<'a> Shelf<'a> {
             .await
     }
 
+    /// Reads a small file of a layout directory that must have that digest.
+    fn read_exact(&self, path: &Path, digest: &Digest) -> Result<Vec<u8>> {
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => self.not_there(digest),
+            _ => unreadable(&path.display().to_string(), error),
+        };
+        let length = fs::metadata(path).map_err(failed)?.len();
+        if length > document::MAX_SIZE {
+            return Err(self.not_there(digest));
+        }
+        let bytes = fs::read(path).map_err(failed)?;
+        if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(self.not_there(digest)) }
+    }
+
+    /// The error for content that the lock pins and the source lacks.
+    fn not_there(&self, digest: &Digest) -> Error {
+        let place = match &self.place {
+            Place::Registry => self.reference.to_string(),
+            Place::Directory { path, .. } | Place::Archive { path, .. } => path.display().to_string(),
+        };
+        Error::new(codes::LOCK_MOVED, format!("{place} does not hold {digest}")).with_help(format!(
+            "if bundle.lock pins an earlier content, `airlock bundle lock --update {}` takes what is there now; \
+             else the content is damaged: make it anew",
+            self.reference
+        ))
+    }
+
     fn about(&self, error: Error) -> Error {
         error.with_detail(format!("image {}", self.reference))
     }
 }
 
-fn read_blob(directory: &Path, digest: &Digest) -> Result<Vec<u8>> {
-    read_exact(&blob_path(directory, digest), digest)
-}
-
-/// Reads a small file that must have that digest.
-fn read_exact(path: &Path, digest: &Digest) -> Result<Vec<u8>> {
-    let shown = path.display().to_string();
-    let length = fs::metadata(path).map_err(|error| unreadable(&shown, error))?.len();
-    if length > document::MAX_SIZE {
-        return Err(not_there(path, digest));
-    }
-    let bytes = fs::read(path).map_err(|error| unreadable(&shown, error))?;
-    if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(not_there(path, digest)) }
-}
-
-fn not_there(path: &Path, digest: &Digest) -> Error {
-    Error::new(codes::LOCK_MOVED, format!("{} does not hold {digest}", path.display())).with_help(
-        "bundle.lock pins an earlier content; `airlock bundle lock --update IMAGE` takes what is there now",
-    )
+/// `path` as seen from `directory`, without `./`, as messages show it.
+fn joined(directory: &Path, path: &Path) -> PathBuf {
+    directory.join(path).components().collect()
 }

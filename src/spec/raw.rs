@@ -11,119 +11,93 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::yaml::{Entries, Located};
+use super::yaml::{Entries, Given, Located};
 
 /// A text with its position.
 pub(super) type Text = Located<String>;
 
 /// What should be in a bundle: the file `bundle.yaml`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("required" = ["apiVersion", "kind", "name", "version", "platforms"]))]
 pub(super) struct Bundle {
     /// Format of this file.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(extend("const" = "airlock/v1"))]
-    pub api_version: Option<Text>,
+    pub api_version: Given<Text>,
     /// What this file describes.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(extend("const" = "Bundle"))]
-    pub kind: Option<Text>,
+    pub kind: Given<Text>,
     /// Name of the bundle. It becomes part of file names.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = NAME), length(max = 63))]
-    pub name: Option<Text>,
+    pub name: Given<Text>,
     /// Version of the bundle, in quotes: `"2026.11"`.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = NAME), length(max = 63))]
-    pub version: Option<Text>,
+    pub version: Given<Text>,
     /// Line of releases within which nodes only accept newer bundles. Default: `stable`.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = NAME), length(max = 63))]
-    pub channel: Option<Text>,
+    pub channel: Given<Text>,
     /// Platforms of the nodes.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<PlatformName>", length(min = 1))]
-    pub platforms: Option<Located<Vec<Text>>>,
+    pub platforms: Given<Located<Vec<Text>>>,
     /// Distributions the nodes run, such as `debian-12`.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<HostName>")]
-    pub hosts: Option<Vec<Text>>,
+    pub hosts: Given<Vec<Text>>,
     /// How to reach registries and web servers, by host as it stands in image references and URLs.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(with = "BTreeMap<String, HostSettings>")]
-    pub registries: Option<Entries<HostSettings>>,
+    pub registries: Given<Entries<HostSettings>>,
     /// The k3s release to carry.
-    #[serde(default, deserialize_with = "present")]
-    pub k3s: Option<Located<K3s>>,
+    pub k3s: Given<Located<K3s>>,
     /// Container images to carry.
-    #[serde(default, deserialize_with = "present")]
-    pub images: Option<Vec<Located<ImageEntry>>>,
+    pub images: Given<Vec<Located<ImageEntry>>>,
     /// Plain files to carry.
-    #[serde(default, deserialize_with = "present")]
-    pub files: Option<Vec<Located<FileEntry>>>,
+    pub files: Given<Vec<Located<FileEntry>>>,
     /// Reserved.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(skip)]
-    pub apt: Option<Reserved>,
+    pub apt: Given<Reserved>,
     /// Reserved.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(skip)]
-    pub nvidia: Option<Reserved>,
+    pub nvidia: Given<Reserved>,
     /// Reserved.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(skip)]
-    pub charts: Option<Reserved>,
+    pub charts: Given<Reserved>,
 }
 
 /// Anything at all, under a key that this version knows only by name.
 pub(super) type Reserved = Located<IgnoredAny>;
 
 /// How to reach one registry or web server.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct HostSettings {
     /// Hosts, or base URLs, asked before the host itself, in this order.
-    #[serde(default, deserialize_with = "present")]
-    pub mirrors: Option<Vec<Text>>,
+    pub mirrors: Given<Vec<Text>>,
     /// PEM file of certificate authorities to trust besides the system's; relative to this file.
-    #[serde(default, deserialize_with = "present")]
-    pub ca: Option<Text>,
+    pub ca: Given<Text>,
     /// Do not check the server's certificate. Default: false.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "bool")]
-    pub insecure: Option<bool>,
+    pub insecure: Given<bool>,
     /// Speak HTTP without TLS. Default: false.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "bool")]
-    pub plain_http: Option<bool>,
+    pub plain_http: Given<bool>,
 }
 
 /// The k3s release to carry: exactly one of `version` and `channel`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["version"]}, {"required": ["channel"]}]))]
 pub(super) struct K3s {
     /// Exact release tag, such as `v1.36.3+k3s1`.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = r"^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-rc[1-9]\d*)?\+k3s[1-9]\d*$"))]
-    pub version: Option<Text>,
+    pub version: Given<Text>,
     /// Release channel, such as `stable` or `v1.36`; `bundle.lock` pins what it stands for.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = r"^[a-z0-9]+([.-][a-z0-9]+)*$"))]
-    pub channel: Option<Text>,
+    pub channel: Given<Text>,
     /// Where releases are downloaded: `{baseUrl}/{tag}/{asset}`. Default: the releases of k3s on github.com.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = "^https?://"))]
-    pub base_url: Option<Text>,
+    pub base_url: Given<Text>,
     /// Where channels are resolved: `{channelUrl}/{name}`. Default: the channel server of k3s.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = "^https?://"))]
-    pub channel_url: Option<Text>,
+    pub channel_url: Given<Text>,
     /// Bring the images of `k3s-images.txt`. Default: true.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "bool")]
-    pub images: Option<bool>,
+    pub images: Given<bool>,
 }
 
 /// One image: a reference, or a map with more to say about it.
@@ -135,26 +109,21 @@ pub(super) enum ImageEntry {
 }
 
 /// One image with more to say about it.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("required" = ["image"]))]
 pub(super) struct ImageDetails {
     /// Its name in the bundle and in the cluster, with tag or digest.
-    #[serde(default, deserialize_with = "present")]
-    pub image: Option<Text>,
+    pub image: Given<Text>,
     /// Wanted platforms, if not all of the bundle.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Vec<PlatformName>", length(min = 1))]
-    pub platforms: Option<Located<Vec<Text>>>,
+    pub platforms: Given<Located<Vec<Text>>>,
     /// Bring signatures, SBOMs and attestations. Default: false.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "bool")]
-    pub referrers: Option<bool>,
+    pub referrers: Given<bool>,
     /// Take it from a local place instead of its registry: `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]` or
     /// `docker-archive:FILE[:NAME]`, relative to this file.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = "^(oci|oci-archive|docker-archive):."))]
-    pub from: Option<Text>,
+    pub from: Given<Text>,
 }
 
 impl<'de> Deserialize<'de> for ImageEntry {
@@ -165,7 +134,10 @@ impl<'de> Deserialize<'de> for ImageEntry {
             type Value = ImageEntry;
 
             fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("an image reference, or a map with `image: REFERENCE`")
+                formatter.write_str(
+                    "an image reference, or a map with `image: REFERENCE`; \
+                     for example `- docker.io/library/busybox:1.36`",
+                )
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ImageEntry, E> {
@@ -195,49 +167,37 @@ impl JsonSchema for ImageEntry {
 }
 
 /// One plain file, or several named by a glob: exactly one of `url` and `path`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("required" = ["to"], "oneOf" = [{"required": ["url"]}, {"required": ["path"]}]))]
 pub(super) struct FileEntry {
     /// Where to download it.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = "^https?://"))]
-    pub url: Option<Text>,
+    pub url: Given<Text>,
     /// A file, or a glob such as `./certs/*.crt`, relative to this file.
-    #[serde(default, deserialize_with = "present")]
-    pub path: Option<Text>,
+    pub path: Given<Text>,
     /// Absolute path on the node. For a glob a directory, with a `/` at its end.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = "^/"))]
-    pub to: Option<Text>,
+    pub to: Given<Text>,
     /// Permission bits in octal, in quotes. Default: `"0644"`.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = "^0?[0-7]{3}$"))]
-    pub mode: Option<Text>,
+    pub mode: Given<Text>,
     /// SHA-256 the bytes must have: 64 digits.
-    #[serde(default, deserialize_with = "present")]
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
-    pub sha256: Option<Text>,
+    pub sha256: Given<Text>,
     /// This file is a private key or another secret, and is wanted in the bundle. Default: false.
-    #[serde(default, deserialize_with = "present")]
-    #[schemars(with = "bool")]
-    pub allow_secret: Option<bool>,
+    pub allow_secret: Given<bool>,
 }
 
 /// Pattern of names, versions and channels; `check::name` says what is wrong in words.
 const NAME: &str = r"^[a-z0-9](\.?([_-]\.?)*[a-z0-9])*$";
 
-/// A platform, for the schema.
+/// Operating system and architecture.
 #[derive(JsonSchema)]
 #[schemars(inline, extend("enum" = crate::oci::platform::Platform::ALL))]
 struct PlatformName(#[expect(dead_code, reason = "the schema wants a type")] String);
 
-/// A distribution, for the schema.
+/// A distribution and its release.
 #[derive(JsonSchema)]
 #[schemars(inline, extend("enum" = super::check::KNOWN_HOSTS))]
 struct HostName(#[expect(dead_code, reason = "the schema wants a type")] String);
-
-/// Reads a key that is there, so that `key: null` is an error and not the same as no key.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of a few known words.
 
 /// The known word nearest to `typed`, if one is near enough to be meant.
-pub(super) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Words beyond this length are no typing slips, and comparing them costs the product of the lengths.
     if typed.len() > 64 {
         return None;

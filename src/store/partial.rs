@@ -83,7 +83,8 @@ impl Partial {
                 "the bytes received are not the ones that were asked for",
             )
             .with_detail(format!("asked for {expected}"))
-            .with_detail(format!("received  {digest} ({length} bytes)")));
+            .with_detail(format!("received  {digest} ({length} bytes)"))
+            .with_help("run the same command again; if that does not help, the place has other content than it should: see what changed there"));
         }
         fs::rename(&self.path, self.finished.join(digest.hex()))
             .map_err(|error| cannot("the cache cannot be written", error))?;

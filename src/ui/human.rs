@@ -30,6 +30,16 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// An estimate of what is left, no more exact than an estimate is: `1 s`, `42 s`, `4 min`, `2 h 5 min`.
+pub fn time_left(estimate: Duration) -> String {
+    let seconds = estimate.as_secs();
+    match seconds {
+        0..=59 => format!("{} s", seconds.max(1)),
+        60..=3599 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 /// Bytes per second over a duration: `112 MiB/s`; nothing when too little time has passed to tell.
 pub fn rate(bytes: u64, elapsed: Duration) -> Option<String> {
     let seconds = elapsed.as_secs_f64();
@@ -71,6 +81,15 @@ mod tests {
             [(0, "0.0 s"), (340, "0.3 s"), (42_900, "42 s"), (187_000, "3 min 7 s"), (7_500_000, "2 h 5 min")]
         {
             assert_eq!(duration(Duration::from_millis(milliseconds)), text);
+        }
+    }
+
+    #[test]
+    fn estimates_are_rough() {
+        for (seconds, text) in
+            [(0, "1 s"), (59, "59 s"), (61, "2 min"), (3599, "60 min"), (7500, "2 h 5 min")]
+        {
+            assert_eq!(time_left(Duration::from_secs(seconds)), text);
         }
     }
 

@@ -85,7 +85,8 @@ fn done(stage: Stage) -> &'static str {
         Stage::Fetch => "Fetched",
         Stage::Write => "Written",
         Stage::Check => "Checked",
-        Stage::Verify => "Verified",
+        // Not "verified": the stage also ends when it has found damage.
+        Stage::Verify => "Checked",
         Stage::Extract => "Extracted",
     }
 }

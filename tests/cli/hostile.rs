@@ -36,7 +36,7 @@ fn paths_of_any_bytes_are_taken_and_printed_escaped() {
         assert!(!outcome.stderr.contains('\u{1b}'), "{:?}", outcome.stderr);
         fs_err::write(home.path(OsStr::from_bytes(path)), "no key").unwrap();
         let outcome = home.airlock([OsStr::new("key"), OsStr::new("show"), OsStr::from_bytes(path)]);
-        assert!(outcome.stderr.contains("is not an OpenSSH key"), "{outcome}");
+        assert!(outcome.stderr.contains("is not a key that can sign bundles"), "{outcome}");
     }
     let comment =
         [OsStr::new("key"), OsStr::new("generate"), OsStr::new("--comment"), OsStr::from_bytes(b"\xff")];

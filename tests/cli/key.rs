@@ -63,6 +63,7 @@ fn a_key_is_never_overwritten() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn openssh_reads_the_keys() {
     let home = Home::new();
     fs_err::write(home.path("passphrase"), "correct horse\n").unwrap();

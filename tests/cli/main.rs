@@ -1,7 +1,10 @@
 //! Tests of the real binary: what it prints, where it prints it, and how it ends.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bundle;
+mod fixture;
 mod generated;
 mod hostile;
 mod key;

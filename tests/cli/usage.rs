@@ -16,7 +16,11 @@ fn usage_errors_say_what_is_wrong_and_what_comes_close() {
         ),
         (&["key"], "'airlock key' requires a subcommand", "airlock key --help"),
         (&[], "'airlock' requires a subcommand", "airlock --help"),
-        (&["--progress", "fast", "key"], "invalid value 'fast' for '--progress <HOW>'", "airlock --help"),
+        (
+            &["--progress", "fast", "key", "show", "x"],
+            "invalid value 'fast' for '--progress <HOW>'",
+            "airlock --help",
+        ),
         (&["-q", "-v", "key", "show", "x"], "'--quiet' cannot be used with '--verbose'", "airlock --help"),
         (
             &["key", "generate", "--no-passphrase", "--passphrase-file", "x"],

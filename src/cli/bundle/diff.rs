@@ -2,7 +2,16 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
+use super::opened;
 use super::trust_options::TrustOptions;
+use crate::bundle::diff::{Diff, diff};
+use crate::bundle::reader::{Bundle, Verified};
+use crate::cli::session::Session;
+use crate::error::Result;
+use crate::ui::human;
+use crate::ui::text::escape;
 
 /// Show what differs between two bundles: artifacts added, removed and changed, and bytes that are new
 ///
@@ -26,3 +35,43 @@ pub struct DiffArgs {
 const EXAMPLES: &str = "\
 Example:
   airlock bundle diff old/edge-1.0.tar new/edge-1.1.tar";
+
+/// The two bundles and what differs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Compared {
+    old: String,
+    new: String,
+    #[serde(flatten)]
+    diff: Diff,
+}
+
+pub(super) fn run(arguments: DiffArgs, session: &Session) -> Result<()> {
+    let trust = arguments.trust.check(session.environment());
+    let old = opened::open(&arguments.old, &trust, session)?;
+    let new = opened::open(&arguments.new, &trust, session)?;
+    let title = |bundle: &Bundle<Verified>| {
+        let manifest = bundle.manifest();
+        format!("{} {} (serial {})", manifest.name, manifest.version, manifest.serial)
+    };
+    let compared =
+        Compared { old: title(&old), new: title(&new), diff: diff(old.manifest(), new.manifest()) };
+    session.print(&compared, Compared::human)
+}
+
+impl Compared {
+    fn human(&self) -> String {
+        let diff = &self.diff;
+        let mut text = format!("from  {}\nto    {}\n\n", escape(&self.old), escape(&self.new));
+        for (sign, entries) in [('+', &diff.added), ('-', &diff.removed), ('~', &diff.changed)] {
+            for entry in entries {
+                text.push_str(&format!("{sign} {:9} {}\n", entry.kind, escape(&entry.name)));
+            }
+        }
+        let unchanged = human::count(diff.unchanged as u64, "artifact");
+        text.push_str(&format!("= {unchanged} unchanged\n\n"));
+        let [new, shared, dropped] = [diff.new_bytes, diff.shared_bytes, diff.dropped_bytes].map(human::size);
+        text.push_str(&format!("bytes  {new} new, {shared} in both, {dropped} gone\n"));
+        text
+    }
+}

@@ -2,7 +2,16 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
+use super::opened::{self, SignerFound};
 use super::trust_options::TrustOptions;
+use crate::bundle::inspect::{ArtifactSummary, Summary, summarize};
+use crate::cli::session::Session;
+use crate::error::Result;
+use crate::ui::human;
+use crate::ui::text::escape;
+use crate::ui::tree::Node;
 
 /// Show what is in a bundle: images with their platforms, k3s, files, sizes and origins
 ///
@@ -24,3 +33,101 @@ const EXAMPLES: &str = "\
 Examples:
   airlock bundle inspect /media/stick
   airlock bundle inspect edge-1.0.tar --json | jq '.artifacts[].name'";
+
+/// What is printed: the summary, and who vouches for it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Inspected {
+    #[serde(flatten)]
+    summary: Summary,
+    manifest: String,
+    signers: Vec<SignerFound>,
+    volumes: Vec<String>,
+}
+
+pub(super) fn run(arguments: InspectArgs, session: &Session) -> Result<()> {
+    let trust = arguments.trust.check(session.environment());
+    let bundle = opened::open(&arguments.path, &trust, session)?;
+    let inspected = Inspected {
+        summary: summarize(bundle.manifest()),
+        manifest: bundle.digest().to_string(),
+        signers: opened::signers(&bundle),
+        volumes: bundle.volume_names().map(str::to_owned).collect(),
+    };
+    session.print(&inspected, Inspected::human)
+}
+
+impl Inspected {
+    fn human(&self) -> String {
+        let summary = &self.summary;
+        let mut root = Node::new(format!("{} {}", summary.name, summary.version));
+        for (kind, title) in
+            [("image", "images"), ("k3s", "k3s"), ("file", "files"), ("installer", "installers")]
+        {
+            let of_kind: Vec<_> = summary.artifacts.iter().filter(|artifact| artifact.kind == kind).collect();
+            if !of_kind.is_empty() {
+                let mut group = Node::new(title);
+                of_kind.into_iter().map(artifact_node).for_each(|node| group.push(node));
+                root.push(group);
+            }
+        }
+        format!("{}\n{}", root.render(), self.facts())
+    }
+
+    fn facts(&self) -> String {
+        let summary = &self.summary;
+        let platforms: Vec<String> = summary.platforms.iter().map(ToString::to_string).collect();
+        let mut facts = vec![
+            ("serial", format!("{} of channel {}", summary.serial, summary.channel)),
+            ("created", summary.created.clone()),
+            ("platforms", platforms.join(", ")),
+            ("hosts", summary.hosts.join(", ")),
+            ("content", self.content()),
+            ("manifest", self.manifest.clone()),
+        ];
+        facts.extend(
+            self.signers
+                .iter()
+                .map(|signer| ("signed by", format!("{} {}", signer.name, signer.fingerprint))),
+        );
+        if self.signers.is_empty() {
+            facts.push(("signed by", "NOBODY".to_owned()));
+        }
+        let lines = facts.iter().filter(|(_, fact)| !fact.is_empty());
+        lines.map(|(name, fact)| format!("{name:10} {}\n", escape(fact))).collect()
+    }
+
+    fn content(&self) -> String {
+        let summary = &self.summary;
+        let blobs = human::count(summary.blobs as u64, "blob");
+        let volumes = human::count(self.volumes.len() as u64, "volume");
+        let shared = match summary.shared_bytes {
+            0 => String::new(),
+            bytes => format!("; sharing saves {}", human::size(bytes)),
+        };
+        format!("{blobs}, {} in {volumes}{shared}", human::size(summary.bytes))
+    }
+}
+
+fn artifact_node(artifact: &ArtifactSummary) -> Node {
+    let shared = match artifact.bytes - artifact.own_bytes {
+        0 => String::new(),
+        bytes => format!(", {} shared", human::size(bytes)),
+    };
+    let mut node = Node::new(&artifact.name).with_detail(format!("{}{shared}", human::size(artifact.bytes)));
+    if artifact.kind == "image" {
+        let mut line: Vec<String> = artifact.platforms.iter().map(ToString::to_string).collect();
+        if artifact.referrers > 0 {
+            line.push(human::count(artifact.referrers as u64, "referrer"));
+        }
+        node.push(Node::new(line.join(", ")));
+    }
+    if let Some(version) = &artifact.version {
+        node.push(Node::new(version));
+    }
+    if let Some(origin) = &artifact.origin {
+        let proof = artifact.authenticated_by.as_deref().map(|proof| format!(" ({proof})"));
+        node.push(Node::new(format!("from {origin}{}", proof.unwrap_or_default())));
+    }
+    node
+}

@@ -1,24 +1,29 @@
 //! `airlock bundle plan`: what a build would do.
 
-use std::path::PathBuf;
+use serde::Serialize;
 
-use super::fetch_options::{FetchOptions, Fetching};
-use crate::cli::environment::Environment;
+use super::fetch_options::FetchOptions;
+use super::spec_options::SpecOptions;
+use super::workshop::Workshop;
+use crate::build::plan::{self, Row};
+use crate::build::resolve::Update;
+use crate::cli::session::Session;
 use crate::error::Result;
+use crate::lock::change::Change;
+use crate::ui::human;
+use crate::ui::table::{Align, Table};
+use crate::ui::text::escape;
 
-/// Show what a build would fetch, and how many bytes, without fetching or writing anything
+/// Show what a build would fetch, and how many bytes, without building anything
 ///
-/// What the lock does not pin is resolved, so registries are asked for digests and sizes.
+/// What the lock does not pin is looked up, so registries are asked for digests and sizes; a file behind a
+/// URL without `sha256` has to be downloaded for that. Neither lock nor target is written.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct PlanArgs {
-    /// What should be in the bundle
-    #[arg(value_name = "SPEC", default_value = "bundle.yaml")]
-    pub spec: PathBuf,
-
-    /// The lock [default: SPEC with the ending `.lock`]
-    #[arg(long, value_name = "FILE")]
-    pub lock: Option<PathBuf>,
+    /// The spec and what belongs to it.
+    #[command(flatten)]
+    pub files: SpecOptions,
 
     /// Options of fetching.
     #[command(flatten)]
@@ -30,24 +35,63 @@ Examples:
   airlock bundle plan
   airlock bundle plan site.yaml --json";
 
-/// What to plan, checked.
-#[derive(Debug)]
-pub struct Plan {
-    /// Path of the spec.
-    pub spec: PathBuf,
-    /// Path of the lock; need not exist.
-    pub lock: PathBuf,
-    /// How to fetch.
-    pub fetching: Fetching,
+/// The result, for people and for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Planned {
+    name: String,
+    version: String,
+    serial: u64,
+    lock_changes: Vec<Change>,
+    artifacts: Vec<Row>,
+    blobs: usize,
+    size: u64,
+    to_fetch: u64,
 }
 
-impl PlanArgs {
-    /// Fills in defaults.
-    pub fn check(self, environment: &Environment) -> Result<Plan> {
-        Ok(Plan {
-            lock: self.lock.unwrap_or_else(|| self.spec.with_extension("lock")),
-            spec: self.spec,
-            fetching: self.fetching.check(environment)?,
-        })
+pub(super) async fn run(arguments: PlanArgs, session: &Session) -> Result<()> {
+    let fetching = arguments.fetching.check(session.environment())?;
+    let workshop = Workshop::open(&arguments.files.check(), &fetching, session)?;
+    let resolved = workshop.resolve(&Update::Missing).await?;
+    let plan = plan::Plan::new(&resolved.lock, &resolved)?;
+    let artifacts = plan.rows(workshop.resolver.gatherer.cache());
+    let planned = Planned {
+        name: plan.manifest.name.clone(),
+        version: plan.manifest.version.clone(),
+        serial: plan.manifest.serial,
+        lock_changes: workshop.changes(&resolved.lock),
+        blobs: plan.manifest.blobs.len(),
+        size: plan.size(),
+        to_fetch: artifacts.iter().map(|row| row.to_fetch).sum(),
+        artifacts,
+    };
+    session.print(&planned, Planned::human)
+}
+
+impl Planned {
+    fn human(&self) -> String {
+        let mut table =
+            Table::new([("ARTIFACT", Align::Left), ("SIZE", Align::Right), ("TO FETCH", Align::Right)]);
+        for row in &self.artifacts {
+            let to_fetch = if row.to_fetch == 0 { "-".to_owned() } else { human::size(row.to_fetch) };
+            table.row([&row.name, &human::size(row.size), &to_fetch]);
+        }
+        let mut text = table.render();
+        let blobs = human::count(self.blobs as u64, "blob");
+        text.push_str(&format!(
+            "\n{} {} (serial {}): {blobs}, {} to write, {} to fetch\n",
+            self.name,
+            self.version,
+            self.serial,
+            human::size(self.size),
+            human::size(self.to_fetch)
+        ));
+        if !self.lock_changes.is_empty() {
+            text.push_str("\nbundle.lock would change:\n");
+        }
+        for change in &self.lock_changes {
+            text.push_str(&format!("{}\n", escape(&change.to_string())));
+        }
+        text
     }
 }

@@ -3,7 +3,16 @@
 use std::path::PathBuf;
 
 use crate::cli::environment::Environment;
+use crate::cli::session::Session;
+use crate::cli::{files, passphrase};
 use crate::error::{Error, Result, codes};
+use crate::trust::Signer;
+use crate::trust::agent::Agent;
+use crate::trust::key::PublicKey;
+use crate::trust::key_file::KeyFile;
+
+/// Public keys are a hundred bytes.
+const PUBLIC_KEY_LIMIT: u64 = 1 << 16;
 
 /// Options of signing, as typed.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,5 +50,30 @@ impl SigningOptions {
                 .with_help("name the key: `--key FILE`")
         })?;
         Ok(SigningKey { path, passphrase_file: self.passphrase_file, agent: environment.ssh_agent.clone() })
+    }
+}
+
+impl SigningKey {
+    /// Opens the key. Asks for its passphrase where that is needed and no file gives it.
+    pub fn signer(&self, session: &Session) -> Result<Box<dyn Signer + Send + Sync>> {
+        if self.path.extension().is_some_and(|extension| extension == "pub") {
+            return Ok(Box::new(self.agent()?));
+        }
+        let key = KeyFile::open(&self.path, || match &self.passphrase_file {
+            Some(file) => passphrase::from_file(file),
+            None => session.prompt().passphrase(&self.path),
+        })?;
+        Ok(Box::new(key))
+    }
+
+    fn agent(&self) -> Result<Agent> {
+        let key = PublicKey::parse(&files::read_text(&self.path, "public key", PUBLIC_KEY_LIMIT)?)?;
+        let socket = self.agent.as_deref().ok_or_else(|| {
+            let message =
+                format!("`{}` is a public key, and there is no ssh-agent", files::shown(&self.path));
+            Error::new(codes::AGENT, message)
+                .with_help("start one with `eval $(ssh-agent)` and `ssh-add`, or name the private key")
+        })?;
+        Agent::connect(socket, key)
     }
 }

@@ -3,7 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::environment::Environment;
+use crate::cli::files;
 use crate::cli::values::whole_number;
+use crate::error::{Error, Result, codes};
+use crate::trust::Policy;
+use crate::trust::allowed_signers::{self, AllowedSigners};
+use crate::trust::policy::Unsigned;
+use crate::trust::revoked::RevokedKeys;
 
 /// Where an administrator of the machine keeps the signers that everybody on it believes.
 const MACHINE_SIGNERS: &str = "/etc/airlock/allowed_signers";
@@ -81,6 +87,43 @@ impl TrustOptions {
             allow_unsigned: self.allow_unsigned,
         }
     }
+}
+
+impl Trust {
+    /// Reads the lists.
+    pub fn policy(&self) -> Result<Policy> {
+        let unsigned = if self.allow_unsigned { Unsigned::AllowLoudly } else { Unsigned::Refuse };
+        Ok(Policy {
+            allowed: self.allowed_signers.as_deref().map_or(Ok(AllowedSigners::default()), read_allowed)?,
+            revoked: self.revoked.as_deref().map_or(Ok(RevokedKeys::default()), read_revoked)?,
+            threshold: self.signatures,
+            unsigned,
+            minimum_serial: self.minimum_serial,
+        })
+    }
+
+    /// Adds to an error about an unknown signer where signers were looked for.
+    pub fn explain(&self, error: Error) -> Error {
+        if error.code() != codes::SIGNER_UNKNOWN {
+            return error;
+        }
+        error.with_detail(match &self.allowed_signers {
+            Some(path) => format!("the allowed signers are those of {}", files::shown(path)),
+            None => {
+                format!("there is no list of allowed signers: neither {MACHINE_SIGNERS} nor one of your own")
+            }
+        })
+    }
+}
+
+fn read_allowed(path: &Path) -> Result<AllowedSigners> {
+    let text = files::read_text(path, "list of allowed signers", allowed_signers::MAX_LENGTH)?;
+    AllowedSigners::parse(&path.to_string_lossy(), &text)
+}
+
+fn read_revoked(path: &Path) -> Result<RevokedKeys> {
+    let bytes = files::read(path, "list of revoked keys", allowed_signers::MAX_LENGTH)?;
+    RevokedKeys::parse(&path.to_string_lossy(), &bytes)
 }
 
 /// A list that is there but cannot be read must be an error, not a reason to believe another one.

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::ssh;
+use super::public;
 use crate::cli::environment::Environment;
 use crate::cli::session::Session;
 use crate::cli::{files, passphrase};
 use crate::error::{Error, Result, codes};
 use crate::secret::Secret;
+use crate::trust::key;
 use crate::ui::text::escape;
 
 /// Lists of signers are short.
@@ -106,13 +107,13 @@ impl GenerateArgs {
 
 impl Generate {
     fn write(&self, passphrase: Option<Secret<String>>, session: &Session) -> Result<Generated> {
-        let (private, public) = ssh::generate(&self.comment, passphrase.as_ref())?;
+        let key::Generated { private, public } = key::generate(&self.comment, passphrase.as_ref())?;
         if self.is_in_own_directory() {
             self.private.parent().map_or(Ok(()), files::create_private_directory)?;
         }
         files::create(&self.private, private.reveal().as_bytes(), 0o600, &self.help())?;
-        files::create(&self.public, format!("{}\n", public.line()).as_bytes(), 0o644, &self.help())?;
-        let line = public.allowed_signers_line();
+        files::create(&self.public, format!("{}\n", public.to_line()).as_bytes(), 0o644, &self.help())?;
+        let line = public::allowed_line(&public);
         let signers = self.signers.as_deref().filter(|list| is_added(list, &line, session));
         let text = |path: &Path| path.to_string_lossy().into_owned();
         Ok(Generated {

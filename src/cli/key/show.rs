@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::ssh::PublicKey;
+use super::public;
 use crate::cli::files;
 use crate::cli::session::Session;
 use crate::error::Result;
@@ -39,11 +39,11 @@ struct Shown {
 
 pub(super) fn run(arguments: ShowArgs, session: &Session) -> Result<()> {
     let text = files::read_text(&arguments.file, "key", KEY_LIMIT)?;
-    let key = PublicKey::parse(&text, &files::shown(&arguments.file))?;
+    let key = public::parse(&text, &files::shown(&arguments.file))?;
     let shown = Shown {
-        public_key: key.line(),
+        public_key: key.to_line(),
         fingerprint: key.fingerprint(),
-        allowed_signers_line: key.allowed_signers_line(),
+        allowed_signers_line: public::allowed_line(&key),
     };
     session.print(&shown, |shown| {
         format!("{}\n{}\n{}\n", shown.public_key, shown.fingerprint, shown.allowed_signers_line)

@@ -94,10 +94,10 @@ fn stream(path: &Path, cache: &Cache) -> Result<(Members, Option<Vec<u8>>)> {
                 content.read_to_end(&mut bytes).map_err(|error| unreadable(&shown, error))?;
                 list = Some(bytes);
             }
-            Member::File(_) => {
+            Member::File(size) => {
                 let mut head = [0; 2];
                 let count = read_head(content, &mut head).map_err(|error| unreadable(&shown, error))?;
-                let (digest, size) = store(cache, &mut head[..count].chain(content), &shown, None)?;
+                let (digest, size) = store(cache, &mut head[..count].chain(content), path, size, None)?;
                 members.insert(name.to_owned(), Stored { digest, size, gzip: head == [0x1f, 0x8b] });
             }
         }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
+use crate::quote::quote;
 use crate::spec::Spec;
 use crate::spec::raw::{self, Reserved, Text};
-use crate::spec::source::{Source, printable};
+use crate::spec::source::Source;
 use crate::spec::suggest::{listed, nearest};
-use crate::spec::yaml::Located;
+use crate::spec::yaml::{Given, Located};
 
 use super::name::name;
 use super::text::text;
@@ -35,18 +36,18 @@ pub(super) fn bundle(check: &mut Check<'_>, located: &Located<raw::Bundle>) -> O
     let channel = check.optional(raw.channel.as_ref(), |source, value| self::name(source, "channel", value));
     let platforms = platforms(check, located);
     let hosts = hosts(check, raw.hosts.as_deref().unwrap_or_default());
-    let registries = match &raw.registries {
+    let registries = match &*raw.registries {
         Some(entries) => registry::registries(check, entries),
         None => Some(BTreeMap::new()),
     };
-    let k3s = match &raw.k3s {
+    let k3s = match &*raw.k3s {
         Some(section) => k3s::k3s(check, section).map(Some),
         None => Some(None),
     };
     let images = image::images(check, raw.images.as_deref().unwrap_or_default(), platforms.as_deref());
     let files = file::files(check, raw.files.as_deref().unwrap_or_default());
     reserved(check, raw);
-    something_to_carry(check, located);
+    something_to_carry(check, raw);
     Some(Spec {
         name: name?,
         version: version?,
@@ -61,8 +62,9 @@ pub(super) fn bundle(check: &mut Check<'_>, located: &Located<raw::Bundle>) -> O
 }
 
 fn header(check: &mut Check<'_>, located: &Located<raw::Bundle>) {
+    let raw = &located.value;
     let fields =
-        [("apiVersion", &located.value.api_version, "airlock/v1"), ("kind", &located.value.kind, "Bundle")];
+        [("apiVersion", raw.api_version.as_ref(), "airlock/v1"), ("kind", raw.kind.as_ref(), "Bundle")];
     for (key, value, wanted) in fields {
         let result = match value {
             Some(value) => constant(check.source, key, value, wanted),
@@ -78,10 +80,11 @@ fn constant(source: &Source<'_>, key: &str, value: &Text, wanted: &str) -> Resul
     if typed == wanted {
         return Ok(());
     }
-    let message = format!("{key} `{}` is not known to this version of airlock", printable(typed));
+    let message = format!("{key} `{}` is not known to this version of airlock", quote(typed));
     let help = match nearest(typed, [wanted]) {
-        Some(_) => format!("did you mean `{key}: {wanted}`?"),
-        None => format!("write `{key}: {wanted}`; if the file is meant for a newer airlock, use that one"),
+        // Another version of the format is no typing slip.
+        Some(_) if !typed.starts_with("airlock/v") => format!("did you mean `{key}: {wanted}`?"),
+        _ => format!("write `{key}: {wanted}`; if the file is meant for a newer airlock, use that one"),
     };
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
 }
@@ -107,7 +110,7 @@ fn missing(source: &Source<'_>, located: &Located<raw::Bundle>, key: &str, examp
 }
 
 fn platforms(check: &mut Check<'_>, located: &Located<raw::Bundle>) -> Option<Vec<Platform>> {
-    match &located.value.platforms {
+    match &*located.value.platforms {
         Some(list) => check.platforms(list),
         None => check.keep(Err(missing(check.source, located, "platforms", "[linux/amd64]"))),
     }
@@ -134,7 +137,7 @@ fn host(source: &Source<'_>, value: &Text) -> Result<String> {
         return Ok(host.to_owned());
     }
     let suggestion = nearest(host, KNOWN_HOSTS).map(|known| format!("did you mean `{known}`? "));
-    let message = format!("distribution `{}` is not supported", printable(host));
+    let message = format!("distribution `{}` is not supported", quote(host));
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(format!(
         "{}supported are {}",
         suggestion.unwrap_or_default(),
@@ -144,13 +147,13 @@ fn host(source: &Source<'_>, value: &Text) -> Result<String> {
 
 /// Sections that later versions will know.
 fn reserved(check: &mut Check<'_>, raw: &raw::Bundle) {
-    let sections: [(&str, &Option<Reserved>, &str); 3] = [
+    let sections: [(&str, &Given<Reserved>, &str); 3] = [
         ("apt", &raw.apt, "carry single `.deb` files under `files`"),
         ("nvidia", &raw.nvidia, "carry the driver's `.run` file or packages under `files`"),
         ("charts", &raw.charts, "carry the chart's `.tgz` under `files` and its images under `images`"),
     ];
     for (name, section, instead) in sections {
-        if let Some(section) = section {
+        if let Some(section) = section.as_ref() {
             let message = format!("this version of airlock cannot build the section `{name}` yet");
             let error = check.source.error(codes::SPEC_NOT_YET, message, &section.span, "");
             check.keep::<()>(Err(
@@ -160,16 +163,17 @@ fn reserved(check: &mut Check<'_>, raw: &raw::Bundle) {
     }
 }
 
-fn something_to_carry(check: &mut Check<'_>, located: &Located<raw::Bundle>) {
-    let raw = &located.value;
+fn something_to_carry(check: &mut Check<'_>, raw: &raw::Bundle) {
     let images = raw.images.as_ref().is_some_and(|images| !images.is_empty());
     let files = raw.files.as_ref().is_some_and(|files| !files.is_empty());
     let reserved = raw.apt.is_some() || raw.nvidia.is_some() || raw.charts.is_some();
     if images || files || raw.k3s.is_some() || reserved {
         return;
     }
-    check.keep::<()>(Err(check
-        .source
-        .error(codes::SPEC_MISSING, "the bundle has nothing in it", &located.span, "the file begins here")
-        .with_help("add `k3s:`, `images:` or `files:`; manifests/examples has whole files")));
+    // It is at the end that nothing was found; whatever else is wrong comes first.
+    let end = check.source.text.trim_end().len();
+    let error = check.source.error(codes::SPEC_MISSING, "the bundle has nothing in it", &(end..end), "");
+    check.keep::<()>(Err(
+        error.with_help("add `k3s:`, `images:` or `files:`; manifests/examples has whole files")
+    ));
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
+use crate::quote::quote;
 use crate::spec::raw::{self, Text};
-use crate::spec::source::{Source, printable};
+use crate::spec::source::Source;
 use crate::spec::yaml::Located;
 use crate::spec::{FileEntry, FileSource};
 
@@ -40,7 +41,7 @@ fn file(check: &mut Check<'_>, entry: &Located<raw::FileEntry>) -> Option<FileEn
     let to = check.keep(destination(source, entry, is_glob));
     let mode = check.optional(raw.mode.as_ref(), mode);
     let digest = check.optional(raw.sha256.as_ref(), sha256);
-    if let (true, Some(value)) = (is_glob, &raw.sha256) {
+    if let (true, Some(value)) = (is_glob, raw.sha256.as_ref()) {
         check.keep::<()>(Err(source
             .error(codes::SPEC_VALUE, "`sha256` cannot be given for a glob", &value.span, "")
             .with_help(
@@ -58,7 +59,7 @@ fn file(check: &mut Check<'_>, entry: &Located<raw::FileEntry>) -> Option<FileEn
 }
 
 fn file_source(source: &Source<'_>, entry: &Located<raw::FileEntry>) -> Result<FileSource> {
-    match (&entry.value.url, &entry.value.path) {
+    match (entry.value.url.as_ref(), entry.value.path.as_ref()) {
         (Some(value), None) => url::url(source, value).map(FileSource::Url),
         (None, Some(value)) => glob_or_path(source, value).map(FileSource::Path),
         (None, None) => Err(source
@@ -77,14 +78,14 @@ fn file_source(source: &Source<'_>, entry: &Located<raw::FileEntry>) -> Result<F
 fn glob_or_path(source: &Source<'_>, value: &Text) -> Result<String> {
     let path = path(source, value)?;
     if path.contains("://") {
-        let message = format!("`{}` is a URL, not a path", printable(&path));
+        let message = format!("`{}` is a URL, not a path", quote(&path));
         return Err(source
             .error(codes::SPEC_VALUE, message, &value.span, "")
             .with_help("write `url:` instead of `path:`"));
     }
     match glob::Pattern::new(&path) {
         Err(error) if has_glob(&path) => {
-            let message = format!("`{}` is not a valid glob: {}", printable(&path), error.msg);
+            let message = format!("`{}` is not a valid glob: {}", quote(&path), error.msg);
             Err(source
                 .error(codes::SPEC_VALUE, message, &value.span, "")
                 .with_help("`*`, `?` and `[…]` are special; a `[` that is meant itself is written `[[]`"))
@@ -99,20 +100,20 @@ fn has_glob(path: &str) -> bool {
 
 /// An absolute, normalised path; for a glob a directory with `/` at its end.
 fn destination(source: &Source<'_>, entry: &Located<raw::FileEntry>, is_glob: bool) -> Result<String> {
-    let Some(value) = &entry.value.to else {
+    let Some(value) = entry.value.to.as_ref() else {
         return Err(source
             .error(codes::SPEC_MISSING, "an entry of `files` does not say where to put it", &entry.span, "")
             .with_help("add `to: /opt/site/FILE`, an absolute path on the node"));
     };
     let path = text(source, value)?;
     let Some((reason, help)) = destination_fault(path, is_glob) else { return Ok(path.to_owned()) };
-    let message = format!("`{}` cannot be a destination: {reason}", printable(path));
+    let message = format!("`{}` cannot be a destination: {reason}", quote(path));
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
 }
 
 fn destination_fault(path: &str, is_glob: bool) -> Option<(&'static str, String)> {
     let Some(relative) = path.strip_prefix('/') else {
-        let help = format!("write `to: /{}`", printable(path.trim_start_matches(['.', '/'])));
+        let help = format!("write `to: /{}`", quote(path.trim_start_matches(['.', '/'])));
         return Some(("it is not absolute", help));
     };
     let directory = relative.is_empty() || relative.ends_with('/');
@@ -122,13 +123,13 @@ fn destination_fault(path: &str, is_glob: bool) -> Option<(&'static str, String)
     } else if components.split('/').any(|name| name == "..") {
         Some(("it contains `..`", "write the path without `..`".to_owned()))
     } else if !relative.is_empty() && components.split('/').any(|name| name.is_empty() || name == ".") {
-        Some(("it contains `//` or `/./`", format!("write `to: {}`", printable(&normalised(path)))))
+        Some(("it contains `//` or `/./`", format!("write `to: {}`", quote(&normalised(path)))))
     } else if is_glob && !directory {
-        Some(("a glob needs a directory", format!("write `to: {}/`", printable(path))))
+        Some(("a glob needs a directory", format!("write `to: {}/`", quote(path))))
     } else if !is_glob && directory {
         Some((
             "it is a directory",
-            format!("name the file: `to: {}/FILE`", printable(path.trim_end_matches('/'))),
+            format!("name the file: `to: {}/FILE`", quote(path.trim_end_matches('/'))),
         ))
     } else {
         None
@@ -145,14 +146,14 @@ fn mode(source: &Source<'_>, value: &Text) -> Result<u32> {
     let text = text(source, value)?;
     let digits = matches!(text.len(), 3 | 4) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     let fault = |reason: &str, help: &str| {
-        let message = format!("mode `{}` is not allowed: {reason}", printable(text));
+        let message = format!("mode `{}` is not allowed: {reason}", quote(text));
         Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
     };
     match u32::from_str_radix(text, 8) {
         Ok(mode) if digits && mode <= 0o777 => Ok(mode),
-        Ok(_) if digits => fault(
+        Ok(mode) if digits => fault(
             "setuid, setgid and sticky bits do not travel",
-            "write the last three digits only, such as `\"0755\"`",
+            &format!("write `mode: \"{:04o}\"`", mode & 0o777),
         ),
         _ => fault(
             "it is not octal",
@@ -173,8 +174,7 @@ fn sha256(source: &Source<'_>, value: &Text) -> Result<Digest> {
 
 fn duplicate(source: &Source<'_>, entry: &Located<raw::FileEntry>, file: &FileEntry, first: usize) -> Error {
     let span = entry.value.to.as_ref().map_or(&entry.span, |to| &to.span);
-    let message =
-        format!("`{}` is the destination of two files, first on line {first}", printable(&file.path));
+    let message = format!("`{}` is the destination of two files, first on line {first}", quote(&file.path));
     let help = format!("choose another `to:`, or delete the entry on line {first} or this one");
     source.error(codes::SPEC_VALUE, message, span, "again here").with_help(help)
 }

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
-use crate::spec::raw::{self, ImageDetails, ImageEntry, Text};
-use crate::spec::source::{Source, printable};
+use crate::quote::quote;
+use crate::spec::raw::{ImageDetails, ImageEntry, Text};
+use crate::spec::source::Source;
 use crate::spec::yaml::Located;
 use crate::spec::{Image, ImageSource};
 
@@ -53,7 +54,7 @@ fn image(
         ImageEntry::Detailed(details) => {
             let reference = reference(check, entry, details);
             let source = check.optional(details.from.as_ref(), image_source);
-            let platforms = match &details.platforms {
+            let platforms = match details.platforms.as_ref() {
                 Some(list) => subset(check, list, bundle_platforms),
                 None => Some(bundle_platforms.unwrap_or_default().to_vec()),
             };
@@ -74,7 +75,7 @@ fn reference(
     details: &ImageDetails,
 ) -> Option<Reference> {
     let source = check.source;
-    let result = match &details.image {
+    let result = match details.image.as_ref() {
         Some(text) => parsed(source, text),
         None => Err(source
             .error(codes::SPEC_MISSING, "an entry of `images` does not say which image", &entry.span, "")
@@ -107,7 +108,7 @@ fn subset(
 fn image_source(source: &Source<'_>, value: &Text) -> Result<ImageSource> {
     let text = text(source, value)?;
     let fault = |reason: &str, help: &str| {
-        let message = format!("`{}` cannot be used as `from`: {reason}", printable(text));
+        let message = format!("`{}` cannot be used as `from`: {reason}", quote(text));
         Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
     };
     let (transport, rest) = text.split_once(':').unwrap_or((text, ""));
@@ -146,8 +147,8 @@ fn name(reference: &Reference) -> String {
 
 fn duplicate(source: &Source<'_>, entry: &Located<ImageEntry>, image: &Image, first: usize) -> Error {
     let span = match &entry.value {
-        ImageEntry::Detailed(raw::ImageDetails { image: Some(text), .. }) => &text.span,
-        _ => &entry.span,
+        ImageEntry::Detailed(details) => details.image.as_ref().map_or(&entry.span, |text| &text.span),
+        ImageEntry::Reference(_) => &entry.span,
     };
     let message = format!("image `{}` is listed twice, first on line {first}", name(&image.reference));
     let help = format!("delete the entry on line {first} or this one");

@@ -1,8 +1,9 @@
 //! The section `k3s`: one release, by version or by channel.
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 use crate::spec::raw::{self, Text};
-use crate::spec::source::{Source, printable};
+use crate::spec::source::Source;
 use crate::spec::yaml::Located;
 use crate::spec::{K3s, K3sRelease};
 
@@ -26,7 +27,7 @@ pub(super) fn k3s(check: &mut Check<'_>, raw: &Located<raw::K3s>) -> Option<K3s>
 }
 
 fn release(source: &Source<'_>, raw: &Located<raw::K3s>) -> Result<K3sRelease> {
-    match (&raw.value.version, &raw.value.channel) {
+    match (raw.value.version.as_ref(), raw.value.channel.as_ref()) {
         (Some(version), None) => tag(source, version).map(K3sRelease::Version),
         (None, Some(name)) => channel(source, name).map(K3sRelease::Channel),
         (None, None) => Err(source
@@ -51,7 +52,7 @@ fn tag(source: &Source<'_>, value: &Text) -> Result<String> {
     if is_tag(tag) {
         return Ok(tag.to_owned());
     }
-    let message = format!("`{}` is not a release tag of k3s", printable(tag));
+    let message = format!("`{}` is not a release tag of k3s", quote(tag));
     let help = match repaired(tag) {
         Some(repaired) => format!("did you mean `version: {repaired}`?"),
         None if is_channel(tag) => {
@@ -71,7 +72,7 @@ fn channel(source: &Source<'_>, value: &Text) -> Result<String> {
     if is_channel(channel) {
         return Ok(channel.to_owned());
     }
-    let message = format!("`{}` is not a channel of k3s", printable(channel));
+    let message = format!("`{}` is not a channel of k3s", quote(channel));
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
 }
 

@@ -1,8 +1,9 @@
 //! Names, versions and channels: words that become parts of file names and of tags.
 
 use crate::error::{Result, codes};
+use crate::quote::quote;
 use crate::spec::raw::Text;
-use crate::spec::source::{Source, printable};
+use crate::spec::source::Source;
 
 use super::text::text;
 
@@ -17,7 +18,7 @@ pub(super) fn name(source: &Source<'_>, key: &str, value: &Text) -> Result<Strin
         Some(repaired) => format!("write `{key}: \"{repaired}\"`"),
         None => format!("write a short {key} of a-z, 0-9, `.`, `_` and `-`, such as `gpu-lab` or `2026.11`"),
     };
-    let message = format!("{key} `{}` is not allowed: {reason}", printable(name));
+    let message = format!("{key} `{}` is not allowed: {reason}", quote(name));
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "becomes part of file names").with_help(help))
 }
 

@@ -3,27 +3,38 @@
 use std::str::FromStr;
 
 use crate::error::{Error, Result, codes};
+use crate::quote::{is_unprintable, quote};
 use crate::spec::raw::Text;
-use crate::spec::source::{Source, is_unprintable, printable};
+use crate::spec::source::Source;
+
+/// Longest value of any key, in bytes. The longest that make sense are paths and URLs.
+const MAX_LENGTH: usize = 4096;
 
 /// The text of a value, if it means the same to every YAML parser.
 ///
 /// # Errors
-/// `E0104` for an unquoted number, truth value or similar; `E0105` for control characters.
+/// `E0104` for an unquoted number, truth value or similar; `E0105` for control characters
+/// and absurd length.
 pub(super) fn text<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
     let value = text.value.as_str();
     // Only an unquoted value stands in the file exactly as it was read.
     let unquoted = source.text.get(text.span.clone()) == Some(value);
     if let Some(meaning) = misread(value).filter(|_| unquoted) {
-        let message =
-            format!("`{}` without quotes is {meaning} in YAML, but a text is meant", printable(value));
+        let message = format!("`{}` without quotes is {meaning} in YAML, but a text is meant", quote(value));
         return Err(source
             .error(codes::SPEC_TYPE, message, &text.span, "not a text")
-            .with_help(format!("quote it: `\"{}\"`", printable(value))));
+            .with_help(format!("quote it: `\"{}\"`", quote(value))));
+    }
+    if value.len() > MAX_LENGTH {
+        let message =
+            format!("a value has {} bytes, more than the {MAX_LENGTH} that are allowed", value.len());
+        return Err(source
+            .error(codes::SPEC_VALUE, message, &text.span, "")
+            .with_help("look for a missing quote or line break"));
     }
     if let Some(character) = value.chars().find(|character| is_unprintable(*character)) {
         let message =
-            format!("`{}` holds the control character U+{:04X}", printable(value), u32::from(character));
+            format!("`{}` holds the control character U+{:04X}", quote(value), u32::from(character));
         return Err(source
             .error(codes::SPEC_VALUE, message, &text.span, "")
             .with_help("delete the character; a value is one line of plain text"));

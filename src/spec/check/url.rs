@@ -1,8 +1,9 @@
 //! URLs and host names: only HTTP, and never with a password in them.
 
 use crate::error::{Result, codes};
+use crate::quote::quote;
 use crate::spec::raw::Text;
-use crate::spec::source::{Source, printable};
+use crate::spec::source::Source;
 
 use super::text::text;
 
@@ -10,7 +11,7 @@ use super::text::text;
 pub(super) fn url(source: &Source<'_>, value: &Text) -> Result<String> {
     let url = text(source, value)?;
     let Some((reason, help)) = fault(url) else { return Ok(url.to_owned()) };
-    let message = format!("`{}` cannot be used as a URL: {reason}", printable(url));
+    let message = format!("`{}` cannot be used as a URL: {reason}", quote(url));
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
 }
 
@@ -18,8 +19,7 @@ pub(super) fn url(source: &Source<'_>, value: &Text) -> Result<String> {
 pub(super) fn base_url(source: &Source<'_>, value: &Text) -> Result<String> {
     let url = url(source, value)?;
     if url.contains(['?', '#']) {
-        let message =
-            format!("`{}` has a query or fragment, so nothing can be appended to it", printable(&url));
+        let message = format!("`{}` has a query or fragment, so nothing can be appended to it", quote(&url));
         let help = "write the URL up to, but without, the `?` or `#`";
         return Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help));
     }
@@ -39,7 +39,7 @@ pub(super) fn host(source: &Source<'_>, value: &Text) -> Result<String> {
         true => format!("write `{bare}`"),
         false => "write `host` or `host:port`, for example `registry.lab:5000`".to_owned(),
     };
-    let message = format!("`{}` is not a host name", printable(host));
+    let message = format!("`{}` is not a host name", quote(host));
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "").with_help(help))
 }
 
@@ -50,16 +50,15 @@ fn fault(text: &str) -> Option<(&'static str, String)> {
     }
     match reqwest::Url::parse(text) {
         Err(_) if !text.contains("://") => {
-            Some(("it has no scheme", format!("write `https://{}`", printable(text.trim_start_matches('/')))))
+            Some(("it has no scheme", format!("write `https://{}`", quote(text.trim_start_matches('/')))))
         }
         Err(_) => Some(("it is malformed", example.to_owned())),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => Some((
-            "only http and https are supported",
-            "download it first and name it with `path:`".to_owned(),
-        )),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Some(("only http and https are supported", "write an `https://` URL".to_owned()))
+        }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => Some((
             "it carries a user name or password",
-            "delete everything up to `@`, and give the credentials to `docker login` or `~/.netrc` instead"
+            "delete everything up to `@`; this file is copied and reviewed, so no password belongs into it"
                 .to_owned(),
         )),
         Ok(url) if !url.has_host() => Some(("it has no host", example.to_owned())),

@@ -8,7 +8,8 @@ use serde_saphyr::budget::BudgetBreach;
 use super::byte_range;
 use super::outline::{self, Node, NodeKind};
 use crate::error::{Code, Error, codes};
-use crate::spec::source::{Source, printable};
+use crate::quote::quote;
+use crate::spec::source::Source;
 use crate::spec::suggest::{listed, nearest};
 
 /// What a message consists of, before it gets its place.
@@ -67,7 +68,7 @@ fn innermost(error: &YamlError) -> &YamlError {
 }
 
 fn duplicate_key(source: &Source<'_>, span: &Range<usize>) -> Finding {
-    let key = printable(source.text.get(span.clone()).unwrap_or_default());
+    let key = quote(source.text.get(span.clone()).unwrap_or_default());
     let first = outline::nodes_at(source.text, span.start).into_iter().find_map(|node| node.earlier);
     let (first, help) = match first.map(|first| source.line(first.start)) {
         Some(line) => (
@@ -91,7 +92,7 @@ fn unknown_key(field: &str, expected: &[&'static str]) -> Finding {
     };
     Finding {
         code: codes::SPEC_UNKNOWN_KEY,
-        message: format!("unknown key `{}`", printable(field)),
+        message: format!("unknown key `{}`", quote(field)),
         label: "not a key of this map",
         help,
     }
@@ -102,7 +103,7 @@ fn wrong_type(source: &Source<'_>, span: &Range<usize>, expected: &str) -> Findi
     let shape = Shape::named(expected);
     let node = culprit(source, span, shape.kind());
     let value = match node.kind {
-        NodeKind::Scalar => printable(source.text.get(span.clone()).unwrap_or_default()),
+        NodeKind::Scalar => quote(source.text.get(span.clone()).unwrap_or_default()),
         _ => String::new(),
     };
     let found = match node.kind {
@@ -134,7 +135,7 @@ fn culprit(source: &Source<'_>, span: &Range<usize>, expected: Option<NodeKind>)
 }
 
 fn in_words(path: &str, root: &str) -> String {
-    if path.is_empty() { root.to_owned() } else { format!("`{}`", printable(path)) }
+    if path.is_empty() { root.to_owned() } else { format!("`{}`", quote(path)) }
 }
 
 /// An empty value is reported at the `:` before it.
@@ -148,7 +149,7 @@ enum Shape<'a> {
     Map,
     Text,
     Boolean,
-    /// A visitor of ours, which says in its own words what it takes.
+    /// A visitor of ours, which says in its own words what it takes and, after a `;`, how it is written.
     Other(&'a str),
 }
 
@@ -188,7 +189,10 @@ impl<'a> Shape<'a> {
                 ("a text", "write a single value on the same line, in quotes if in doubt".to_owned())
             }
             Shape::Boolean => ("`true` or `false`", boolean_help(value)),
-            Shape::Other(expected) => (expected, "docs/bundle-yaml.md has an example of this key".to_owned()),
+            Shape::Other(expected) => match expected.split_once("; ") {
+                Some((wanted, example)) => (wanted, example.to_owned()),
+                None => (expected, "docs/bundle-yaml.md has an example of this key".to_owned()),
+            },
         }
     }
 }
@@ -205,7 +209,7 @@ fn boolean_help(value: &str) -> String {
 fn null(source: &Source<'_>, span: &Range<usize>) -> Finding {
     let nodes = outline::nodes_at(source.text, span.start);
     let path = in_words(nodes.last().map_or("", |node| &node.path), "the value");
-    let value = printable(source.text.get(span.clone()).unwrap_or_default().trim());
+    let value = quote(source.text.get(span.clone()).unwrap_or_default().trim());
     let (message, help) = if is_blank(&value) {
         (format!("{path} has no value"), "write a value, or delete the line".to_owned())
     } else {
@@ -316,7 +320,7 @@ fn syntax(source: &Source<'_>, span: &Range<usize>, reason: &str) -> Finding {
     Finding {
         code: codes::SPEC_SYNTAX,
         // The library quotes as `x'.
-        message: format!("not valid YAML: {}", printable(reason).replace('\'', "`")),
+        message: format!("not valid YAML: {}", quote(reason).replace('\'', "`")),
         label: "",
         help: help.to_owned(),
     }

@@ -88,6 +88,7 @@ impl State {
                     self.say(&line);
                 }
             }
+            Event::Note { text } => self.say(&escape(text)),
             Event::Warning { text } => {
                 let line = style::warning(&escape(text), self.settings.coloured);
                 self.say(&line);

@@ -90,6 +90,9 @@ impl<W: Write> State<W> {
                 self.flush(stage);
                 self.write(&line("finished", stage));
             }
+            Event::Note { text } => {
+                self.write(&Line { event: "note", text: Some(text), ..Line::default() });
+            }
             Event::Warning { text } => {
                 self.write(&Line { event: "warning", text: Some(text), ..Line::default() });
             }

@@ -80,6 +80,7 @@ impl<W: Write> State<W> {
                 self.say(&format!("{} {}", done(stage), escape(name)));
             }
             Event::ItemStarted { .. } | Event::ItemFinished { .. } => {}
+            Event::Note { text } => self.say(&escape(text)),
             Event::Warning { text } => self.say(&format!("warning: {}", escape(text))),
         }
     }

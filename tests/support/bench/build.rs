@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Result;
 use super::airlock_program::{Airlock, Place, remove, spec};
 use super::corpus;
-use super::measure::{Table, make_cold, median, timed};
+use super::measure::{Table, make_cold, median, tell, timed};
 use super::registry::Registry;
 
 /// Wall times, one entry for each round.
@@ -35,7 +35,8 @@ pub fn run(airlock: &Airlock, rounds: usize, table: &mut Table) -> Result<()> {
     let images: Vec<String> = corpus::names().iter().map(|name| format!("docker.io/{name}:1")).collect();
     let text = spec(&format!("http://{}", registry.address), &images, &[]);
     let mut times = Times::default();
-    for _ in 0..rounds {
+    for round in 1..=rounds {
+        tell(&format!("round {round} of {rounds}"));
         times.skopeo.push(skopeo(&airlock.output.join("skopeo"), &registry)?);
         let checked = times.build(airlock, &text)?;
         times.copy_and_read_back(&checked.volumes()?, &airlock.output.join("copy"))?;

@@ -9,7 +9,7 @@ use airlock::oci::digest::Digest;
 use super::Result;
 use super::airlock_program::{Airlock, Place, spec};
 use super::images::{Family, ImageLayout};
-use super::measure::{Table, timed};
+use super::measure::{Table, tell, timed};
 use super::server::transfer::Pace;
 use super::server::{Options, Server};
 
@@ -34,7 +34,8 @@ pub fn run(airlock: &Airlock, times: u32, table: &mut Table) -> Result<()> {
     let lock = reference.spec.with_extension("lock");
 
     let (mut failures, mut most) = (0u32, 0);
-    for round in 0..times {
+    for round in 1..=times {
+        tell(&format!("kill {round} of {times}"));
         server.reset_stats();
         let place = Place::fresh(&airlock.output.join("killed"), &text)?;
         fs_err::copy(&lock, place.spec.with_extension("lock"))?;

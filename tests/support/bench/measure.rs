@@ -55,6 +55,12 @@ pub fn median(durations: &[Duration]) -> f64 {
     seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// Tells at once how far a long measurement is.
+pub fn tell(text: &str) {
+    // Nobody reads a line that cannot be written.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Facts and promises, printed at the end.
 #[derive(Default)]
 pub struct Table {
@@ -63,12 +69,9 @@ pub struct Table {
 }
 
 impl Table {
-    /// A figure without a promise. It is also told at once, since measuring takes long.
+    /// A figure without a promise.
     pub fn fact(&mut self, name: &str, value: impl Into<String>) {
-        let value = value.into();
-        // Nobody reads a progress line that cannot be written.
-        let _ = writeln!(io::stderr(), "{name}: {value}");
-        self.facts.push((name.to_owned(), value));
+        self.facts.push((name.to_owned(), value.into()));
     }
 
     /// A promise that `measured` is at most `limit`.

@@ -8,7 +8,7 @@ use airlock::oci::digest::Digest;
 
 use super::Result;
 use super::airlock_program::{Airlock, Place, remove, spec};
-use super::measure::{Table, timed};
+use super::measure::{Table, tell, timed};
 
 /// The largest file FAT32 holds.
 const VOLUME: u64 = u32::MAX as u64;
@@ -18,6 +18,7 @@ const CORRUPT: i32 = 4;
 /// Tries the three sizes one after the other.
 pub fn run(airlock: &Airlock, table: &mut Table) -> Result<()> {
     for size in [(1u64 << 32) - 1, 1 << 32, (1 << 32) + 1] {
+        tell(&format!("payload of {size} bytes"));
         let directory = airlock.output.join("sizes");
         let place = Place::fresh(&directory, "")?;
         // The end is unlike anything else, so that it can be found in the volumes.

@@ -83,7 +83,7 @@ fn each_broken_rule_is_named() {
         (r#""kind": "file""#, r#""kind": "symlink""#, "unknown variant `symlink`"),
         (r#""mode""#, r#""setuid": true, "mode""#, "unknown field `setuid`"),
         (r#""serial": 7"#, r#""serial": 7, "serial": 8"#, "duplicate field `serial`"),
-        ("}\n", "} trailing", "trailing characters"),
+        ("\n}\n", "\n} trailing", "trailing characters"),
     ] {
         let (status, message) = outcome(from, to);
         assert_eq!(status, 3, "{message}");

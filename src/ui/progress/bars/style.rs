@@ -1,4 +1,4 @@
-//! How a bar looks: `Fetching   ━━━━━━━━━╸               1.4 GiB of 3.2 GiB  112.3 MiB/s  18 s left`.
+//! How a bar looks: `Fetching   ━━━━━━━━━╸────────────── 1.4 GiB of 3.2 GiB  112 MiB/s  18 s left`.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ fn speed(state: &ProgressState, out: &mut dyn Write) {
 fn left(state: &ProgressState, out: &mut dyn Write) {
     // The first seconds say nothing about the rest.
     if state.per_sec() >= 1.0 && state.elapsed() >= Duration::from_secs(2) {
-        let _ = write!(out, "  {} left", human::duration(state.eta().max(Duration::from_secs(1))));
+        let _ = write!(out, "  {} left", human::time_left(state.eta()));
     }
 }
 
@@ -93,7 +93,7 @@ impl ProgressTracker for Cells {
         let full = self.filled / 2;
         let half = if self.filled % 2 == 1 { "╸" } else { "" };
         let empty = WIDTH - full - self.filled % 2;
-        let _ = write!(out, "{}{half}{:empty$}", "━".repeat(full), "");
+        let _ = write!(out, "{}{half}{}", "━".repeat(full), "─".repeat(empty));
     }
 }
 

@@ -1,0 +1,90 @@
+//! The JSON Schema, the ready-made examples and the reference say what the parser says.
+
+use std::path::{Path, PathBuf};
+
+use airlock::spec;
+use serde_json::Value;
+
+use crate::with_head;
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn as_json(text: &str) -> Value {
+    serde_saphyr::from_str(text).expect("well-formed YAML")
+}
+
+#[test]
+fn examples_are_accepted_by_parser_and_schema() {
+    let validator = jsonschema::validator_for(&spec::schema()).expect("a valid schema");
+    let mut count = 0;
+    for entry in fs_err::read_dir(repository("manifests/examples")).expect("there are examples") {
+        let path = entry.expect("a readable directory").path();
+        let text = fs_err::read_to_string(&path).expect("a readable file");
+        if !text.contains("kind: Bundle") {
+            continue;
+        }
+        let name = path.display().to_string();
+        let schema = "# yaml-language-server: $schema=../../bundle-spec/bundle.schema.json\n";
+        assert!(text.starts_with(schema), "{name} does not name its schema");
+        let spec = spec::parse(text.as_bytes(), &name, Path::new(""));
+        assert!(
+            spec.is_ok(),
+            "{name}: {}",
+            spec.err().map(|error| crate::rendered(&error)).unwrap_or_default()
+        );
+        let errors: Vec<String> =
+            validator.iter_errors(&as_json(&text)).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+        count += 1;
+    }
+    assert!(count >= 3, "only {count} examples were found");
+}
+
+#[test]
+fn the_schema_refuses_what_the_parser_refuses() {
+    let validator = jsonschema::validator_for(&spec::schema()).expect("a valid schema");
+    assert!(validator.is_valid(&as_json(&with_head("images: [busybox:1]\n"))));
+    for body in [
+        "imges: []\n",
+        "images: foo\n",
+        "images: [{referrers: true}]\n",
+        "images: [{image: a:1, from: docker://a}]\n",
+        "images: [{image: a:1, platforms: [linux/riscv64]}]\n",
+        "hosts: [centos-7]\nimages: [a:1]\n",
+        "channel: a..b\nimages: [a:1]\n",
+        "k3s: {images: true}\n",
+        "k3s: {version: v1.36.3-k3s1}\n",
+        "k3s: {version: v1.36.3+k3s1, channel: stable}\n",
+        "files: [{path: a}]\n",
+        "files: [{path: a, url: https://a.lab, to: /a}]\n",
+        "files: [{path: a, to: a}]\n",
+        "files: [{path: a, to: /a, mode: \"4755\"}]\n",
+        "files: [{path: a, to: /a, sha256: abc}]\n",
+        "apt: {}\n",
+    ] {
+        let text = with_head(body);
+        assert!(!validator.is_valid(&as_json(&text)), "the schema accepts {body}");
+        assert!(crate::parse(&text).is_err(), "the parser accepts {body}");
+    }
+}
+
+#[test]
+fn the_reference_explains_every_key() {
+    let reference = fs_err::read_to_string(repository("docs/bundle-yaml.md")).expect("there is a reference");
+    let mut keys = Vec::new();
+    collect_keys(&spec::schema(), &mut keys);
+    assert!(keys.len() > 20);
+    for key in keys {
+        assert!(reference.contains(&format!("`{key}`")), "docs/bundle-yaml.md does not explain `{key}`");
+    }
+}
+
+fn collect_keys(schema: &Value, keys: &mut Vec<String>) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        keys.extend(properties.keys().cloned());
+    }
+    let definitions = schema.get("$defs").and_then(Value::as_object);
+    definitions.into_iter().flatten().for_each(|(_, definition)| collect_keys(definition, keys));
+}
