@@ -1,6 +1,7 @@
 //! Where the files of a repository lie: `URIs` and `Suites` of sources.list(5), pooled and flat.
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// A suite at its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +21,7 @@ impl Suite {
         let fits = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         let inside = !name.starts_with("//") && name.split('/').all(|part| part != "..");
         if !uri.contains("://") || name.is_empty() || !inside || !fits(uri) || !fits(name) {
-            let message =
-                format!("`{} {}` is no repository and suite", uri.escape_debug(), name.escape_debug());
+            let message = format!("`{} {}` is no repository and suite", quote(uri), quote(name));
             return Err(Error::new(codes::DEBIAN_LOCATION, message).with_help(
                 "write the URL of a repository and a suite such as `bookworm`; that of a flat repository ends in `/`, best `./`",
             ));

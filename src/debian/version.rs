@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// The largest epoch dpkg accepts (the `INT_MAX` of its C).
 const LARGEST_EPOCH: u32 = i32::MAX as u32;
@@ -27,8 +28,7 @@ impl<'a> Version<'a> {
     /// [`codes::DEBIAN_VERSION`] for anything that dpkg would not install.
     pub fn parse(text: &'a str) -> Result<Self> {
         Self::parts(text).map_err(|reason| {
-            let shown: String = text.chars().take(80).collect();
-            Error::new(codes::DEBIAN_VERSION, format!("`{}` {reason}", shown.escape_debug())).with_help(
+            Error::new(codes::DEBIAN_VERSION, format!("`{}` {reason}", quote(text))).with_help(
                 "a version is `[epoch:]upstream[-revision]` of letters, digits and `.+-~`, such as `1:2.36-9+deb12u4`",
             )
         })

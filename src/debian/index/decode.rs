@@ -8,6 +8,7 @@ use super::{Compression, IndexFile};
 use crate::debian::release::{Checksum, Sha512};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Hasher;
+use crate::quote::quote;
 
 /// The largest index accepted, in bytes after decompression; the largest ones of Debian and Ubuntu have 80 MiB.
 const LARGEST: u64 = 1 << 30;
@@ -82,7 +83,7 @@ impl IndexFile {
     }
 
     fn damaged(&self, reason: &str) -> Error {
-        Error::new(codes::DEBIAN_INDEX_DAMAGED, format!("the index {} {reason}", self.path.escape_debug())).with_help(
+        Error::new(codes::DEBIAN_INDEX_DAMAGED, format!("the index {} {reason}", quote(&self.path))).with_help(
             "mirrors show this for minutes while they update; try again, and if it stays so, use another mirror",
         )
     }

@@ -9,6 +9,7 @@ use pgp::types::KeyDetails;
 
 use super::armor;
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// The largest keyring accepted, in bytes; that of all Debian releases has 70 KiB.
 const LARGEST: usize = 4 << 20;
@@ -125,12 +126,8 @@ impl FromStr for Fingerprint {
         if matches!(digits.len(), 40 | 64) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Fingerprint(digits.to_ascii_uppercase()));
         }
-        let shown: String = text.chars().take(80).collect();
-        Err(Error::new(
-            codes::DEBIAN_KEYRING,
-            format!("`{}` is no fingerprint of a key", shown.escape_debug()),
-        )
-        .with_help("write all 40 hexadecimal digits of it; shorter key ids can be forged"))
+        Err(Error::new(codes::DEBIAN_KEYRING, format!("`{}` is no fingerprint of a key", quote(text)))
+            .with_help("write all 40 hexadecimal digits of it; shorter key ids can be forged"))
     }
 }
 

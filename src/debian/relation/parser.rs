@@ -3,6 +3,7 @@
 use super::{AnyOf, Constraint, Operator, Qualifier, Relation, is_package_name};
 use crate::debian::version::Version;
 use crate::error::{Error, Result, codes};
+use crate::quote::quote;
 
 /// The field and how much of it has been read. `rest` never begins with white space.
 pub(super) struct Parser<'a> {
@@ -45,7 +46,7 @@ impl<'a> Parser<'a> {
             Some((name, qualifier)) => (name, Some(self.qualifier(qualifier)?)),
         };
         if !is_package_name(name) {
-            return Err(self.error(&format!("has no package name at `{}`", word.escape_debug())));
+            return Err(self.error(&format!("has no package name at `{}`", quote(word))));
         }
         let constraint = if self.take("(") { Some(self.constraint()?) } else { None };
         Ok(Relation { name, qualifier, constraint })
@@ -60,7 +61,7 @@ impl<'a> Parser<'a> {
             {
                 Ok(Qualifier::Architecture(name))
             }
-            _ => Err(self.error(&format!("names no architecture in `:{}`", text.escape_debug()))),
+            _ => Err(self.error(&format!("names no architecture in `:{}`", quote(text)))),
         }
     }
 

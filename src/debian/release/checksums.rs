@@ -6,6 +6,7 @@ use std::fmt;
 use super::malformed;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
+use crate::quote::quote;
 
 /// More files than this are refused; Debian's unstable lists 3,000.
 const MOST_FILES: usize = 200_000;
@@ -101,7 +102,7 @@ fn add<'a>(files: &mut HashMap<&'a str, Checksum>, path: &'a str, new: Checksum)
         new.sha512.as_ref().map(|digest| &digest.0[..]),
     );
     if known.size != new.size || !sha256 || !sha512 {
-        return Err(malformed(&format!("contradicts itself about `{}`", path.escape_debug())));
+        return Err(malformed(&format!("contradicts itself about `{}`", quote(path))));
     }
     known.sha256 = known.sha256.or(new.sha256);
     known.sha512 = known.sha512.or(new.sha512);
@@ -109,6 +110,5 @@ fn add<'a>(files: &mut HashMap<&'a str, Checksum>, path: &'a str, new: Checksum)
 }
 
 fn broken(line: &str) -> Error {
-    let shown: String = line.chars().take(100).collect();
-    malformed(&format!("has the line `{}`, which is no digest, size and path", shown.escape_debug()))
+    malformed(&format!("has the line `{}`, which is no digest, size and path", quote(line)))
 }
