@@ -1,7 +1,9 @@
 //! Image references: `host/repository:tag@digest`, always with their host.
 //!
-//! The grammar is the one of the distribution project, parsed by `oci-client`; on top of it airlock wants
-//! a tag or a digest, since "whatever is newest" is not something that can be carried across a gap twice.
+//! The grammar is the one of the distribution project; on top of it airlock wants a tag or a digest, since
+//! "whatever is newest" is not something that can be carried across a gap twice.
+
+mod grammar;
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,7 +57,8 @@ impl FromStr for Reference {
             return Err(malformed(text, "it carries a user name or password", help));
         }
         // The grammar says only that something is wrong; a digest cut short deserves a better word.
-        let digest = text.split_once('@').map(|(_, digest)| digest.parse::<Digest>()).transpose()?;
+        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+        let digest = digest.map(str::parse::<Digest>).transpose()?;
         if digest.is_none() && !last_element(text).contains(':') && !text.is_empty() {
             let shown = quote::quote(text);
             let help = format!(
@@ -63,17 +66,12 @@ impl FromStr for Reference {
             );
             return Err(malformed(text, "it has neither tag nor digest", &help));
         }
-        let parsed: oci_client::Reference = text.parse().map_err(|error: oci_client::ParseError| {
+        let grammar::Parts { host, repository, tag } = grammar::parse(name).map_err(|reason| {
             let help =
                 "write `host/repository:tag` in lower case, for example `docker.io/library/busybox:1.36`";
-            malformed(text, &explain(text, &error), help)
+            malformed(text, explain(text, reason), help)
         })?;
-        Ok(Reference {
-            host: parsed.registry().to_owned(),
-            repository: parsed.repository().to_owned(),
-            tag: parsed.tag().map(str::to_owned),
-            digest,
-        })
+        Ok(Reference { host, repository, tag, digest })
     }
 }
 
@@ -86,17 +84,18 @@ fn last_element(text: &str) -> &str {
     text.rsplit('/').next().unwrap_or(text)
 }
 
-fn explain(text: &str, error: &oci_client::ParseError) -> String {
+/// The commonest mistakes have names of their own.
+fn explain<'a>(text: &str, reason: &'a str) -> &'a str {
     if text.is_empty() {
-        "it is empty".to_owned()
+        "it is empty"
     } else if text.contains(char::is_whitespace) {
-        "it contains white space".to_owned()
+        "it contains white space"
     } else if text.contains("://") {
-        "it is a URL".to_owned()
+        "it is a URL"
     } else if text.chars().any(|character| character.is_ascii_uppercase()) {
-        "repository names are lower case".to_owned()
+        "repository names are lower case"
     } else {
-        error.to_string()
+        reason
     }
 }
 
