@@ -6,4 +6,6 @@
 pub mod control;
 pub mod package;
 pub mod relation;
+pub mod solver;
+pub mod universe;
 pub mod version;

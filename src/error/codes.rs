@@ -129,4 +129,11 @@ codes! {
     DEBIAN_RELATION = 802, BadInput, "a dependency or provided name of a Debian package is malformed";
     DEBIAN_CONTROL = 803, BadInput, "a Debian package list or control file is malformed";
     DEBIAN_PACKAGE = 804, BadInput, "the description of a Debian package lacks something or is malformed";
+
+    DEBIAN_UNIVERSE = 851, BadInput, "the packages of the repositories and the baseline do not fit together";
+    PACKAGE_REQUEST = 852, BadInput, "a requested package is not written in a way that names one";
+    UNKNOWN_PACKAGE = 853, BadInput, "no repository has a requested package, or not the requested version of it";
+    AMBIGUOUS_PACKAGE = 854, BadInput, "a requested package is virtual and several packages provide it";
+    UNSATISFIABLE = 855, BadInput, "requested packages cannot be installed with what they need";
+    WOULD_REMOVE = 856, BadInput, "requested packages cannot be installed without removing installed ones";
 }
