@@ -120,5 +120,9 @@ pub fn solve<'a>(universe: &Universe<'a>, requests: &[Request], options: &Option
         Profile::Apt24 | Profile::Classic => walk::run(&mut state, &wanted)?,
         Profile::Solver3 => solver3::run(&mut state, &wanted)?,
     }
-    Ok(state.into_solution())
+    let removed: Vec<VersionId> = state.removed().collect();
+    match removed[..] {
+        [] => Ok(state.into_solution()),
+        _ => Err(explain::would_remove(&state, &removed)?),
+    }
 }

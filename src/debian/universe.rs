@@ -6,6 +6,7 @@
 
 pub mod candidate;
 pub mod matching;
+pub mod mention;
 pub mod pins;
 
 use std::collections::HashMap;
@@ -171,9 +172,9 @@ impl<'a> Universe<'a> {
             self.providers.entry(provided.name).or_default().push(Provider { version, provided });
         }
         let slot = &mut self.slots[package.index()];
-        let place = slot.versions.partition_point(|other| {
-            self.entries[other.index()].stanza.version >= stanza.version
-        });
+        let place = slot
+            .versions
+            .partition_point(|other| self.entries[other.index()].stanza.version >= stanza.version);
         slot.versions.insert(place, version);
         self.entries.push(Entry { package, stanza, provenances: Vec::new() });
         Ok(version)

@@ -33,16 +33,13 @@ pub(super) fn ranked(state: &State<'_, '_>, relation: &Relation<'_>, holder: Ver
     let architecture = state.universe.architecture(state.universe.package_of(holder));
     let mut versions = state.universe.meeting(relation, architecture);
     versions.retain(|version| state.is_candidate(*version));
-    versions.sort_by_cached_key(|version| rank(state, relation, *version));
+    versions.sort_by_cached_key(|version| qualities(state, relation, *version));
+    break_ties(state, relation, &mut versions);
     versions
 }
 
-/// Smaller is preferred. Of equals the older apt takes what it read last, the newer one the first by name.
-fn rank<'a>(
-    state: &State<'_, 'a>,
-    relation: &Relation<'_>,
-    version: VersionId,
-) -> (impl Ord, Reverse<Option<VersionId>>, Option<&'a str>) {
+/// What makes a version the better choice, the most important first. Smaller is preferred.
+fn qualities(state: &State<'_, '_>, relation: &Relation<'_>, version: VersionId) -> impl Ord + use<> {
     let universe = state.universe;
     let package = universe.package_of(version);
     let stanza = universe.stanza(version);
@@ -55,11 +52,25 @@ fn rank<'a>(
         stanza.important || stanza.protected,
         universe.architecture(package) == universe.native(),
     ];
-    let (read, name) = match state.options.profile {
-        Profile::Solver3 => (None, Some(stanza.name)),
-        Profile::Apt24 | Profile::Classic => (Some(version), None),
-    };
-    ((qualities.map(Reverse), stanza.priority), Reverse(read), name)
+    // No priority at all is better than any, as in apt.
+    (qualities.map(Reverse), stanza.priority)
+}
+
+/// Orders equals: the older apt takes what it came across last, the newer one goes by name.
+fn break_ties(state: &State<'_, '_>, relation: &Relation<'_>, versions: &mut [VersionId]) {
+    let universe = state.universe;
+    for equal in versions
+        .chunk_by_mut(|left, right| qualities(state, relation, *left) == qualities(state, relation, *right))
+    {
+        let package = |version: &VersionId| universe.package_of(*version);
+        match state.options.profile {
+            _ if equal.len() == 1 => {}
+            Profile::Solver3 => equal.sort_by_key(|version| universe.name(package(version))),
+            Profile::Apt24 | Profile::Classic => {
+                equal.sort_by_cached_key(|version| Reverse(state.first_mention(package(version))));
+            }
+        }
+    }
 }
 
 /// Whether the same package is there for another architecture, and both may be.

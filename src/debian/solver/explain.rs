@@ -18,12 +18,13 @@ const SIMILAR: f64 = 0.88;
 
 /// No repository has a package called `name`.
 pub(super) fn unknown(universe: &Universe<'_>, name: &str) -> Error {
-    let error =
-        Error::new(codes::UNKNOWN_PACKAGE, format!("there is no package {} in the repositories", shown(name)));
+    let error = Error::new(
+        codes::UNKNOWN_PACKAGE,
+        format!("there is no package {} in the repositories", shown(name)),
+    );
     match similar(universe, name).join(", ") {
-        names if names.is_empty() => {
-            error.with_help("check the name, and whether its suite and component (contrib, non-free) are listed")
-        }
+        names if names.is_empty() => error
+            .with_help("check the name, and whether its suite and component (contrib, non-free) are listed"),
         names => error.with_help(format!("similar names: {names}")),
     }
 }
@@ -65,6 +66,24 @@ pub(super) fn unsatisfiable(state: &State<'_, '_>, version: VersionId) -> Error 
         "request other versions (`name=version` or `name/suite`), add the repository that has what is missing, \
          or leave one of the packages out",
     )
+}
+
+/// Fulfilling the requests would remove installed packages.
+pub(super) fn would_remove(state: &State<'_, '_>, removed: &[VersionId]) -> Result<Error> {
+    let chain = Chain { state, links: Vec::new(), seen: HashSet::new() };
+    let names: Vec<String> = removed.iter().map(|version| chain.shown_version(*version)).collect();
+    let message = format!("the requested packages exclude what is installed: {}", names.join(", "));
+    let mut error = Error::new(codes::WOULD_REMOVE, message);
+    for &version in removed {
+        for other in state.in_conflict_with(version)? {
+            let (gone, new) = (chain.shown_version(version), chain.shown_version(other));
+            error = error.with_detail(format!("{gone} conflicts with {new}"));
+        }
+    }
+    Ok(error.with_help(
+        "nothing is ever removed from a node; leave the new packages out, or remove the old \
+        ones by hand and take the baseline again",
+    ))
 }
 
 /// The packages whose names are most like `name`.
@@ -148,7 +167,8 @@ impl Chain<'_, '_, '_> {
 
     fn conflicts(&mut self, version: VersionId) -> Result<()> {
         for other in self.state.in_conflict_with(version)? {
-            let link = format!("{} conflicts with {}", self.shown_version(version), self.shown_version(other));
+            let link =
+                format!("{} conflicts with {}", self.shown_version(version), self.shown_version(other));
             self.links.push(link);
         }
         Ok(())

@@ -61,7 +61,9 @@ fn read<'a>(universe: &Universe<'a>, version: VersionId) -> Result<Relations<'a>
         relations.needs.extend(needs);
     }
     for field in [Relationship::Conflicts, Relationship::Breaks] {
-        relations.excludes.extend(stanza.relations(field)?.into_iter().flat_map(|any_of| any_of.alternatives));
+        relations
+            .excludes
+            .extend(stanza.relations(field)?.into_iter().flat_map(|any_of| any_of.alternatives));
     }
     Ok(relations)
 }

@@ -1,11 +1,13 @@
 //! The decisions so far, and how to take them back.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::relations::{RelationCache, Relations};
 use super::{Choice, Options, Reason, Solution};
 use crate::debian::relation::{AnyOf, Relation};
+use crate::debian::universe::mention::Mention;
 use crate::debian::universe::{PackageId, Universe, VersionId};
 use crate::error::Result;
 
@@ -30,6 +32,7 @@ pub(super) struct State<'u, 'a> {
     /// Names that some chosen version conflicts with or breaks. May hold versions that are no longer chosen.
     excluders: HashMap<&'a str, Vec<VersionId>>,
     journal: Vec<Before<'a>>,
+    mentions: RefCell<HashMap<PackageId, Mention>>,
 }
 
 impl<'u, 'a> State<'u, 'a> {
@@ -50,6 +53,7 @@ impl<'u, 'a> State<'u, 'a> {
             relations: RelationCache::default(),
             excluders: HashMap::new(),
             journal: Vec::new(),
+            mentions: RefCell::default(),
         };
         for &version in universe.baseline() {
             state.note_exclusions(version)?;
@@ -131,10 +135,12 @@ impl<'u, 'a> State<'u, 'a> {
         let universe = self.universe;
         let stanza = universe.stanza(version);
         let is_sibling = |package: &PackageId| {
-            self.candidate(*package).filter(|candidate| !self.is_chosen(*candidate)).is_some_and(|candidate| {
-                let other = universe.stanza(candidate);
-                other.source == stanza.source && other.source_version == stanza.source_version
-            })
+            self.candidate(*package).filter(|candidate| !self.is_chosen(*candidate)).is_some_and(
+                |candidate| {
+                    let other = universe.stanza(candidate);
+                    other.source == stanza.source && other.source_version == stanza.source_version
+                },
+            )
         };
         let installed = universe.baseline().iter().map(|installed| universe.package_of(*installed));
         installed.filter(is_sibling).collect()
@@ -220,9 +226,15 @@ impl<'u, 'a> State<'u, 'a> {
         }
     }
 
-    /// Why `package` was chosen; nothing for what is installed and stays.
-    pub(super) fn reason(&self, package: PackageId) -> Option<&Reason<'a>> {
-        self.reasons.get(&package)
+    /// Where `package` was first mentioned in the indices; found once for each package.
+    pub(super) fn first_mention(&self, package: PackageId) -> Mention {
+        *self.mentions.borrow_mut().entry(package).or_insert_with(|| self.universe.first_mention(package))
+    }
+
+    /// Installed packages that would have to go.
+    pub(super) fn removed(&self) -> impl Iterator<Item = VersionId> + '_ {
+        let is_gone = |version: &VersionId| self.chosen(self.universe.package_of(*version)).is_none();
+        self.universe.baseline().iter().copied().filter(is_gone)
     }
 
     /// What changes, by name and architecture.

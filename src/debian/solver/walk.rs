@@ -114,7 +114,8 @@ impl<'a> Walk<'_, '_, 'a> {
                 .with_help("this is no ordinary repository; check where it comes from"));
         }
         self.depth += 1;
-        let settled = self.make_room(version)? && self.upgrade_siblings(version)? && self.meet_needs(version)?;
+        let settled =
+            self.make_room(version)? && self.upgrade_siblings(version)? && self.meet_needs(version)?;
         self.depth -= 1;
         Ok(settled)
     }
@@ -186,7 +187,8 @@ impl<'a> Walk<'_, '_, 'a> {
         };
         let before = state.relations(installed)?;
         let is_old = before.needs.iter().any(|old| old.any_of == need.any_of);
-        let is_installed = |version: VersionId| universe.installed(universe.package_of(version)) == Some(version);
+        let is_installed =
+            |version: VersionId| universe.installed(universe.package_of(version)) == Some(version);
         let was_met = || state.meeting(&need.any_of, installed).into_iter().any(is_installed);
         Ok(!is_old || was_met())
     }
@@ -194,11 +196,8 @@ impl<'a> Walk<'_, '_, 'a> {
     /// Tries the possibilities to meet `need`, in order of preference.
     fn meet(&mut self, need: &Need<'a>, version: VersionId) -> Result<bool> {
         for package in choice::possibilities(self.state, &need.any_of, version) {
-            let reason = Reason::Needed {
-                by: version,
-                strength: need.strength,
-                requirement: need.any_of.clone(),
-            };
+            let reason =
+                Reason::Needed { by: version, strength: need.strength, requirement: need.any_of.clone() };
             if self.install(package, reason)? {
                 return Ok(true);
             }

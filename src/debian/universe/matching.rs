@@ -56,7 +56,12 @@ impl<'a> Universe<'a> {
 
     /// Whether `provider` offers what `relation` asks for. A range of versions is only met by `Provides` with a
     /// version.
-    pub fn is_provided_by(&self, provider: &Provider<'_>, relation: &Relation<'_>, architecture: &str) -> bool {
+    pub fn is_provided_by(
+        &self,
+        provider: &Provider<'_>,
+        relation: &Relation<'_>,
+        architecture: &str,
+    ) -> bool {
         let in_range = match (relation.constraint, provider.provided.version) {
             (None, _) => true,
             (Some(_), None) => false,

@@ -1,0 +1,136 @@
+//! Compares the solver with apt, set by set, and lists every difference.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use airlock::debian::package::{parse_index, parse_status};
+use airlock::debian::solver::{Options, Profile, Request, solve};
+use airlock::debian::universe::Universe;
+use airlock::debian::universe::pins::Preferences;
+
+use super::answer::{Answer, Question};
+use super::root::Root;
+use super::{Result, server};
+
+/// Which part is compared.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only these releases
+    #[arg(long, default_values = ["bookworm", "trixie", "sid"])]
+    release: Vec<String>,
+    /// Only these baselines
+    #[arg(long, default_values = ["minbase", "server"])]
+    baseline: Vec<String>,
+    /// Only this set of packages, separated by spaces
+    #[arg(long)]
+    packages: Option<String>,
+}
+
+/// The sets of packages, one in each line.
+const SETS: &str = include_str!("sets.txt");
+
+/// The share that must be equal without and with Recommends.
+const PROMISED: [f64; 2] = [1.0, 0.99];
+
+/// Compares and prints; whether the promise is kept.
+pub fn run(output: &Path, arguments: &Arguments) -> Result<bool> {
+    let mut kept = true;
+    for release in &arguments.release {
+        let root = Root::prepare(output, release)?;
+        server::prepare(output, &root)?;
+        for baseline in &arguments.baseline {
+            kept &= compare_baseline(output, &root, baseline, arguments)?;
+        }
+    }
+    Ok(kept)
+}
+
+fn compare_baseline(output: &Path, root: &Root, baseline: &str, arguments: &Arguments) -> Result<bool> {
+    let indices = root.indices()?;
+    let texts: Vec<Vec<u8>> =
+        indices.iter().map(|index| fs_err::read(&index.file)).collect::<std::result::Result<_, _>>()?;
+    let status = fs_err::read(root.status(baseline))?;
+    let mut universe = Universe::new("amd64");
+    for (index, text) in indices.iter().zip(&texts) {
+        universe.add_index(index.provenance.clone(), parse_index(text)?.usable)?;
+    }
+    universe.add_baseline(parse_status(&status)?)?;
+    let mut kept = true;
+    for (recommends, promised) in [false, true].into_iter().zip(PROMISED) {
+        let (mut equal, mut all) = (0_u32, 0_u32);
+        let sets = SETS.lines().filter(|set| arguments.packages.as_deref().is_none_or(|only| only == *set));
+        for packages in sets {
+            let question = Question { packages, baseline, recommends };
+            let apt = question.ask(output, root)?;
+            let ours = answer(&universe, root, &question)?;
+            all += 1;
+            match difference(&apt, &ours) {
+                None => equal += 1,
+                Some(difference) => say(&format!("  {packages}: {difference}"))?,
+            }
+        }
+        let share = f64::from(equal) / f64::from(all.max(1));
+        kept &= share >= promised;
+        let flag = if recommends { "with" } else { "without" };
+        let (release, installed) = (&root.release, universe.baseline().len());
+        say(&format!(
+            "{release}, {baseline} ({installed} packages), {flag} Recommends: {equal} of {all} equal, {:.1} %",
+            share * 100.0
+        ))?;
+    }
+    Ok(kept)
+}
+
+/// What the solver says.
+fn answer(universe: &Universe<'_>, root: &Root, question: &Question<'_>) -> Result<Answer> {
+    let profile = if root.release == "sid" { Profile::Solver3 } else { Profile::Classic };
+    let options = Options {
+        profile,
+        recommends: question.recommends,
+        preferences: Preferences::default(),
+        holds: Default::default(),
+    };
+    let requests: Vec<Request> =
+        question.packages.split(' ').map(Request::parse).collect::<std::result::Result<_, _>>()?;
+    Ok(match solve(universe, &requests, &options) {
+        Err(error) => {
+            let text = format!("{error}; {}", error.details().join("; "));
+            Answer::Refuses(text)
+        }
+        Ok(solution) => Answer::Installs(
+            solution
+                .choices
+                .iter()
+                .map(|choice| {
+                    let name = universe.display_name(universe.package_of(choice.version));
+                    (name, universe.stanza(choice.version).version.to_string())
+                })
+                .collect(),
+        ),
+    })
+}
+
+/// What is different; nothing if both say the same, or if we refuse what apt refuses or where apt removes.
+fn difference(apt: &Answer, ours: &Answer) -> Option<String> {
+    match (apt, ours) {
+        (Answer::Installs(theirs), Answer::Installs(ours)) => {
+            let only = |left: &BTreeMap<String, String>, right: &BTreeMap<String, String>| {
+                let missing = left.iter().filter(|(name, version)| right.get(*name) != Some(version));
+                missing.map(|(name, version)| format!("{name}={version}")).collect::<Vec<_>>().join(" ")
+            };
+            (theirs != ours).then(|| {
+                format!("only apt: [{}], only airlock: [{}]", only(theirs, ours), only(ours, theirs))
+            })
+        }
+        (Answer::Installs(_), Answer::Refuses(reason)) => Some(format!("airlock refuses: {reason}")),
+        (Answer::Removes(names), Answer::Installs(_)) => Some(format!("apt removes {names:?}")),
+        (Answer::Refuses(reason), Answer::Installs(_)) => Some(format!("apt refuses: {reason}")),
+        _ => None,
+    }
+}
+
+fn say(line: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(())
+}
