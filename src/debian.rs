@@ -3,6 +3,7 @@
 //! Everything here is pure: bytes and readers come in, parsed values go out. Fetching is done by callers.
 //! What is parsed borrows from its text, so a list of 64,000 packages costs one buffer and one table.
 
+pub mod checker;
 pub mod control;
 pub mod package;
 pub mod relation;

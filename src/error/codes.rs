@@ -136,4 +136,5 @@ codes! {
     AMBIGUOUS_PACKAGE = 854, BadInput, "a requested package is virtual and several packages provide it";
     UNSATISFIABLE = 855, BadInput, "requested packages cannot be installed with what they need";
     WOULD_REMOVE = 856, BadInput, "requested packages cannot be installed without removing installed ones";
+    WRONG_SOLUTION = 857, Internal, "the packages that were chosen cannot be installed together";
 }

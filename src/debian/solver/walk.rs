@@ -193,14 +193,21 @@ impl<'a> Walk<'_, '_, 'a> {
         Ok(!is_old || was_met())
     }
 
-    /// Tries the possibilities to meet `need`, in order of preference.
+    /// Tries the possibilities to meet `need`, in order of preference. What is only recommended must not
+    /// cost anything installed; apt would remove it.
     fn meet(&mut self, need: &Need<'a>, version: VersionId) -> Result<bool> {
+        let removed = self.state.removed().count();
         for package in choice::possibilities(self.state, &need.any_of, version) {
+            let moment = self.state.moment();
             let reason =
                 Reason::Needed { by: version, strength: need.strength, requirement: need.any_of.clone() };
-            if self.install(package, reason)? {
+            if !self.install(package, reason)? {
+                continue;
+            }
+            if need.is_hard() || self.state.removed().count() == removed {
                 return Ok(true);
             }
+            self.state.take_back(moment);
         }
         Ok(false)
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use airlock::debian::package::{parse_index, parse_status};
-use airlock::debian::solver::{Options, Profile, Request, solve};
+use airlock::debian::checker::check;
+use airlock::debian::package::{Package, parse_index, parse_status};
+use airlock::debian::solver::{Choice, Options, Profile, Request, Solution, solve};
 use airlock::debian::universe::Universe;
 use airlock::debian::universe::pins::Preferences;
 
@@ -98,17 +99,25 @@ fn answer(universe: &Universe<'_>, root: &Root, question: &Question<'_>) -> Resu
             let text = format!("{error}; {}", error.details().join("; "));
             Answer::Refuses(text)
         }
-        Ok(solution) => Answer::Installs(
-            solution
-                .choices
-                .iter()
-                .map(|choice| {
-                    let name = universe.display_name(universe.package_of(choice.version));
-                    (name, universe.stanza(choice.version).version.to_string())
-                })
-                .collect(),
-        ),
+        Ok(solution) => {
+            prove(universe, &solution)?;
+            let entry = |choice: &Choice<'_>| {
+                let name = universe.display_name(universe.package_of(choice.version));
+                (name, universe.stanza(choice.version).version.to_string())
+            };
+            Answer::Installs(solution.choices.iter().map(entry).collect())
+        }
     })
+}
+
+/// What the solver finds must stand before the checker, equal to apt's or not.
+fn prove(universe: &Universe<'_>, solution: &Solution<'_>) -> Result<()> {
+    let baseline: Vec<&Package<'_>> =
+        universe.baseline().iter().map(|version| universe.stanza(*version)).collect();
+    let additions: Vec<&Package<'_>> =
+        solution.choices.iter().map(|choice| universe.stanza(choice.version)).collect();
+    check(universe.native(), &baseline, &additions)
+        .map_err(|error| format!("{error}: {}", error.details().join("; ")).into())
 }
 
 /// What is different; nothing if both say the same, or if we refuse what apt refuses or where apt removes.
