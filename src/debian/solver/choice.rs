@@ -28,6 +28,11 @@ pub(super) fn possibilities(state: &State<'_, '_>, any_of: &AnyOf<'_>, holder: V
     upgrades
 }
 
+/// The candidates that meet `any_of`, in the order of [`possibilities`].
+pub(super) fn solutions(state: &State<'_, '_>, any_of: &AnyOf<'_>, holder: VersionId) -> Vec<VersionId> {
+    possibilities(state, any_of, holder).into_iter().filter_map(|package| state.candidate(package)).collect()
+}
+
 /// The candidates that meet one alternative, the preferred one first.
 pub(super) fn ranked(state: &State<'_, '_>, relation: &Relation<'_>, holder: VersionId) -> Vec<VersionId> {
     let architecture = state.universe.architecture(state.universe.package_of(holder));

@@ -21,6 +21,11 @@ pub(super) fn run(state: &mut State<'_, '_>, wanted: &[VersionId]) -> Result<()>
             return Err(explain::unsatisfiable(state, version));
         }
     }
+    finish(state)
+}
+
+/// Repairs what is broken and drops what is not needed in the end.
+pub(super) fn finish(state: &mut State<'_, '_>) -> Result<()> {
     repair(state)?;
     sweep::drop_unneeded(state)
 }
@@ -67,6 +72,23 @@ fn was_broken(state: &State<'_, '_>, version: VersionId, need: &Need<'_>) -> boo
     let universe = state.universe;
     let is_installed = |version: VersionId| universe.installed(universe.package_of(version)) == Some(version);
     is_installed(version) && !state.meeting(&need.any_of, version).into_iter().any(is_installed)
+}
+
+/// Recommendations count for new packages; for upgrades only those that are new or were followed before.
+pub(super) fn wants_recommended(state: &State<'_, '_>, need: &Need<'_>, version: VersionId) -> Result<bool> {
+    let universe = state.universe;
+    if !state.options.recommends {
+        return Ok(false);
+    }
+    let Some(installed) = universe.installed(universe.package_of(version)) else {
+        return Ok(true);
+    };
+    let before = state.relations(installed)?;
+    let is_old = before.needs.iter().any(|old| old.any_of == need.any_of);
+    let is_installed =
+        |version: VersionId| universe.installed(universe.package_of(version)) == Some(version);
+    let was_met = || state.meeting(&need.any_of, installed).into_iter().any(is_installed);
+    Ok(!is_old || was_met())
 }
 
 struct Walk<'s, 'u, 'a> {
@@ -164,7 +186,7 @@ impl<'a> Walk<'_, '_, 'a> {
     fn meet_needs(&mut self, version: VersionId) -> Result<bool> {
         let relations = self.state.relations(version)?;
         for need in &relations.needs {
-            let skipped = !need.is_hard() && !self.wants_recommended(need, version)?;
+            let skipped = !need.is_hard() && !wants_recommended(self.state, need, version)?;
             if skipped || self.state.is_met(&need.any_of, version) {
                 continue;
             }
@@ -173,24 +195,6 @@ impl<'a> Walk<'_, '_, 'a> {
             }
         }
         Ok(true)
-    }
-
-    /// Recommendations count for new packages; for upgrades only those that are new or were followed before.
-    fn wants_recommended(&self, need: &Need<'_>, version: VersionId) -> Result<bool> {
-        let state = &self.state;
-        let universe = state.universe;
-        if !state.options.recommends {
-            return Ok(false);
-        }
-        let Some(installed) = universe.installed(universe.package_of(version)) else {
-            return Ok(true);
-        };
-        let before = state.relations(installed)?;
-        let is_old = before.needs.iter().any(|old| old.any_of == need.any_of);
-        let is_installed =
-            |version: VersionId| universe.installed(universe.package_of(version)) == Some(version);
-        let was_met = || state.meeting(&need.any_of, installed).into_iter().any(is_installed);
-        Ok(!is_old || was_met())
     }
 
     /// Tries the possibilities to meet `need`, in order of preference. What is only recommended must not
