@@ -4,7 +4,7 @@
 //! A choice therefore sees more of what is there anyway than in the older [`walk`](super::walk), and often
 //! nothing is left to choose.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use super::relations::Need;
@@ -94,7 +94,7 @@ impl<'a> Search<'_, '_, 'a> {
                 }
                 continue;
             };
-            let order = (!clause.need.is_hard(), possible.len());
+            let order = (!clause.need.is_hard(), usize::from(possible.len() > 1));
             if best.as_ref().is_none_or(|(least, _, _)| order < *least) {
                 best = Some((order, Rc::clone(&clause), first));
             }
@@ -168,19 +168,19 @@ impl<'a> Search<'_, '_, 'a> {
     /// Everything that follows from `version`, which is chosen, without a choice. Works through a list instead
     /// of calling itself, since chains of packages are long.
     fn follow(&mut self, version: VersionId) -> Result<bool> {
-        let mut forced = vec![version];
-        while let Some(version) = forced.pop() {
+        let mut forced = VecDeque::from([version]);
+        while let Some(version) = forced.pop_front() {
             for other in self.state.in_conflict_with(version)? {
                 let Some(upgrade) = self.way_out(other, version)? else { return Ok(false) };
                 self.state.choose(upgrade, Reason::MakesRoom { by: version })?;
-                forced.push(upgrade);
+                forced.push_back(upgrade);
             }
             for package in self.state.siblings(version) {
                 if let Some(candidate) = self.state.candidate(package)
                     && self.has_room(candidate)?
                 {
                     self.state.choose(candidate, Reason::SameSource { with: version })?;
-                    forced.push(candidate);
+                    forced.push_back(candidate);
                 }
             }
             let relations = self.state.relations(version)?;
