@@ -22,6 +22,8 @@ pub struct Field<'a> {
     pub name: &'a [u8],
     /// Everything behind the colon, continuation lines included, without white space at either end.
     pub value: &'a [u8],
+    /// The whole field as it was written, with its last newline if there is one.
+    pub text: &'a [u8],
 }
 
 /// The stanzas of `text`, in order.
@@ -90,18 +92,19 @@ impl<'a> Stanza<'a> {
         Fields { stanza: *self, position: 0 }
     }
 
-    /// The value of the first field called `name`, in whatever case.
+    /// The value of the field called `name`, in whatever case; if there are several the last, as in apt.
     ///
     /// # Errors
-    /// If a line before it is no field.
+    /// If a line is no field.
     pub fn field(&self, name: &str) -> Result<Option<&'a [u8]>> {
+        let mut value = None;
         for field in self.fields() {
             let field = field?;
             if field.name.eq_ignore_ascii_case(name.as_bytes()) {
-                return Ok(Some(field.value));
+                value = Some(field.value);
             }
         }
-        Ok(None)
+        Ok(value)
     }
 
     fn error(&self, position: usize, reason: &str) -> Error {
@@ -138,7 +141,8 @@ impl<'a> Iterator for Fields<'a> {
             return Some(Err(error));
         };
         self.position += length;
-        Some(Ok(Field { name: &rest[..colon], value: rest[colon + 1..length].trim_ascii() }))
+        let (name, value) = (&rest[..colon], rest[colon + 1..length].trim_ascii());
+        Some(Ok(Field { name, value, text: &rest[..length] }))
     }
 }
 

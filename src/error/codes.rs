@@ -129,6 +129,25 @@ codes! {
     DEBIAN_RELATION = 802, BadInput, "a dependency or provided name of a Debian package is malformed";
     DEBIAN_CONTROL = 803, BadInput, "a Debian package list or control file is malformed";
     DEBIAN_PACKAGE = 804, BadInput, "the description of a Debian package lacks something or is malformed";
+    DEBIAN_KEYRING = 810, BadInput, "a keyring or fingerprint for an apt repository cannot be used";
+    DEBIAN_UNSIGNED = 811, Untrusted, "an apt repository is not signed, or no longer";
+    DEBIAN_ENVELOPE = 812, Untrusted, "a signed file of an apt repository has something around its signed text";
+    DEBIAN_SIGNATURE = 813, Untrusted, "the signature of an apt repository is wrong";
+    DEBIAN_SIGNATURE_WEAK = 814, Untrusted, "an apt repository is signed with a weak algorithm";
+    DEBIAN_SIGNER_UNKNOWN = 815, Untrusted, "an apt repository is signed by a key that is not trusted";
+    DEBIAN_KEY_EXPIRED = 816, Untrusted, "the key of an apt repository has expired";
+    DEBIAN_KEY_REVOKED = 817, Untrusted, "the key of an apt repository is revoked";
+    DEBIAN_KEY_WEAK = 818, Untrusted, "the key of an apt repository is weak";
+    DEBIAN_SIGN = 819, Internal, "the repository of a bundle cannot be signed";
+    DEBIAN_RELEASE = 820, BadInput, "the Release file of an apt repository is malformed";
+    DEBIAN_RELEASE_WEAK = 821, Untrusted, "an apt repository has no SHA-256 or SHA-512 digests";
+    DEBIAN_RELEASE_EXPIRED = 822, Rollback, "the Release file of an apt repository has expired";
+    DEBIAN_RELEASE_FUTURE = 823, Rollback, "the Release file of an apt repository is from the future";
+    DEBIAN_RELEASE_OLDER = 824, Rollback, "an apt repository is older than what was seen before";
+    DEBIAN_INDEX_MISSING = 825, BadInput, "an apt repository does not have a component or architecture";
+    DEBIAN_INDEX_DAMAGED = 826, Corrupt, "an index of an apt repository is not what its Release file says";
+    DEBIAN_REPOSITORY = 827, BadInput, "packages do not go into one repository";
+    DEBIAN_LOCATION = 828, BadInput, "the address or suite of an apt repository cannot be used";
 
     DEBIAN_UNIVERSE = 851, BadInput, "the packages of the repositories and the baseline do not fit together";
     PACKAGE_REQUEST = 852, BadInput, "a requested package is not written in a way that names one";
@@ -137,4 +156,5 @@ codes! {
     UNSATISFIABLE = 855, BadInput, "requested packages cannot be installed with what they need";
     WOULD_REMOVE = 856, BadInput, "requested packages cannot be installed without removing installed ones";
     WRONG_SOLUTION = 857, Internal, "the packages that were chosen cannot be installed together";
+    BROKEN_BASELINE = 858, BadInput, "packages on the node that serves as baseline are not installed properly";
 }

@@ -71,7 +71,7 @@ proptest! {
             .iter()
             .map(|stanza| {
                 let field = |field: Result<Field<'_>>| {
-                    let Field { name, value } = field.unwrap();
+                    let Field { name, value, .. } = field.unwrap();
                     (String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned())
                 };
                 stanza.fields().map(field).collect()

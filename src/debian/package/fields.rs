@@ -33,14 +33,12 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Collects the fields of `stanza`. If one occurs twice, the first counts.
+    /// Collects the fields of `stanza`. If one occurs twice, the last counts, as in apt.
     pub(super) fn of(stanza: Stanza<'a>) -> Result<Self> {
         let mut fields = Self::none(stanza);
         for field in stanza.fields() {
             let field = field?;
-            if let Some(slot) = fields.slot(field.name)
-                && slot.is_empty()
-            {
+            if let Some(slot) = fields.slot(field.name) {
                 *slot = field.value;
             }
         }

@@ -61,6 +61,13 @@ fn the_source_is_the_package_itself_unless_said() {
 }
 
 #[test]
+fn of_a_field_that_is_there_twice_the_last_counts_as_in_apt() {
+    let text = described("Depends: first\nSection: a\nDepends: second\n");
+    assert_eq!(only(&text).relation_text(Relationship::Depends), "second");
+    assert_eq!(only(&text).stanza.field("depends").unwrap(), Some(&b"second"[..]));
+}
+
+#[test]
 fn a_package_with_sha512_alone_is_usable() {
     let sha512 = "a".repeat(128);
     let text = described("").replace("SHA256", "SHA512").replace(DIGEST, &sha512);

@@ -85,8 +85,7 @@ pub(super) fn wants_recommended(state: &State<'_, '_>, need: &Need<'_>, version:
     };
     let before = state.relations(installed)?;
     let is_old = before.needs.iter().any(|old| old.any_of == need.any_of);
-    let is_installed =
-        |version: VersionId| universe.installed(universe.package_of(version)) == Some(version);
+    let is_installed = |version: VersionId| universe.installed(universe.package_of(version)) == Some(version);
     let was_met = || state.meeting(&need.any_of, installed).into_iter().any(is_installed);
     Ok(!is_old || was_met())
 }

@@ -148,7 +148,13 @@ fn dpkg_agrees_on_ten_thousand_pairs() {
 fn dpkg_for_perl_agrees_on_ten_thousand_pairs() {
     const SCRIPT: &str = "use Dpkg::Version; while (<STDIN>) { chomp; my ($l, $r) = split / /;
         my $o = version_compare($l, $r); print $o < 0 ? 'lt' : $o > 0 ? 'gt' : 'eq', qq(\n) }";
-    let pairs = random_pairs(10_000);
+    // Perl compares numbers as floating point, dpkg digit by digit: only the latter is right about long ones.
+    let is_long =
+        |version: &str| version.split(|byte: char| !byte.is_ascii_digit()).any(|run| run.len() > 15);
+    let mut pairs = random_pairs(30_000);
+    pairs.retain(|(left, right)| !is_long(left) && !is_long(right));
+    pairs.truncate(10_000);
+    assert_eq!(pairs.len(), 10_000);
     let input: String = pairs.iter().map(|(left, right)| format!("{left} {right}\n")).collect();
     let Some(answers) = perl(SCRIPT, &input) else {
         eprintln!("SKIPPED: perl with Dpkg::Version (package libdpkg-perl) is not installed");
