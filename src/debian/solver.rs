@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use crate::debian::relation::AnyOf;
 use crate::debian::universe::pins::Preferences;
 use crate::debian::universe::{Universe, VersionId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How a generation of apt decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,14 @@ pub struct Solution<'a> {
     pub choices: Vec<Choice<'a>>,
 }
 
+/// The older walk stops where a chain of packages breaks and so tells more than a search that found nothing.
+fn explained(universe: &Universe<'_>, requests: &[Request], options: &Options, error: Error) -> Result<()> {
+    let mut state = state::State::new(universe, options)?;
+    let wanted = request::mark(&mut state, requests)?;
+    walk::run(&mut state, &wanted)?;
+    Err(error)
+}
+
 /// Finds what the requests need on top of the baseline in `universe`.
 ///
 /// # Errors
@@ -118,7 +126,10 @@ pub fn solve<'a>(universe: &Universe<'a>, requests: &[Request], options: &Option
     let wanted = request::mark(&mut state, requests)?;
     match options.profile {
         Profile::Apt24 | Profile::Classic => walk::run(&mut state, &wanted)?,
-        Profile::Solver3 => solver3::run(&mut state, &wanted)?,
+        Profile::Solver3 => {
+            solver3::run(&mut state, &wanted)
+                .or_else(|error| explained(universe, requests, options, error))?;
+        }
     }
     let removed: Vec<VersionId> = state.removed().collect();
     match removed[..] {
@@ -126,3 +137,6 @@ pub fn solve<'a>(universe: &Universe<'a>, requests: &[Request], options: &Option
         _ => Err(explain::would_remove(&state, &removed)?),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,15 @@
 mod answer;
 #[path = "apt/equality.rs"]
 mod equality;
+#[path = "bench/measure.rs"]
+#[expect(dead_code, reason = "shared with the other measurements; not all of it is needed here")]
+mod measure;
 #[path = "apt/root.rs"]
 mod root;
 #[path = "apt/server.rs"]
 mod server;
+#[path = "apt/speed.rs"]
+mod speed;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,14 +37,23 @@ struct Arguments {
 enum Command {
     /// Compare the sets of packages
     Equality(equality::Arguments),
+    /// Compare time and memory, on bookworm
+    Speed,
+    /// Solve once from the compressed indices in a root; this is what is measured
+    #[command(hide = true)]
+    Solve {
+        /// The root
+        root: PathBuf,
+    },
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    fs_err::create_dir_all(&arguments.output)?;
-    let output = fs_err::canonicalize(&arguments.output)?;
+    let output = std::path::absolute(&arguments.output)?;
     let kept = match arguments.command {
         Command::Equality(equality) => equality::run(&output, &equality)?,
+        Command::Speed => speed::run(&output)?,
+        Command::Solve { root } => speed::solve_once(&root).map(|()| true)?,
     };
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

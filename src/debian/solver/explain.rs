@@ -110,12 +110,17 @@ impl Chain<'_, '_, '_> {
         if self.links.len() >= LONGEST_CHAIN || !self.seen.insert(version) {
             return Ok(());
         }
-        for need in &self.state.relations(version)?.needs {
-            if need.is_hard() && !self.state.is_met(&need.any_of, version) {
-                return self.missing(need, version);
-            }
+        let relations = self.state.relations(version)?;
+        let is_unmet = |need: &&Need<'_>| need.is_hard() && !self.state.is_met(&need.any_of, version);
+        let is_hopeless = |need: &&Need<'_>| {
+            !self.state.meeting(&need.any_of, version).into_iter().any(|other| self.state.is_candidate(other))
+        };
+        let unmet: Vec<&Need<'_>> = relations.needs.iter().filter(is_unmet).collect();
+        // What was tried in vain is no candidate any more; the rest was merely not reached yet.
+        match unmet.iter().copied().find(is_hopeless).or(unmet.first().copied()) {
+            Some(need) => self.missing(need, version),
+            None => self.conflicts(version),
         }
-        self.conflicts(version)
     }
 
     /// Tells that `need` is not met and goes on with the first thing that could meet it.
@@ -142,15 +147,10 @@ impl Chain<'_, '_, '_> {
         }
         if let Some(&version) = meeting.first() {
             let stays = self.state.candidate(universe.package_of(version));
-            let link = match stays.filter(|candidate| *candidate != version) {
-                Some(candidate) => format!(
-                    "{} would do, but {} is the version to install",
-                    self.shown_version(version),
-                    self.shown_version(candidate)
-                ),
-                None => format!("{} would do, but cannot be installed", self.shown_version(version)),
-            };
-            self.links.push(link);
+            if let Some(candidate) = stays.filter(|candidate| *candidate != version) {
+                let (fitting, candidate) = (self.shown_version(version), self.shown_version(candidate));
+                self.links.push(format!("{fitting} would do, but {candidate} is the version to install"));
+            }
             return Some(version);
         }
         let versions: Vec<String> = universe

@@ -35,9 +35,16 @@ impl Question<'_> {
         let file = directory.join(self.packages.replace(' ', "+"));
         if !file.exists() {
             fs_err::create_dir_all(&directory)?;
-            fs_err::write(&file, self.simulate(root)?)?;
+            // Only whole answers get the name under which the next run looks for them.
+            let partial = file.with_extension("partial");
+            fs_err::write(&partial, self.simulate(root)?)?;
+            fs_err::rename(partial, &file)?;
         }
-        Ok(parse(&fs_err::read_to_string(&file)?))
+        let said = fs_err::read_to_string(&file)?;
+        if said.ends_with("rc 0\n") && !said.contains(" newly installed") {
+            return Err(format!("apt gave no answer about {}; see {}", self.packages, file.display()).into());
+        }
+        Ok(parse(&said))
     }
 
     fn simulate(&self, root: &Root) -> Result<String> {

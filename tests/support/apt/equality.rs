@@ -83,15 +83,15 @@ fn compare_baseline(output: &Path, root: &Root, baseline: &str, arguments: &Argu
     Ok(kept)
 }
 
+/// The options that apt of `release` has by default.
+pub fn options(release: &str, recommends: bool) -> Options {
+    let profile = if release == "sid" { Profile::Solver3 } else { Profile::Classic };
+    Options { profile, recommends, preferences: Preferences::default(), holds: Default::default() }
+}
+
 /// What the solver says.
 fn answer(universe: &Universe<'_>, root: &Root, question: &Question<'_>) -> Result<Answer> {
-    let profile = if root.release == "sid" { Profile::Solver3 } else { Profile::Classic };
-    let options = Options {
-        profile,
-        recommends: question.recommends,
-        preferences: Preferences::default(),
-        holds: Default::default(),
-    };
+    let options = options(&root.release, question.recommends);
     let requests: Vec<Request> =
         question.packages.split(' ').map(Request::parse).collect::<std::result::Result<_, _>>()?;
     Ok(match solve(universe, &requests, &options) {
