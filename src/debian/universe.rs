@@ -297,3 +297,6 @@ fn count(number: usize) -> Result<u32> {
             .with_help("name fewer suites and components")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+//! Tests of baselines, on small indices.
+
 use super::*;
 use crate::debian::package::parse_index;
 use crate::debian::solver::Profile;

@@ -1,3 +1,5 @@
+//! Tests of the checker: what holds, what does not, and that every mutation of what holds is caught.
+
 use proptest::prelude::*;
 
 use super::*;

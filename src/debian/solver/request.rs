@@ -65,6 +65,9 @@ pub(super) fn mark(state: &mut State<'_, '_>, requests: &[Request]) -> Result<Ve
         let package = find(state, request)?;
         let version = select(state, package, request)?;
         state.set_candidate(version);
+        if let Selector::Release(release) = &request.selector {
+            prefer_release(state, version, release)?;
+        }
         if state.requested.insert(package) && !state.is_chosen(version) {
             state.choose(version, Reason::Requested)?;
             wanted.push(version);
@@ -107,14 +110,34 @@ fn select(state: &State<'_, '_>, package: PackageId, request: &Request) -> Resul
     found.ok_or_else(|| explain::no_such_version(universe, package, request))
 }
 
+/// Takes from `release` whatever `version` needs and the pins do not offer, and what that needs in turn.
+fn prefer_release(state: &mut State<'_, '_>, version: VersionId, release: &str) -> Result<()> {
+    let mut pending = vec![version];
+    while let Some(version) = pending.pop() {
+        let relations = state.relations(version)?;
+        for need in relations.needs.iter().filter(|need| need.is_hard()) {
+            let meeting = state.meeting(&need.any_of, version);
+            if meeting.iter().any(|other| state.is_chosen(*other) || state.is_candidate(*other)) {
+                continue;
+            }
+            if let Some(found) = meeting.into_iter().find(|other| is_in(state.universe, *other, release)) {
+                state.set_candidate(found);
+                pending.push(found);
+            }
+        }
+    }
+    Ok(())
+}
+
 fn find_version(universe: &Universe<'_>, package: PackageId, version: &str) -> Option<VersionId> {
     let is_it = |id: &VersionId| universe.stanza(*id).version.as_str() == version;
     universe.versions(package).iter().copied().find(is_it)
 }
 
 fn find_release(universe: &Universe<'_>, package: PackageId, release: &str) -> Option<VersionId> {
-    let is_in = |version: &VersionId| {
-        universe.provenances(*version).any(|from| from.suite == release || from.codename == release)
-    };
-    universe.versions(package).iter().copied().find(is_in)
+    universe.versions(package).iter().copied().find(|version| is_in(universe, *version, release))
+}
+
+fn is_in(universe: &Universe<'_>, version: VersionId, release: &str) -> bool {
+    universe.provenances(version).any(|from| from.suite == release || from.codename == release)
 }

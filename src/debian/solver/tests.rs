@@ -1,3 +1,5 @@
+//! Tests of the decision procedures on small indices; the real archives are in `scripts/bench apt-equality`.
+
 use proptest::prelude::*;
 
 use super::*;
