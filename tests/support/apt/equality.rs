@@ -1,9 +1,10 @@
 //! Compares the solver with apt, set by set, and lists every difference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 
+use airlock::debian::baseline::essential;
 use airlock::debian::checker::check;
 use airlock::debian::package::{Package, parse_index, parse_status};
 use airlock::debian::solver::{Choice, Options, Profile, Request, Solution, solve};
@@ -11,7 +12,7 @@ use airlock::debian::universe::Universe;
 use airlock::debian::universe::pins::Preferences;
 
 use super::answer::{Answer, Question};
-use super::root::Root;
+use super::root::{Index, Root};
 use super::{Result, server};
 
 /// Which part is compared.
@@ -40,6 +41,7 @@ pub fn run(output: &Path, arguments: &Arguments) -> Result<bool> {
     for release in &arguments.release {
         let root = Root::prepare(output, release)?;
         server::prepare(output, &root)?;
+        kept &= compare_essential(&root)?;
         for baseline in &arguments.baseline {
             kept &= compare_baseline(output, &root, baseline, arguments)?;
         }
@@ -47,15 +49,40 @@ pub fn run(output: &Path, arguments: &Arguments) -> Result<bool> {
     Ok(kept)
 }
 
-fn compare_baseline(output: &Path, root: &Root, baseline: &str, arguments: &Arguments) -> Result<bool> {
-    let indices = root.indices()?;
-    let texts: Vec<Vec<u8>> =
-        indices.iter().map(|index| fs_err::read(&index.file)).collect::<std::result::Result<_, _>>()?;
-    let status = fs_err::read(root.status(baseline))?;
+fn texts(indices: &[Index]) -> Result<Vec<Vec<u8>>> {
+    Ok(indices.iter().map(|index| fs_err::read(&index.file)).collect::<std::result::Result<_, _>>()?)
+}
+
+fn universe<'a>(indices: &[Index], texts: &'a [Vec<u8>]) -> Result<Universe<'a>> {
     let mut universe = Universe::new("amd64");
-    for (index, text) in indices.iter().zip(&texts) {
+    for (index, text) in indices.iter().zip(texts) {
         universe.add_index(index.provenance.clone(), parse_index(text)?.usable)?;
     }
+    Ok(universe)
+}
+
+/// Compares the baseline that is computed from the indices with what the root was made of.
+fn compare_essential(root: &Root) -> Result<bool> {
+    let indices = root.indices()?;
+    let texts = texts(&indices)?;
+    let universe = universe(&indices, &texts)?;
+    let computed = essential(&universe, &options(&root.release, false))?;
+    let status = fs_err::read(root.status("minbase"))?;
+    let made = parse_status(&status)?;
+    let names = |packages: &[Package<'_>]| packages.iter().map(|package| package.name.to_string()).collect();
+    let (computed, made): (BTreeSet<String>, BTreeSet<String>) = (names(&computed), names(&made));
+    let missing: Vec<&String> = made.difference(&computed).collect();
+    let extra: Vec<&String> = computed.difference(&made).collect();
+    let release = &root.release;
+    say(&format!("{release}, essential: {} packages, missing {missing:?}, extra {extra:?}", computed.len()))?;
+    Ok(missing.is_empty() && extra.is_empty())
+}
+
+fn compare_baseline(output: &Path, root: &Root, baseline: &str, arguments: &Arguments) -> Result<bool> {
+    let indices = root.indices()?;
+    let texts = texts(&indices)?;
+    let status = fs_err::read(root.status(baseline))?;
+    let mut universe = universe(&indices, &texts)?;
     universe.add_baseline(parse_status(&status)?)?;
     let mut kept = true;
     for (recommends, promised) in [false, true].into_iter().zip(PROMISED) {
