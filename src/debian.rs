@@ -8,6 +8,8 @@
 //! its [`release::Release`] names the [`index::IndexFile`]s with their digests, and what those decode to becomes
 //! [`package::Package`]s. [`repository`] goes the other way.
 
+pub mod baseline;
+pub mod checker;
 pub mod control;
 pub mod index;
 pub mod location;
@@ -16,4 +18,6 @@ pub mod package;
 pub mod relation;
 pub mod release;
 pub mod repository;
+pub mod solver;
+pub mod universe;
 pub mod version;

@@ -148,4 +148,13 @@ codes! {
     DEBIAN_INDEX_DAMAGED = 826, Corrupt, "an index of an apt repository is not what its Release file says";
     DEBIAN_REPOSITORY = 827, BadInput, "packages do not go into one repository";
     DEBIAN_LOCATION = 828, BadInput, "the address or suite of an apt repository cannot be used";
+
+    DEBIAN_UNIVERSE = 851, BadInput, "the packages of the repositories and the baseline do not fit together";
+    PACKAGE_REQUEST = 852, BadInput, "a requested package is not written in a way that names one";
+    UNKNOWN_PACKAGE = 853, BadInput, "no repository has a requested package, or not the requested version of it";
+    AMBIGUOUS_PACKAGE = 854, BadInput, "a requested package is virtual and several packages provide it";
+    UNSATISFIABLE = 855, BadInput, "requested packages cannot be installed with what they need";
+    WOULD_REMOVE = 856, BadInput, "requested packages cannot be installed without removing installed ones";
+    WRONG_SOLUTION = 857, Internal, "the packages that were chosen cannot be installed together";
+    BROKEN_BASELINE = 858, BadInput, "packages on the node that serves as baseline are not installed properly";
 }
