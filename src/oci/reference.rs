@@ -10,6 +10,12 @@ use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::quote;
 
+/// What helps against most mistakes.
+const GRAMMAR: &str =
+    "write `host/repository:tag` in lower case, for example `docker.io/library/busybox:1.36`";
+
+const LOWER_CASE: &str = "repository names are lower case";
+
 /// A complete reference. `busybox:1.36` becomes `docker.io/library/busybox:1.36`, as Docker means it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
@@ -63,11 +69,11 @@ impl FromStr for Reference {
             );
             return Err(malformed(text, "it has neither tag nor digest", &help));
         }
-        let parsed: oci_client::Reference = text.parse().map_err(|error: oci_client::ParseError| {
-            let help =
-                "write `host/repository:tag` in lower case, for example `docker.io/library/busybox:1.36`";
-            malformed(text, &explain(text, &error), help)
-        })?;
+        let parsed: oci_client::Reference =
+            text.parse().map_err(|error| malformed(text, &explain(text, &error), GRAMMAR))?;
+        if let Some(reason) = overlooked(text, parsed.repository()) {
+            return Err(malformed(text, reason, GRAMMAR));
+        }
         Ok(Reference {
             host: parsed.registry().to_owned(),
             repository: parsed.repository().to_owned(),
@@ -82,6 +88,15 @@ fn malformed(text: &str, reason: &str, help: &str) -> Error {
     Error::new(codes::IMAGE_REFERENCE, message).with_help(help)
 }
 
+/// What is wrong although the library takes it: letters of all scripts in a tag, and capitals in a first
+/// element, which it then counts to a repository on docker.io. The grammar has neither.
+fn overlooked(text: &str, repository: &str) -> Option<&'static str> {
+    if !text.is_ascii() {
+        return Some("it has characters outside of ASCII");
+    }
+    repository.contains(|character: char| character.is_ascii_uppercase()).then_some(LOWER_CASE)
+}
+
 fn last_element(text: &str) -> &str {
     text.rsplit('/').next().unwrap_or(text)
 }
@@ -94,7 +109,7 @@ fn explain(text: &str, error: &oci_client::ParseError) -> String {
     } else if text.contains("://") {
         "it is a URL".to_owned()
     } else if text.chars().any(|character| character.is_ascii_uppercase()) {
-        "repository names are lower case".to_owned()
+        LOWER_CASE.to_owned()
     } else {
         error.to_string()
     }
@@ -143,6 +158,9 @@ mod tests {
             "busybox",
             "quay.io/a/b",
             "quay.io/A/b:1",
+            "Team/app:1",
+            "quay.io/a/b:größe",
+            "quay.io/a/b:\u{5dd}",
             "quay.io/a b:1",
             "quay.io/../b:1",
             "https://quay.io/a:1",
