@@ -57,4 +57,4 @@ pub use proxies::Proxies;
 pub use reqwest::Url;
 pub use settings::{RetryPolicy, Settings, Timeouts};
 pub(crate) use shown::printable;
-pub(crate) use tour::Tour;
+pub(crate) use tour::{Existence, Tour};

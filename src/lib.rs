@@ -57,6 +57,7 @@
 pub mod build;
 pub mod bundle;
 pub mod cli;
+pub mod debian;
 pub mod error;
 pub mod fetch;
 pub mod lock;

@@ -9,10 +9,7 @@ mod transfer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs_err as fs;
-
 use crate::build::existing::{self, Expected};
-use crate::build::medium::failed;
 use crate::build::plan::Plan;
 use crate::build::target::{self, Probe, VolumeSize};
 use crate::build::volumes::Written;
@@ -72,7 +69,7 @@ pub async fn build(
 ) -> Result<Outcome> {
     let plan = Arc::new(plan);
     let directory = &target.directory;
-    fs::create_dir_all(directory).map_err(|error| failed("create", directory, error))?;
+    target::prepare(directory)?;
     let _lock = directory::lock(directory)?;
     let head = Arc::new(head(&plan, target, signer)?);
     let (expected, cut) = {

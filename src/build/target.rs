@@ -1,6 +1,9 @@
 //! The directory a bundle is written to: what its file system can hold, and how much room is left.
 
+use std::io::ErrorKind;
 use std::path::Path;
+
+use rustix::fs::Access;
 
 use crate::error::{Error, Result, codes};
 
@@ -81,6 +84,35 @@ fn is_fat(magic: i64) -> bool {
     magic == 0x4d44
 }
 
+/// Creates the directory if it is missing, and makes sure that files can be written there.
+///
+/// # Errors
+/// `E0605` when something else has its name, `E0010` when it is read-only or belongs to somebody else.
+pub fn prepare(directory: &Path) -> Result<()> {
+    let writable = Access::WRITE_OK | Access::EXEC_OK;
+    let prepared = fs_err::create_dir_all(directory)
+        .and_then(|()| rustix::fs::access(directory, writable).map_err(std::io::Error::from));
+    prepared.map_err(|error| unusable(directory, error))
+}
+
+fn unusable(directory: &Path, error: std::io::Error) -> Error {
+    let shown = directory.display();
+    match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            Error::new(codes::TARGET_EXISTS, format!("{shown} cannot be a directory: a file has that name"))
+                .with_help("name a directory, or a name that is free")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Error::new(codes::FILE_WRITE, format!("{shown} cannot be written to")).with_help(
+                "name a directory that you may write to; a stick may be mounted read-only, `mount` tells",
+            )
+        }
+        _ => Error::new(codes::TARGET_IO, format!("cannot create {shown}"))
+            .with_help("check that the medium is still there, then run the same command again"),
+    }
+    .with_source(error)
+}
+
 /// Stops unless `needed` bytes fit; `what` is named in the error.
 pub fn require_space(probe: &dyn Probe, directory: &Path, needed: u64, what: &str) -> Result<()> {
     let available = look(probe, directory)?.available;
@@ -144,6 +176,19 @@ mod tests {
         let error = require_space(&probe, Path::new("/stick"), 1001, "the bundle").unwrap_err();
         assert_eq!(error.message(), "the bundle needs 1001 bytes, /stick has 1000 left (1 too few)");
         assert_eq!(error.kind().exit_status(), 7);
+    }
+
+    #[test]
+    fn a_target_is_a_directory_that_can_be_written() {
+        let directory = tempfile::tempdir().unwrap();
+        prepare(&directory.path().join("new/one")).unwrap();
+        let file = directory.path().join("file");
+        fs_err::write(&file, "x").unwrap();
+        for path in [file.clone(), file.join("below")] {
+            assert_eq!(prepare(&path).unwrap_err().code(), codes::TARGET_EXISTS);
+        }
+        let error = prepare(Path::new("/proc/self")).unwrap_err();
+        assert_eq!((error.code(), error.kind().exit_status()), (codes::FILE_WRITE, 7), "{error:?}");
     }
 
     #[test]

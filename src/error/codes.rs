@@ -1,7 +1,7 @@
 //! Every error code. Numbers are never reused or renumbered: people search for them.
 //!
 //! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
-//! E04xx bundle format · E05xx trust · E06xx cache and disks · E07xx local sources.
+//! E04xx bundle format · E05xx trust · E06xx cache and disks · E07xx local sources · E08xx apt repositories.
 
 use super::{Code, Kind};
 
@@ -124,4 +124,28 @@ codes! {
     SOURCE_SECRET = 705, BadInput, "a file looks like a private key or another secret";
     SOURCE_GLOB = 706, BadInput, "a file pattern matches nothing or something unusable";
     K3S_RELEASE = 707, BadInput, "a k3s release lacks something or contradicts its checksums";
+
+    DEBIAN_VERSION = 801, BadInput, "a version of a Debian package is malformed";
+    DEBIAN_RELATION = 802, BadInput, "a dependency or provided name of a Debian package is malformed";
+    DEBIAN_CONTROL = 803, BadInput, "a Debian package list or control file is malformed";
+    DEBIAN_PACKAGE = 804, BadInput, "the description of a Debian package lacks something or is malformed";
+    DEBIAN_KEYRING = 810, BadInput, "a keyring or fingerprint for an apt repository cannot be used";
+    DEBIAN_UNSIGNED = 811, Untrusted, "an apt repository is not signed, or no longer";
+    DEBIAN_ENVELOPE = 812, Untrusted, "a signed file of an apt repository has something around its signed text";
+    DEBIAN_SIGNATURE = 813, Untrusted, "the signature of an apt repository is wrong";
+    DEBIAN_SIGNATURE_WEAK = 814, Untrusted, "an apt repository is signed with a weak algorithm";
+    DEBIAN_SIGNER_UNKNOWN = 815, Untrusted, "an apt repository is signed by a key that is not trusted";
+    DEBIAN_KEY_EXPIRED = 816, Untrusted, "the key of an apt repository has expired";
+    DEBIAN_KEY_REVOKED = 817, Untrusted, "the key of an apt repository is revoked";
+    DEBIAN_KEY_WEAK = 818, Untrusted, "the key of an apt repository is weak";
+    DEBIAN_SIGN = 819, Internal, "the repository of a bundle cannot be signed";
+    DEBIAN_RELEASE = 820, BadInput, "the Release file of an apt repository is malformed";
+    DEBIAN_RELEASE_WEAK = 821, Untrusted, "an apt repository has no SHA-256 or SHA-512 digests";
+    DEBIAN_RELEASE_EXPIRED = 822, Rollback, "the Release file of an apt repository has expired";
+    DEBIAN_RELEASE_FUTURE = 823, Rollback, "the Release file of an apt repository is from the future";
+    DEBIAN_RELEASE_OLDER = 824, Rollback, "an apt repository is older than what was seen before";
+    DEBIAN_INDEX_MISSING = 825, BadInput, "an apt repository does not have a component or architecture";
+    DEBIAN_INDEX_DAMAGED = 826, Corrupt, "an index of an apt repository is not what its Release file says";
+    DEBIAN_REPOSITORY = 827, BadInput, "packages do not go into one repository";
+    DEBIAN_LOCATION = 828, BadInput, "the address or suite of an apt repository cannot be used";
 }

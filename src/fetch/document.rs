@@ -8,7 +8,7 @@ use super::exchange::{Answer, Request};
 use super::failure::Failure;
 use super::location::{Location, Place};
 use super::shown;
-use super::tour::Tour;
+use super::tour::{Existence, Tour};
 use crate::error::{Error, Result, codes};
 
 /// What a document may be.
@@ -39,7 +39,7 @@ impl Client {
     /// portal of a hotel network) came in its place; [`codes::FETCH_URL`] for what is no URL.
     pub async fn document(&self, url: &str, limits: Limits) -> Result<Document> {
         let location = Location::url(url)?;
-        let mut tour = Tour::new(self, location.name(), &location.places)?;
+        let mut tour = Tour::new(self, location.name(), &location.places, Existence::Expected)?;
         loop {
             match self.document_once(tour.place(), limits).await {
                 Ok(document) => return Ok(document),
@@ -72,7 +72,7 @@ impl Client {
     /// As for [`Client::document`]; also if `url` does not redirect at all.
     pub async fn redirect_target(&self, url: &str) -> Result<Url> {
         let location = Location::url(url)?;
-        let mut tour = Tour::new(self, location.name(), &location.places)?;
+        let mut tour = Tour::new(self, location.name(), &location.places, Existence::Expected)?;
         loop {
             match self.redirect_target_once(tour.place()).await {
                 Ok(target) => return Ok(target),

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::location::{Location, Place};
 use super::range::ContentRange;
 use super::shown;
-use super::tour::Tour;
+use super::tour::{Existence, Tour};
 use crate::error::{Error, Result, codes};
 use crate::progress::{Event, Progress, Stage};
 
@@ -48,7 +48,7 @@ pub async fn download(
     sink: &mut dyn Sink,
     progress: &dyn Progress,
 ) -> Result<u64> {
-    let mut tour = Tour::new(client, &location.name, &location.places)?;
+    let mut tour = Tour::new(client, &location.name, &location.places, Existence::Expected)?;
     let furthest = sink.length();
     let mut transfer =
         Transfer { client, location, expected_size, max_size, sink, progress, furthest, validator: None };

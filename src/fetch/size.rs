@@ -7,7 +7,7 @@ use super::document::refuse_page;
 use super::exchange::Request;
 use super::failure::Failure;
 use super::location::{Location, Place};
-use super::tour::Tour;
+use super::tour::{Existence, Tour};
 use crate::error::Result;
 
 impl Client {
@@ -17,7 +17,7 @@ impl Client {
     /// As for [`Client::document`]; also if the server does not tell.
     pub async fn size(&self, url: &str) -> Result<u64> {
         let location = Location::url(url)?;
-        let mut tour = Tour::new(self, location.name(), &location.places)?;
+        let mut tour = Tour::new(self, location.name(), &location.places, Existence::Expected)?;
         loop {
             match self.size_once(tour.place()).await {
                 Ok(size) => return Ok(size),

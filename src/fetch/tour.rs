@@ -12,10 +12,20 @@ use crate::progress::Event;
 /// Attempts on a mirror, which has the origin behind it.
 const ATTEMPTS_ON_MIRROR: usize = 2;
 
+/// Whether what is looked for has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existence {
+    /// Not to find it is a failure.
+    Expected,
+    /// It need not exist, such as a signature. Behind a mirror the origin is often out of reach; then the
+    /// mirror's word that there is nothing counts, and a warning says so.
+    Optional,
+}
+
 /// Where we are on the way.
 ///
 /// ```ignore
-/// let mut tour = Tour::new(&client, "blob sha256:…", &places);
+/// let mut tour = Tour::new(&client, "blob sha256:…", &places, Existence::Expected)?;
 /// loop {
 ///     match attempt(tour.place()).await {
 ///         Ok(value) => return Ok(value),
@@ -32,16 +42,25 @@ pub(crate) struct Tour<'a> {
     attempts: Attempts<'a>,
     /// What went wrong at each place that was given up.
     given_up: Vec<String>,
+    existence: Existence,
+    /// A place that could be asked said that it does not have it.
+    somebody_lacks: bool,
 }
 
 impl<'a> Tour<'a> {
     /// A way through `places`, which must not be empty, to `name`.
-    pub(crate) fn new(client: &'a Client, name: &'a str, places: &'a [Place]) -> Result<Self> {
+    pub(crate) fn new(
+        client: &'a Client,
+        name: &'a str,
+        places: &'a [Place],
+        existence: Existence,
+    ) -> Result<Self> {
         let (place, ahead) = next_usable(client, places).ok_or_else(|| {
             Error::new(codes::INTERNAL, format!("{} has no place to be fetched from", shown::printable(name)))
         })?;
-        let attempts = attempts(client, ahead);
-        Ok(Tour { client, name, place, ahead, attempts, given_up: Vec::new() })
+        let attempts = attempts(client, ahead, true);
+        let given_up = Vec::new();
+        Ok(Tour { client, name, place, ahead, attempts, given_up, existence, somebody_lacks: false })
     }
 
     /// The place to ask now.
@@ -63,9 +82,14 @@ impl<'a> Tour<'a> {
         match next_usable(self.client, self.ahead) {
             Some((place, ahead)) => {
                 self.leave(&last.error);
+                self.somebody_lacks |= last.error.code() == codes::FETCH_NOT_FOUND;
                 (self.place, self.ahead) = (place, ahead);
-                self.attempts = attempts(self.client, ahead);
+                let patient = !self.may_be_absent();
+                self.attempts = attempts(self.client, ahead, patient);
                 Ok(())
+            }
+            None if self.may_be_absent() && is_out_of_order(last.error.code()) => {
+                Err(self.taken_for_absent(&last.error))
             }
             None => Err(self.summary(last.error)),
         }
@@ -79,6 +103,19 @@ impl<'a> Tour<'a> {
             self.client.progress().event(Event::Warning { text: &text });
         }
         self.given_up.push(format!("{mirror}: {error}"));
+    }
+
+    fn may_be_absent(&self) -> bool {
+        self.existence == Existence::Optional && self.somebody_lacks
+    }
+
+    fn taken_for_absent(&self, last: &Error) -> Error {
+        let name = shown::printable(self.name);
+        let text =
+            format!("{name}: a mirror has none, and the origin cannot be asked ({last}); taken for absent");
+        self.client.progress().event(Event::Warning { text: &text });
+        Error::new(codes::FETCH_NOT_FOUND, format!("{name} is not there"))
+            .with_help("nothing has to be done, unless it should exist: then make its origin reachable")
     }
 
     fn summary(&self, last: Error) -> Error {
@@ -109,9 +146,10 @@ fn next_usable<'a>(client: &Client, places: &'a [Place]) -> Option<(&'a Place, &
     Some((place, ahead))
 }
 
-fn attempts<'a>(client: &'a Client, ahead: &[Place]) -> Attempts<'a> {
+fn attempts<'a>(client: &'a Client, ahead: &[Place], patient: bool) -> Attempts<'a> {
     let policy = client.settings().retry;
-    let most = if ahead.is_empty() { policy.attempts } else { policy.attempts.min(ATTEMPTS_ON_MIRROR) };
+    let most =
+        if ahead.is_empty() && patient { policy.attempts } else { policy.attempts.min(ATTEMPTS_ON_MIRROR) };
     Attempts::new(policy, most, client.progress(), client.announcements())
 }
 

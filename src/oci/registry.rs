@@ -14,7 +14,7 @@ use reqwest::header::{ACCEPT, HeaderValue};
 pub use referrers::ReferrerDescriptor;
 
 use crate::error::{Error, Result, codes};
-use crate::fetch::{Answer, Client, Failure, Location, Place, Request, Tour, printable};
+use crate::fetch::{Answer, Client, Existence, Failure, Location, Place, Request, Tour, printable};
 use crate::oci::digest::Digest;
 use crate::oci::document;
 use crate::oci::reference::Reference;
@@ -54,12 +54,21 @@ impl Registry {
     /// [`codes::FETCH_NOT_FOUND`] if it does not exist, others of kind `Upstream` if the registry cannot be
     /// asked; [`codes::OCI_DIGEST_MISMATCH`] if the registry has something else under the digest.
     pub async fn resolve(&self, reference: &Reference) -> Result<Resolved> {
+        self.resolve_as(reference, Existence::Expected).await
+    }
+
+    /// The same for what need not exist; not found is also what a mirror lacks while its origin is out of reach.
+    async fn resolve_optional(&self, reference: &Reference) -> Result<Resolved> {
+        self.resolve_as(reference, Existence::Optional).await
+    }
+
+    async fn resolve_as(&self, reference: &Reference, existence: Existence) -> Result<Resolved> {
         let name = reference.to_string();
         let digest = reference.digest().map(|digest| digest.to_string());
         let version = digest.as_deref().or(reference.tag()).unwrap_or("latest");
         let places =
             self.places(reference.host(), reference.repository(), &format!("manifests/{version}"))?;
-        let mut tour = Tour::new(&self.client, &name, &places)?;
+        let mut tour = Tour::new(&self.client, &name, &places, existence)?;
         loop {
             match self.resolve_at(tour.place(), &name, reference.digest()).await {
                 Ok(resolved) => return Ok(resolved),
@@ -100,7 +109,7 @@ impl Registry {
     pub async fn manifest(&self, host: &str, repository: &str, digest: Digest) -> Result<Vec<u8>> {
         let name = format!("{host}/{repository}@{digest}");
         let places = self.places(host, repository, &format!("manifests/{digest}"))?;
-        let mut tour = Tour::new(&self.client, &name, &places)?;
+        let mut tour = Tour::new(&self.client, &name, &places, Existence::Expected)?;
         loop {
             match self.manifest_at(tour.place(), &name, digest).await {
                 Ok(bytes) => return Ok(bytes),

@@ -142,8 +142,9 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
 fn checksum(text: &str, asset: &str, list: &str) -> Result<Digest> {
     let mut found = lines(text).filter(|(_, name)| *name == asset).map(|(hex, _)| hex);
     match (found.next(), found.next()) {
-        (Some(hex), None) => Digest::from_hex(hex)
-            .map_err(|error| broken(list, &format!("its checksum of `{asset}` is none")).with_source(error)),
+        (Some(hex), None) => Digest::from_hex(hex).map_err(|error| {
+            broken(list, &format!("its line for `{asset}` has no SHA-256 digest")).with_source(error)
+        }),
         (None, _) => Err(broken(list, &format!("it has no line for `{asset}`"))),
         (Some(_), Some(_)) => Err(broken(list, &format!("it has several lines for `{asset}`"))),
     }

@@ -122,15 +122,12 @@ impl<'a> Shelf<'a> {
                 "the image is inconsistent where it comes from; push it again or name another version",
             ));
         }
-        document::parse(&bytes, Some(&wanted.media_type)).map_err(|error| self.about(error))
+        document::parse(&bytes, Some(&wanted.media_type))
     }
 
     async fn bytes(&self, digest: &Digest, size: u64) -> Result<Vec<u8>> {
         if size > document::MAX_SIZE {
-            return Err(self.about(Error::new(
-                codes::SOURCE_IMAGE,
-                format!("the manifest {digest} has {size} bytes, more than 4 MiB"),
-            )));
+            return Err(too_large(&format!("the manifest {digest} has {size} bytes")));
         }
         if let Some(bytes) = self.cache().read(digest, document::MAX_SIZE)? {
             return Ok(bytes);
@@ -153,7 +150,7 @@ impl<'a> Shelf<'a> {
     /// The bytes of a small blob that is no manifest: an image configuration.
     pub async fn small_blob(&self, blob: &Blob) -> Result<Vec<u8>> {
         if blob.size > document::MAX_SIZE {
-            return Err(self.about(Error::new(codes::SOURCE_IMAGE, "its configuration is larger than 4 MiB")));
+            return Err(too_large(&format!("the configuration {} has {} bytes", blob.digest, blob.size)));
         }
         match &blob.origin {
             Origin::Remote(location) => {
@@ -273,13 +270,14 @@ impl<'a> Shelf<'a> {
             self.reference
         ))
     }
-
-    fn about(&self, error: Error) -> Error {
-        error.with_detail(format!("image {}", self.reference))
-    }
 }
 
 /// `path` as seen from `directory`, without `./`, as messages show it.
 fn joined(directory: &Path, path: &Path) -> PathBuf {
     directory.join(path).components().collect()
+}
+
+fn too_large(what: &str) -> Error {
+    Error::new(codes::SOURCE_IMAGE, format!("{what}, more than 4 MiB"))
+        .with_help("no real image has that: push it again with a current tool, or name another version")
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use airlock::oci::digest::Digest;
 use serde_json::Value;
 
+use super::misbehaving;
 use super::samples::images::{Family, ImageLayout};
 use super::server::transfer::Pace;
-use super::site::{MIXED, Site, noise, succeeded};
+use super::site::{MIXED, Site, noise, succeeded, until};
 
 /// Images with layers that take a while, the first of them in two images.
 pub const LARGE: &str = "\
@@ -132,6 +133,24 @@ fn a_damaged_partial_file_is_found_and_fetched_again() {
 }
 
 #[test]
+fn a_server_that_ignores_ranges_sends_the_blob_anew() {
+    let mut site = Site::with_data(LARGE, Pace::default(), large_images);
+    succeeded(site.run(&["bundle", "fetch", "-q"]));
+    let layer = largest(&site, CACHE);
+    let whole = fs_err::read(&layer).unwrap();
+    fs_err::remove_file(&layer).unwrap();
+    fs_err::write(site.path(CACHE).join("partial").join(layer.file_name().unwrap()), &whole[..300_000])
+        .unwrap();
+    let body = whole.clone();
+    let server = misbehaving::Server::start(move |_, _| misbehaving::answer("200 OK", &[], &body));
+    // The image keeps its name; only a mirror is asked first now.
+    site.edit("plainHttp: true", &format!("plainHttp: true, mirrors: [\"{}\"]", server.url("")));
+    succeeded(site.run(&["bundle", "fetch", "-q", "--locked"]));
+    assert_eq!((fs_err::read(&layer).unwrap(), server.seen().len()), (whole, 1));
+    assert!(server.seen()[0].header("range").is_some());
+}
+
+#[test]
 fn a_good_partial_file_is_continued() {
     let site = Site::with_data(LARGE, Pace::default(), large_images);
     succeeded(site.run(&["bundle", "fetch", "-q"]));
@@ -179,9 +198,7 @@ fn two_builds_into_one_directory_do_not_mix() {
     succeeded(site.lock(&[]));
     let first = site.command(&["bundle", "build", "--locked", "-q", "-o", "out"]).spawn().unwrap();
     // The first one holds the directory from before its first volume on.
-    while !site.path("out/lab-1.0.tar.partial").exists() {
-        std::thread::yield_now();
-    }
+    until(|| site.path("out/lab-1.0.tar.partial").exists());
     insta::assert_snapshot!(site.build(&["--locked"]));
     succeeded(site.outcome(&first.wait_with_output().unwrap()));
     site.must_verify("out");

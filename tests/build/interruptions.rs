@@ -4,13 +4,13 @@ use std::process::{Child, Command};
 
 use super::fetching::{LARGE, large_images};
 use super::server::transfer::Pace;
-use super::site::{Site, succeeded};
+use super::site::{Site, succeeded, until};
 
 /// Bytes per second of each answer: a layer takes about a fifth of a second.
 const RATE: u64 = 2_000_000;
 
-/// What the connections of a killed build may have in flight: a few chunks each.
-const IN_FLIGHT: u64 = 4 * 4 * 65_536;
+/// What the three connections of a killed build may have in flight: a few chunks each.
+const IN_FLIGHT: u64 = 3 * 3 * 65_536;
 
 fn slow_site() -> Site {
     let site = Site::with_data(LARGE, Pace { bytes_per_second: Some(RATE), ..Pace::default() }, large_images);
@@ -25,9 +25,7 @@ fn start(site: &Site, output: &str, cache: &str) -> Child {
 
 /// Waits until the upstream has sent so much, or the build has ended.
 fn await_sent(site: &Site, child: &mut Child, bytes: u64) {
-    while site.sent() < bytes && child.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
-    }
+    until(|| site.sent() >= bytes || child.try_wait().unwrap().is_some());
 }
 
 #[test]

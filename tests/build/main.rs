@@ -14,10 +14,15 @@ mod server;
 mod support;
 
 mod archives;
+mod bad_upstreams;
 mod contents;
 mod fetching;
 mod files;
+mod hostile_images;
 mod interruptions;
 mod k3s;
 mod lock;
+mod media;
+mod output;
+mod signing;
 mod site;

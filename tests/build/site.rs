@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use airlock::oci::digest::Digest;
 
@@ -95,12 +96,6 @@ impl Site {
         fs_err::write(self.home.path("bundle.yaml"), text.replace("{upstream}", &self.address())).unwrap();
     }
 
-    /// Replaces the server by one of another pace, with the same data; the old one is gone.
-    pub fn serve(&mut self, pace: Pace) {
-        self.upstream = Server::start(Options { pace, ..Options::new(&self.data) }).unwrap();
-        self.write_spec(&self.spec.clone());
-    }
-
     /// `127.0.0.1:PORT` of the upstream.
     pub fn address(&self) -> String {
         self.upstream.address().to_string()
@@ -136,7 +131,7 @@ impl Site {
     /// What `output` says, without addresses, digests and durations.
     pub fn outcome(&self, output: &Output) -> Outcome {
         let outcome = self.home.outcome(output);
-        let mask = |text: &str| mask_digests(&text.replace(&self.address(), "[UPSTREAM]"));
+        let mask = |text: &str| mask_pauses(&mask_digests(&text.replace(&self.address(), "[UPSTREAM]")));
         Outcome { exit: outcome.exit, stdout: mask(&outcome.stdout), stderr: mask(&outcome.stderr) }
     }
 
@@ -214,6 +209,16 @@ pub fn succeeded(outcome: Outcome) -> Outcome {
     outcome
 }
 
+/// Waits for something that another process brings about, and that nothing announces.
+#[track_caller]
+pub fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not happen within a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Whether a tool of the machine is there. Its absence is said aloud, as the test then proves less.
 pub fn has(tool: &str) -> bool {
     let found = ["/usr/bin", "/bin"].iter().any(|directory| Path::new(directory).join(tool).is_file());
@@ -249,6 +254,16 @@ pub fn program(machine: u16) -> Vec<u8> {
 pub fn noise(seed: u32, length: usize) -> Vec<u8> {
     let block = |number: u32| *Digest::of(format!("{seed} {number}").as_bytes()).bytes();
     (0..).flat_map(block).take(length).collect()
+}
+
+/// Replaces the pauses between attempts, which are chosen at random.
+fn mask_pauses(text: &str) -> String {
+    let mut parts = text.split("trying again in ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |done, part| {
+        done + "trying again in [PAUSE]"
+            + part.trim_start_matches(|c: char| c.is_ascii_digit() || ". s".contains(c))
+    })
 }
 
 /// Replaces digests, whole ones and those shortened to twelve digits.

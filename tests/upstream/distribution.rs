@@ -137,6 +137,24 @@ async fn a_mirror_that_is_down_is_asked_no_more() {
     assert_eq!(warnings.lines().count(), 2, "one retry, one farewell: {warnings}");
 }
 
+/// The usual situation behind a proxy cache: signatures are asked for, the mirror has none, and the origin
+/// is out of reach.
+#[tokio::test]
+async fn what_a_mirror_lacks_is_absent_when_the_origin_is_out_of_reach_and_it_need_not_exist() {
+    let mirror = Server::start(|_, _| answer("404 Not Found", &[], b""));
+    let origin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let listener = Listener::new();
+    let mut hosts = BTreeMap::new();
+    mirrored(&mut hosts, &mirror.host(), Vec::new());
+    mirrored(&mut hosts, &origin, vec![mirror.host()]);
+    let registry = Registry::new(Client::new(Settings { hosts, progress: listener.clone(), ..quick() }));
+    assert_eq!(registry.referrers(&origin, "a/b", Digest::of(BODY)).await.unwrap(), []);
+    assert!(listener.warnings().contains("taken for absent"), "{}", listener.warnings());
+    // The image itself must exist, so there the same is a failure.
+    let error = registry.resolve(&format!("{origin}/a/b:1").parse().unwrap()).await.unwrap_err();
+    expect("image", &error, codes::FETCH_CONNECT, 8, "could not be fetched from any of 2 servers");
+}
+
 #[tokio::test]
 async fn when_all_fail_each_is_listed() {
     let lacking = Server::start(|_, _| answer("404 Not Found", &[], b""));

@@ -11,6 +11,7 @@ use crate::build::volumes::Written;
 use crate::bundle::names;
 use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
+use crate::trust::signature;
 
 /// The `airlock` program beside the volumes: started under this name it installs.
 const INSTALLER: &str = "install";
@@ -76,11 +77,21 @@ pub(super) fn commit(
     let keep: Vec<&Path> = files.iter().chain(small).map(|file| file.path.as_path()).collect();
     for entry in list(directory)? {
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if names::belongs_to(&name, &expected.stem) && !keep.contains(&entry.as_path()) {
+        let is_ours =
+            names::belongs_to(&name, &expected.stem) || name == format!("{}.sha256.sig", expected.stem);
+        if is_ours && !keep.contains(&entry.as_path()) && !signs(&entry, &expected.manifest) {
             fs::remove_file(&entry).map_err(|error| failed("remove", &entry, error))?;
         }
     }
     medium::sync_directory(directory)
+}
+
+/// Whether a file is somebody's signature over this very manifest: it stays valid when the same bundle is
+/// cut anew. Whose key it is does not matter here; readers judge that.
+fn signs(path: &Path, manifest: &[u8]) -> bool {
+    let is_small = fs::metadata(path).is_ok_and(|metadata| metadata.len() <= signature::MAX_LENGTH);
+    let armor = is_small.then(|| fs::read(path).ok()).flatten().unwrap_or_default();
+    signature::check("signature", &armor, signature::MANIFEST_NAMESPACE, manifest).is_ok()
 }
 
 #[cfg(test)]

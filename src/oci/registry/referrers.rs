@@ -8,7 +8,7 @@ use reqwest::header::LINK;
 
 use super::{Registry, asking_for_documents, whole_document};
 use crate::error::{Error, Result, codes};
-use crate::fetch::{Failure, Place, Request, Tour, Url};
+use crate::fetch::{Existence, Failure, Place, Request, Tour, Url};
 use crate::oci::digest::Digest;
 use crate::oci::document::{self, Document, IndexEntry};
 use crate::oci::reference::Reference;
@@ -70,7 +70,7 @@ impl Registry {
     ) -> Result<Vec<ReferrerDescriptor>> {
         let name = format!("the list of what refers to {host}/{repository}@{digest}");
         let places = self.places(host, repository, &format!("referrers/{digest}"))?;
-        let mut tour = Tour::new(&self.client, &name, &places)?;
+        let mut tour = Tour::new(&self.client, &name, &places, Existence::Optional)?;
         loop {
             match self.all_pages(tour.place(), &name).await {
                 Ok(referrers) => return Ok(referrers),
@@ -121,7 +121,7 @@ impl Registry {
         tag: String,
     ) -> Result<Option<ReferrerDescriptor>> {
         let reference: Reference = format!("{host}/{repository}:{tag}").parse()?;
-        match self.resolve(&reference).await {
+        match self.resolve_optional(&reference).await {
             Ok(found) => Ok(Some(ReferrerDescriptor {
                 media_type: found.media_type,
                 digest: found.digest,
