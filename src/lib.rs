@@ -31,7 +31,7 @@
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
 //! | what a command does | [`build`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
-//! | tools | [`fetch`], [`oci`], [`store`], [`trust`] |
+//! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
 //!
 //! # Every file we write
