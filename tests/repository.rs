@@ -1,6 +1,8 @@
 //! House rules that no compiler checks: sizes, opening lines, scripts, what must never be written down.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+#![allow(clippy::print_stderr, reason = "a skipped check says why")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -71,26 +73,26 @@ fn nothing_is_left_to_do() {
 
 #[test]
 fn nothing_of_one_machine_or_site_is_written_down() {
-    // Paths of a development machine, and hosts of package mirrors and indices: those come from the
-    // machine's own configuration at run time. In halves, so that this file does not find itself.
-    let halves = [
-        ("/work/", "shared"),
-        ("/work/", "main"),
-        ("/tmp/", "wt/"),
-        ("/root/", ".cargo"),
-        ("deb.", "debian.org"),
-        ("archive.", "ubuntu.com"),
-        ("index.", "crates.io"),
-        ("static.", "crates.io"),
-        ("py", "pi.org"),
-        ("npm", "js.org"),
-        ("arti", "factory/"),
-    ];
-    for (first, second) in halves {
-        let found: Vec<PathBuf> =
-            files().into_iter().filter(|path| text(path).contains(&[first, second].concat())).collect();
-        assert!(found.is_empty(), "{first}{second} stands in {found:?}");
+    // Where this checkout lies, and the hosts that this machine's apt is set up with: whatever they are,
+    // they have no business in the repository.
+    let mut foreign: Vec<String> = vec![format!("{ROOT}/")];
+    foreign.extend(apt_hosts());
+    for name in foreign {
+        let found: Vec<PathBuf> = files().into_iter().filter(|path| text(path).contains(&name)).collect();
+        assert!(found.is_empty(), "{name} stands in {found:?}");
     }
+}
+
+/// The hosts of the package mirrors that apt is set up with; none where there is no apt.
+fn apt_hosts() -> BTreeSet<String> {
+    let Ok(output) = Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]).output()
+    else {
+        eprintln!("skipped: there is no apt whose mirrors could be looked for");
+        return BTreeSet::new();
+    };
+    let uris = String::from_utf8_lossy(&output.stdout).into_owned();
+    let hosts = uris.lines().filter_map(|uri| uri.split_once("://")?.1.split('/').next());
+    hosts.filter(|host| host.contains('.')).map(str::to_owned).collect()
 }
 
 #[test]
