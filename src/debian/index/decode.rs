@@ -13,6 +13,9 @@ use crate::quote::quote;
 /// The largest index accepted, in bytes after decompression; the largest ones of Debian and Ubuntu have 80 MiB.
 const LARGEST: u64 = 1 << 30;
 
+/// Room made for an index in advance, in bytes, at most.
+const EXPECTED: u64 = 96 << 20;
+
 /// How much is decompressed between two looks at the digests.
 const PIECE: usize = 128 << 10;
 
@@ -53,10 +56,11 @@ impl IndexFile {
     fn decompress(&self, source: &mut impl BufRead, limit: u64) -> io::Result<Vec<u8>> {
         match self.compression {
             Compression::Xz => {
-                let stream = liblzma::stream::Stream::new_stream_decoder(
-                    DECODER_MEMORY,
-                    liblzma::stream::CONCATENATED,
-                )?;
+                // Where the digest of the text is announced, xz's own checksum proves nothing more.
+                let proven = self.unpacked.is_some_and(|checksum| checksum.sha256.is_some());
+                let check = if proven { liblzma::stream::IGNORE_CHECK } else { 0 };
+                let flags = liblzma::stream::CONCATENATED | check;
+                let stream = liblzma::stream::Stream::new_stream_decoder(DECODER_MEMORY, flags)?;
                 collect(liblzma::bufread::XzDecoder::new_stream(source, stream), limit)
             }
             Compression::Zstd => {
@@ -100,7 +104,8 @@ fn described(checksum: &Checksum) -> String {
 
 /// Reads to the end, or one byte beyond `limit`, which the comparison of sizes will then refuse.
 fn collect(mut decoder: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
+    // The announced size saves copying while the text grows. It is signed, and bounded all the same.
+    let mut text = Vec::with_capacity(usize::try_from(limit.min(EXPECTED)).unwrap_or_default());
     let mut piece = vec![0; PIECE];
     loop {
         let read = match decoder.read(&mut piece) {
