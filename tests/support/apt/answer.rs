@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use airlock::oci::digest::Digest;
+
 use super::Result;
 use super::root::Root;
 
@@ -32,7 +34,8 @@ impl Question<'_> {
     pub fn ask(&self, output: &Path, root: &Root) -> Result<Answer> {
         let flag = if self.recommends { "yes" } else { "no" };
         let directory = output.join("answers").join(&root.release).join(self.baseline).join(flag);
-        let file = directory.join(self.packages.replace(' ', "+"));
+        // A long list of packages is no file name.
+        let file = directory.join(Digest::of(self.packages.as_bytes()).hex());
         if !file.exists() {
             fs_err::create_dir_all(&directory)?;
             // Only whole answers get the name under which the next run looks for them.
