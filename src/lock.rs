@@ -3,6 +3,7 @@
 //! The manifest of a bundle is a function of the lock and of nothing else, so two builds from one lock
 //! give the same bytes, and the serial, which lives here, can rise exactly when something changed.
 
+pub mod apt;
 pub mod change;
 pub mod file;
 
@@ -47,6 +48,9 @@ pub struct Lock {
     pub images: Vec<Image>,
     /// Plain files.
     pub files: Vec<File>,
+    /// Packages, for each kind of node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apt: Vec<apt::Apt>,
 }
 
 /// One airlock program.

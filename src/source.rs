@@ -1,6 +1,7 @@
 //! Where artifacts come from. Every source resolves what the spec says into a lock entry, and turns a lock
 //! entry into blobs that can be fetched.
 
+pub mod apt;
 pub mod archive;
 pub mod file;
 pub mod gather;

@@ -4,7 +4,9 @@
 //! sees, after `check` has found nothing wrong. `yaml` reads the one, `source` shows where a problem is.
 //! Every key is explained in `docs/bundle-yaml.md`.
 
+pub mod apt;
 mod check;
+pub mod nvidia;
 mod raw;
 mod source;
 pub(crate) mod suggest;
@@ -69,6 +71,10 @@ pub struct Spec {
     pub images: Vec<Image>,
     /// Plain files, in the order of the file.
     pub files: Vec<FileEntry>,
+    /// Packages for each kind of node, in the order of the file.
+    pub apt: Vec<apt::Target>,
+    /// What nodes with NVIDIA GPUs need besides.
+    pub nvidia: Option<nvidia::Nvidia>,
 }
 
 /// How to reach one registry or web server.

@@ -131,6 +131,7 @@ impl Plan {
             }
             Artifact::Image(entry) => row(format!("image {}", entry.name), &entry.blobs),
             Artifact::File(entry) => row(format!("file {}", entry.path), &[entry.blob.digest]),
+            Artifact::Apt(entry) => row(format!("apt {}", entry.name), &entry.blobs),
         });
         rows.collect()
     }

@@ -94,6 +94,7 @@ impl Resolver {
             installers,
             images: images.iter().map(|opened| opened.locked.clone()).collect(),
             files: files.iter().map(|opened| opened.locked.clone()).collect(),
+            apt: Vec::new(),
             k3s,
         };
         lock.sort();

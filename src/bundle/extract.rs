@@ -46,6 +46,7 @@ pub fn artifact(
         Artifact::Installer(installer) => {
             extraction.single_file(installer.blob.digest, 0o755, target, existing)
         }
+        Artifact::Apt(_) => Err(Error::new(codes::INTERNAL, "not yet")),
     }
 }
 

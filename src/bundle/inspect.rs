@@ -108,6 +108,7 @@ fn summarize_artifact(artifact: &Artifact, bytes: u64, own_bytes: u64) -> Artifa
             (None, Some((&image.origin, &image.authenticated_by)), image.root.digest, image.referrers.len())
         }
         Artifact::File(file) => (None, Some((&file.origin, &file.authenticated_by)), file.blob.digest, 0),
+        Artifact::Apt(apt) => (None, None, apt.blobs[0], 0),
     };
     ArtifactSummary {
         kind: artifact.kind(),

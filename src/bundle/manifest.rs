@@ -3,6 +3,7 @@
 //! The bytes that were signed are kept and verified as they are; parsing happens after the signature
 //! check, and nothing is ever serialised a second time to be compared or signed.
 
+pub mod apt;
 mod artifact;
 mod parse;
 mod validate;
@@ -94,6 +95,8 @@ pub enum Artifact {
     Image(Image),
     /// A plain file.
     File(File),
+    /// The repository that apt installs from on one kind of node.
+    Apt(apt::Apt),
 }
 
 /// The `airlock` program for one platform.

@@ -30,6 +30,7 @@ impl Lock {
         self.installers.sort_by_key(|installer| installer.platform);
         self.images.sort_by(|a, b| a.name.cmp(&b.name));
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self.apt.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
     /// Every entry by its name.
@@ -219,6 +220,7 @@ pub(crate) mod tests {
                 size: 4,
                 authenticated_by: "local file".to_owned(),
             }],
+            apt: Vec::new(),
         }
     }
 

@@ -11,23 +11,25 @@ use crate::quote::quote;
 
 impl Artifact {
     /// The name by which users and messages mean this artifact, unique in its bundle: an image's full
-    /// reference, a file's absolute path, `k3s:linux/amd64`, `installer:linux/amd64`.
+    /// reference, a file's absolute path, `k3s:linux/amd64`, `installer:linux/amd64`, `apt:debian-12`.
     pub fn name(&self) -> String {
         match self {
             Artifact::Installer(installer) => format!("installer:{}", installer.platform),
             Artifact::K3s(k3s) => format!("k3s:{}", k3s.platform),
             Artifact::Image(image) => image.name.clone(),
             Artifact::File(file) => file.path.clone(),
+            Artifact::Apt(apt) => format!("apt:{}", apt.name),
         }
     }
 
-    /// The kind as the manifest writes it: `installer`, `k3s`, `image`, `file`.
+    /// The kind as the manifest writes it: `installer`, `k3s`, `image`, `file`, `apt`.
     pub fn kind(&self) -> &'static str {
         match self {
             Artifact::Installer(_) => "installer",
             Artifact::K3s(_) => "k3s",
             Artifact::Image(_) => "image",
             Artifact::File(_) => "file",
+            Artifact::Apt(_) => "apt",
         }
     }
 
@@ -38,6 +40,7 @@ impl Artifact {
             Artifact::K3s(k3s) => std::slice::from_ref(&k3s.blob.digest),
             Artifact::Image(image) => &image.blobs,
             Artifact::File(file) => std::slice::from_ref(&file.blob.digest),
+            Artifact::Apt(apt) => &apt.blobs,
         }
     }
 
@@ -48,6 +51,7 @@ impl Artifact {
             Artifact::K3s(k3s) => vec![k3s.platform],
             Artifact::Image(image) => image.platforms.iter().map(|entry| entry.platform).collect(),
             Artifact::File(_) => Vec::new(),
+            Artifact::Apt(apt) => vec![apt.platform],
         }
     }
 }

@@ -84,6 +84,7 @@ fn one_artifact(artifact: &Artifact, platforms: &[Platform], sizes: &HashMap<Dig
             .and_then(|()| listed(k3s.blob, sizes)),
         Artifact::Image(image) => self::image(image, sizes),
         Artifact::File(file) => self::file(file).and_then(|()| listed(file.blob, sizes)),
+        Artifact::Apt(_) => Ok(()),
     }?;
     let foreign = artifact.platforms().into_iter().find(|platform| !platforms.contains(platform));
     foreign.map_or(Ok(()), |platform| Err(format!("the bundle is not for {platform}")))

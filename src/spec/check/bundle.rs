@@ -58,6 +58,8 @@ pub(super) fn bundle(check: &mut Check<'_>, located: &Located<raw::Bundle>) -> O
         k3s: k3s?,
         images: images?,
         files: files?,
+        apt: Vec::new(),
+        nvidia: None,
     })
 }
 
