@@ -253,7 +253,7 @@ fn budget(breach: &BudgetBreach) -> Finding {
     let (what, help) = match breach {
         BudgetBreach::Depth { .. } => (
             "is nested too deeply",
-            "four levels are enough for every key; look for a missing line break or bracket",
+            "eight levels are enough for every key; look for a missing line break or bracket",
         ),
         BudgetBreach::Aliases { .. }
         | BudgetBreach::Anchors { .. }
