@@ -90,9 +90,19 @@ fn wishes() {
             "E0105",
             "no group `hq`",
         ),
-        common("group in a group", "groups: {ha: [jq], all: [▶\"@ha\"]}", "E0105", "within a group"),
-        common("empty group", "groups: {ha: ▶[]}", "E0106", "is empty"),
-        common("name of a group", "groups: {▶High Availability: [jq]}", "E0105", "cannot be called"),
+        common(
+            "group in a group",
+            "packages: [jq]\n  groups: {ha: [jq], all: [▶\"@ha\"]}",
+            "E0105",
+            "within a group",
+        ),
+        common("empty group", "packages: [\"@ha\"]\n  groups: {ha: ▶[]}", "E0106", "is empty"),
+        common(
+            "name of a group",
+            "packages: [jq]\n  groups: {▶High Availability: [jq]}",
+            "E0105",
+            "cannot be called",
+        ),
         common("version on hold", "packages: [jq]\n  hold: [▶jq=1.6]", "E0852", "no name"),
     ]);
     insta::assert_snapshot!(report);
@@ -197,7 +207,7 @@ fn repositories() {
 
 #[test]
 fn keys_of_repositories() {
-    let private = "|▶\n      -----BEGIN PGP PRIVATE KEY BLOCK-----\n\n      lQVYhunter2\n      =abcd\n      -----END PGP PRIVATE KEY BLOCK-----";
+    let private = "|\n      ▶-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n      lQVYhunter2\n      =abcd\n      -----END PGP PRIVATE KEY BLOCK-----";
     let report = check(&[
         signed_by("URL alone", "▶https://example.com/key.asc", "E0105", "which key"),
         signed_by(
@@ -220,7 +230,7 @@ fn keys_of_repositories() {
         signed_by("list", "▶[a.asc]", "E0104", "must be a path"),
         signed_by(
             "damaged key",
-            "|▶\n      -----BEGIN PGP PUBLIC KEY BLOCK-----\n\n      mDME\n      -----END PGP PUBLIC KEY BLOCK-----",
+            "|\n      ▶-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n      mDME\n      -----END PGP PUBLIC KEY BLOCK-----",
             "E0810",
             "no key",
         ),

@@ -49,6 +49,7 @@ pub(super) fn apt(
     let names = target::names(check, entries, surroundings.platforms);
     let targets =
         check.each(entries, |check, entry| target::target(check, entry, surroundings, groups.as_ref()));
+    groups?;
     let (common, names) = (common?, names?);
     let recommends = raw.recommends.unwrap_or(false);
     let complete =

@@ -16,6 +16,9 @@ use super::super::registry::path;
 use super::super::text::{located, no_private_key, parsed};
 use super::super::{lacking, refused, url};
 
+const WHOLE_BLOCK: &str = "write `signedBy: |` and below it, indented, the whole block that `gpg --armor --export KEY` \
+                           prints, with an empty line after the first";
+
 /// Which keys count.
 pub(super) fn signed_by(source: &Source<'_>, value: &Located<TextOr<raw::SignedBy>>) -> Result<SignedBy> {
     match &value.value {
@@ -27,7 +30,8 @@ pub(super) fn signed_by(source: &Source<'_>, value: &Located<TextOr<raw::SignedB
 fn from_text(source: &Source<'_>, value: &Text) -> Result<SignedBy> {
     no_private_key(source, value)?;
     if value.value.trim_start().starts_with("-----BEGIN ") {
-        let keyring = Keyring::parse(value.value.as_bytes(), "the key in `signedBy`");
+        let keyring = Keyring::parse(value.value.as_bytes(), "the key in `signedBy`")
+            .map_err(|error| error.with_help(WHOLE_BLOCK));
         located(source, value, keyring)?;
         return Ok(SignedBy::Armored(value.value.clone()));
     }
