@@ -6,6 +6,7 @@ mod pin;
 mod repository;
 mod signed_by;
 mod target;
+mod wish;
 
 use std::collections::BTreeSet;
 
@@ -81,7 +82,7 @@ fn wishes(
         check.keep(package::listed(check.source, value, groups))
     });
     let holds = check.each(hold.as_deref().unwrap_or_default(), |check, value| {
-        check.keep(package::name(check.source, value))
+        check.keep(wish::name(check.source, value))
     });
     let pins = check.each(pins.as_deref().unwrap_or_default(), pin::pin);
     let repositories = check.each(repositories.as_deref().unwrap_or_default(), repository::repository);
