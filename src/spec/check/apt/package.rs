@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::error::{Error, Result};
 use crate::quote::quote;
@@ -17,15 +18,15 @@ use super::super::{Check, again, lacking, refused};
 use super::wish::wish;
 
 /// The packages of each group.
-pub(super) type Groups = BTreeMap<String, Vec<Wish>>;
+pub(super) type Groups = BTreeMap<String, Rc<[Wish]>>;
 
 /// One entry of a list of packages.
 pub(super) struct Listed {
     /// As typed.
     text: String,
     span: Range<usize>,
-    /// Itself, or what the group has.
-    wishes: Vec<Wish>,
+    /// Itself, or what the group has, shared with every other list that names it.
+    wishes: Rc<[Wish]>,
 }
 
 /// All groups. A group has packages only.
@@ -39,7 +40,7 @@ pub(super) fn groups(check: &mut Check<'_>, groups: Option<&Entries<Located<Vec<
             let help = "write its packages, or delete it";
             return check.keep(Err(lacking(check.source, &list.span, message, help)));
         }
-        Some((name?, packages?))
+        Some((name?, packages?.into()))
     })?;
     Some(groups.into_iter().collect())
 }
@@ -72,12 +73,12 @@ fn in_group(source: &Source<'_>, value: &Text) -> Result<Wish> {
 pub(super) fn listed(source: &Source<'_>, value: &Text, groups: Option<&Groups>) -> Result<Listed> {
     let entry = |wishes| Listed { text: value.value.clone(), span: value.span.clone(), wishes };
     let Some(group) = value.value.strip_prefix('@') else {
-        return wish(source, value).map(|wish| entry(vec![wish]));
+        return wish(source, value).map(|wish| entry([wish].into()));
     };
     text(source, value)?;
     match groups.map(|groups| groups.get(group).ok_or_else(|| groups.keys())) {
-        None => Ok(entry(Vec::new())),
-        Some(Ok(wishes)) => Ok(entry(wishes.clone())),
+        None => Ok(entry([].into())),
+        Some(Ok(wishes)) => Ok(entry(Rc::clone(wishes))),
         Some(Err(known)) => {
             let known: Vec<&str> = known.map(String::as_str).collect();
             let help = match (nearest(group, known.iter().copied()), known.is_empty()) {
