@@ -20,6 +20,8 @@ use airlock::trust::key_file::KeyFile;
 use airlock::trust::policy::{Policy, SignatureFile};
 use airlock::trust::signature::{MANIFEST_NAMESPACE, Signer as _, sign};
 
+use crate::packages;
+
 pub const VOLUME_SIZE: u64 = 128 * 1024;
 
 /// The key of the golden bundles; for tests only, everybody can read it.
@@ -61,6 +63,20 @@ impl Contents {
     pub fn large() -> Contents {
         let bytes: Vec<u8> = (0..200_000u32).map(|number| (number / 251 % 256) as u8).collect();
         Contents::with_files(&[b"small\n", &bytes, b""])
+    }
+
+    /// Packages for two kinds of node, one of which is the same for both.
+    pub fn with_packages() -> Contents {
+        let targets =
+            [packages::repository("debian-12", &packages::PROBES), packages::gpu_repository("debian-12-gpu")];
+        let mut blobs = Vec::new();
+        let mut artifacts = Vec::new();
+        for (apt, bytes) in targets {
+            artifacts.push(Artifact::Apt(apt));
+            let fresh: Vec<_> = bytes.into_iter().filter(|bytes| !blobs.contains(bytes)).collect();
+            blobs.extend(fresh);
+        }
+        Contents { manifest: manifest(artifacts, &blobs), blobs }
     }
 
     pub fn sign(&self) -> Vec<u8> {
