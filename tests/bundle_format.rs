@@ -10,6 +10,8 @@ mod extract;
 mod golden;
 #[path = "bundle_format/large.rs"]
 mod large;
+#[path = "bundle_format/locks.rs"]
+mod locks;
 #[path = "support/packages.rs"]
 mod packages;
 #[path = "bundle_format/places.rs"]

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use airlock::bundle::Bundle;
+use airlock::bundle::manifest::Artifact;
+use airlock::lock::file;
+use airlock::oci::digest::Digest;
 use airlock::trust::allowed_signers::AllowedSigners;
 use airlock::trust::policy::Policy;
 
@@ -66,9 +69,27 @@ fn every_golden_bundle_can_be_made_again() {
     }
 }
 
+/// `locks/packages.lock` pins what is in `packages/`: both are the same repositories.
+#[test]
+fn the_golden_lock_pins_the_golden_packages() {
+    let text = fs_err::read_to_string(directory().join("locks/packages.lock")).unwrap();
+    let lock = file::parse(&text, "packages.lock").unwrap();
+    let manifest = contents("packages").manifest;
+    assert_eq!(lock.apt.len(), 3);
+    for locked in lock.apt {
+        let Artifact::Apt(apt) = manifest.find(&locked.name).unwrap() else { panic!("a repository") };
+        assert_eq!((&apt.install, &apt.nvidia), (&locked.install, &locked.nvidia));
+        let pinned = locked.packages.iter().map(|package| package.digest);
+        let metadata = apt.files.iter().map(|file| file.blob.digest);
+        assert_eq!(pinned.chain(metadata).collect::<Vec<_>>(), apt.blobs);
+        assert_eq!(Digest::of(locked.keyring.as_bytes()), apt.files[0].blob.digest);
+        assert_eq!(Digest::of(locked.in_release.as_bytes()), apt.in_release());
+    }
+}
+
 /// Writes the golden bundles that are missing; never touches one that exists.
 #[test]
-#[ignore = "run once for a new golden bundle: cargo test --test bundle_format golden::make -- --ignored"]
+#[ignore = "run once for a new golden bundle: cargo test --test bundle_format make_missing -- --ignored"]
 fn make_missing_golden_bundles() {
     for (name, size) in GOLDEN {
         let target = directory().join(name);

@@ -15,6 +15,9 @@ use airlock::secret::Secret;
 /// A package to make: name, version, architecture, what it depends on.
 pub type Wanted<'a> = (&'a str, &'a str, &'a str, &'a str);
 
+/// What builds the modules of a driver that comes as an installer.
+pub const DKMS: [Wanted<'static>; 1] = [("dkms", "3.0.10-8", "all", "")];
+
 /// The target that most tests need.
 pub const PROBES: [Wanted<'static>; 2] = [
     ("airlock-probe", "1:2.0-1", "amd64", "airlock-probe-data (= 3:1.0)"),
@@ -95,6 +98,20 @@ pub fn gpu_repository(name: &str) -> (Apt, Vec<Vec<u8>>) {
     (apt, blobs)
 }
 
+/// What a node gets whose driver is the installer at `installer`: only what builds its modules.
+pub fn installer_repository(name: &str, installer: &str) -> (Apt, Vec<Vec<u8>>) {
+    let (mut apt, blobs) = repository(name, &DKMS);
+    apt.install[0].purpose = Purpose::Driver;
+    let driver = Driver {
+        version: "580.126.20".to_owned(),
+        open: true,
+        kernels: Vec::new(),
+        run_file: Some(installer.to_owned()),
+    };
+    apt.nvidia = Some(Nvidia { driver: Some(driver), fabric_manager: None, container_toolkit: None });
+    (apt, blobs)
+}
+
 fn blob(bytes: &[u8]) -> Blob {
     Blob { digest: Digest::of(bytes), size: bytes.len() as u64 }
 }
@@ -132,13 +149,14 @@ fn control((name, version, architecture, depends): &Wanted<'_>) -> String {
     )
 }
 
-fn stanza(wanted: &Wanted<'_>, deb: &[u8]) -> String {
+/// The stanza of an index.
+pub fn stanza(wanted: &Wanted<'_>, deb: &[u8]) -> String {
     let (size, digest) = (deb.len(), Digest::of(deb).hex());
     format!("{}Filename: pool/{}.deb\nSize: {size}\nSHA256: {digest}\n\n", control(wanted), wanted.0)
 }
 
 /// A `.deb` with one file (deb(5)), uncompressed so that its bytes depend on nothing else.
-fn deb(wanted: &Wanted<'_>) -> Vec<u8> {
+pub fn deb(wanted: &Wanted<'_>) -> Vec<u8> {
     let control = tar("./control", control(wanted).as_bytes());
     let data = tar(&format!("./usr/share/{}", wanted.0), format!("{}\n", wanted.1).as_bytes());
     let mut archive = b"!<arch>\n".to_vec();
