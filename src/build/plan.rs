@@ -37,6 +37,9 @@ pub struct Plan {
 pub struct Row {
     /// Kind and name of the artifact.
     pub name: String,
+    /// How many packages it has, if it is a repository of packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<usize>,
     /// Bytes of its blobs.
     pub size: u64,
     /// Bytes of them that no artifact before it brought along, and that the cache lacks.
@@ -120,7 +123,7 @@ impl Plan {
             let fresh = digests.iter().filter(|digest| seen.insert(**digest));
             let missing = fresh.filter(remote).filter(|digest| !cache.has(digest, size(digest)));
             let to_fetch = missing.map(|digest| size(&digest)).sum();
-            Row { name, size: digests.iter().map(|digest| size(&digest)).sum(), to_fetch }
+            Row { name, packages: None, size: digests.iter().map(|digest| size(&digest)).sum(), to_fetch }
         };
         let rows = self.manifest.artifacts.iter().map(|artifact| match artifact {
             Artifact::Installer(entry) => {
@@ -131,7 +134,10 @@ impl Plan {
             }
             Artifact::Image(entry) => row(format!("image {}", entry.name), &entry.blobs),
             Artifact::File(entry) => row(format!("file {}", entry.path), &[entry.blob.digest]),
-            Artifact::Apt(entry) => row(format!("apt {}", entry.name), &entry.blobs),
+            Artifact::Apt(entry) => {
+                let packages = Some(entry.packages.len());
+                Row { packages, ..row(format!("apt {}", entry.name), &entry.blobs) }
+            }
         });
         rows.collect()
     }
@@ -286,6 +292,28 @@ mod tests {
         assert_eq!(Plan::new(&resolved.lock, &resolved).unwrap().manifest, plan.manifest);
         let kinds: Vec<&str> = plan.manifest.artifacts.iter().map(Artifact::kind).collect();
         assert_eq!(kinds, ["installer", "k3s", "image", "image", "file", "file"]);
+    }
+
+    #[test]
+    fn a_repository_is_one_row_and_what_targets_share_is_fetched_once() {
+        use crate::bundle::manifest::apt::example;
+        let [gpu, mut second] = [example::gpu_repository(), example::gpu_repository()];
+        second.name = "more".to_owned();
+        second.packages.push(example::package("zstd", "1.5-1", "amd64"));
+        second.list_blobs();
+        let remote = |package: &manifest::apt::Package| {
+            let location = Location::url(&package.origin).unwrap();
+            (package.blob.digest, (Origin::Remote(location), package.name.clone()))
+        };
+        let origins = second.packages.iter().map(remote).collect();
+        let manifest = example::manifest(vec![Artifact::Apt(gpu), Artifact::Apt(second)]);
+        let directory = tempfile::tempdir().unwrap();
+        let rows = Plan { manifest, origins }.rows(&Cache::open(directory.path()).unwrap());
+        let names: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.packages)).collect();
+        assert_eq!(names, [("apt gpu", Some(6)), ("apt more", Some(7))]);
+        let zstd = example::package("zstd", "1.5-1", "amd64").blob.size;
+        assert!(rows[0].to_fetch > 0 && rows[0].to_fetch < rows[0].size, "the metadata is not fetched");
+        assert_eq!((rows[1].to_fetch, rows[1].size), (zstd, rows[0].size + zstd));
     }
 
     #[test]
