@@ -129,6 +129,7 @@ codes! {
     DEBIAN_RELATION = 802, BadInput, "a dependency or provided name of a Debian package is malformed";
     DEBIAN_CONTROL = 803, BadInput, "a Debian package list or control file is malformed";
     DEBIAN_PACKAGE = 804, BadInput, "the description of a Debian package lacks something or is malformed";
+    DEBIAN_SOURCES = 809, BadInput, "a list of apt sources cannot be understood";
     DEBIAN_KEYRING = 810, BadInput, "a keyring or fingerprint for an apt repository cannot be used";
     DEBIAN_UNSIGNED = 811, Untrusted, "an apt repository is not signed, or no longer";
     DEBIAN_ENVELOPE = 812, Untrusted, "a signed file of an apt repository has something around its signed text";
