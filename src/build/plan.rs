@@ -37,6 +37,9 @@ pub struct Plan {
 pub struct Row {
     /// Kind and name of the artifact.
     pub name: String,
+    /// How many packages it has, if it is a repository of packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<usize>,
     /// Bytes of its blobs.
     pub size: u64,
     /// Bytes of them that no artifact before it brought along, and that the cache lacks.
@@ -120,7 +123,7 @@ impl Plan {
             let fresh = digests.iter().filter(|digest| seen.insert(**digest));
             let missing = fresh.filter(remote).filter(|digest| !cache.has(digest, size(digest)));
             let to_fetch = missing.map(|digest| size(&digest)).sum();
-            Row { name, size: digests.iter().map(|digest| size(&digest)).sum(), to_fetch }
+            Row { name, packages: None, size: digests.iter().map(|digest| size(&digest)).sum(), to_fetch }
         };
         let rows = self.manifest.artifacts.iter().map(|artifact| match artifact {
             Artifact::Installer(entry) => {
@@ -131,7 +134,10 @@ impl Plan {
             }
             Artifact::Image(entry) => row(format!("image {}", entry.name), &entry.blobs),
             Artifact::File(entry) => row(format!("file {}", entry.path), &[entry.blob.digest]),
-            Artifact::Apt(entry) => row(format!("apt {}", entry.name), &entry.blobs),
+            Artifact::Apt(entry) => {
+                let packages = Some(entry.packages.len());
+                Row { packages, ..row(format!("apt {}", entry.name), &entry.blobs) }
+            }
         });
         rows.collect()
     }

@@ -55,15 +55,16 @@ impl Choice<'_> {
         })
     }
 
-    /// With `--locked`, the lock must be exactly what the spec gives: nothing dropped, nothing renamed.
+    /// With `--locked`, the lock must be exactly what the spec gives: nothing dropped, nothing renamed. What was
+    /// proven about it may be missing.
     pub(super) fn check_complete(&self, new: &Lock) -> Result<()> {
         match (self.update, self.old) {
-            (Update::Nothing, Some(old)) if old != new => {
+            (Update::Nothing, Some(old)) if !old.is_same_content(new) => {
                 let mut error =
                     Error::new(codes::LOCK_OUTDATED, "bundle.lock is not what bundle.yaml asks for")
                         .with_help(LOCK_AGAIN);
-                for change in lock::change::changes(Some(old), new) {
-                    error = error.with_detail(change.to_string());
+                for line in lock::change::lines(&lock::change::changes(Some(old), new)) {
+                    error = error.with_detail(line);
                 }
                 Err(error)
             }
