@@ -20,5 +20,6 @@ pub mod relation;
 pub mod release;
 pub mod repository;
 pub mod solver;
+pub mod sources;
 pub mod universe;
 pub mod version;
