@@ -195,8 +195,9 @@ mod tests {
         let marker = tempfile::NamedTempFile::new().unwrap();
         // The lock is held for as long as any of the processes lives.
         let script = format!("exec 9>>{}; flock 9; echo locked >&9; sleep 1000", marker.path().display());
+        let forever = shell(&script);
         tokio::select! {
-            _ = run(&shell(&script), None) => panic!("it ended"),
+            _ = run(&forever, None) => panic!("it ended"),
             () = async { while marker.as_file().metadata().unwrap().len() == 0 { tokio::task::yield_now().await } } => {}
         }
         flock(marker.as_file(), FlockOperation::NonBlockingLockExclusive).expect("something still runs");
