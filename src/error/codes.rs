@@ -171,4 +171,12 @@ codes! {
     WOULD_REMOVE = 856, BadInput, "requested packages cannot be installed without removing installed ones";
     WRONG_SOLUTION = 857, Internal, "the packages that were chosen cannot be installed together";
     BROKEN_BASELINE = 858, BadInput, "packages on the node that serves as baseline are not installed properly";
+
+    PROVE_TOOLS = 870, Precondition, "a proof needs programs that this machine lacks";
+    PROVE_RIGHTS = 871, Precondition, "a proof needs rights that this process lacks";
+    PROVE_ARCHITECTURE = 872, Precondition, "this machine cannot run programs of the architecture to be proved";
+    PROVE_ROOT = 873, Precondition, "the root for a proof cannot be made or used";
+    PROVE_REFUSED = 874, BadInput, "the real apt does not install what bundle.yaml asks for";
+    PROVE_BUSY = 875, Busy, "another proof is running";
+    PROVE_WORKSPACE = 876, Precondition, "the directory for a proof cannot be used";
 }
