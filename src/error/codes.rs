@@ -130,6 +130,7 @@ codes! {
     DEBIAN_RELATION = 802, BadInput, "a dependency or provided name of a Debian package is malformed";
     DEBIAN_CONTROL = 803, BadInput, "a Debian package list or control file is malformed";
     DEBIAN_PACKAGE = 804, BadInput, "the description of a Debian package lacks something or is malformed";
+    DEBIAN_SOURCES = 809, BadInput, "a list of apt sources cannot be understood";
     DEBIAN_KEYRING = 810, BadInput, "a keyring or fingerprint for an apt repository cannot be used";
     DEBIAN_UNSIGNED = 811, Untrusted, "an apt repository is not signed, or no longer";
     DEBIAN_ENVELOPE = 812, Untrusted, "a signed file of an apt repository has something around its signed text";
@@ -150,6 +151,18 @@ codes! {
     DEBIAN_REPOSITORY = 827, BadInput, "packages do not go into one repository";
     DEBIAN_LOCATION = 828, BadInput, "the address or suite of an apt repository cannot be used";
 
+    APT_HOST_UNKNOWN = 829, BadInput, "airlock does not know the suites of a distribution";
+    APT_ARCHIVE_UNKNOWN = 830, BadInput, "the address of a distribution's archive is neither in bundle.yaml nor known to this machine";
+    APT_KEYS_UNKNOWN = 831, BadInput, "the keys of a distribution's archive are neither in bundle.yaml nor on this machine";
+    APT_NO_REPOSITORY = 832, Upstream, "there is no apt repository at an address";
+    APT_INDEX_MISMATCH = 833, Corrupt, "an index of an apt repository is again and again not what its Release file says";
+    APT_INDEX_LENGTH = 834, Upstream, "a mirror again and again sends an index cut off or too long";
+    APT_INDEX_GONE = 835, Upstream, "a mirror lacks an index that its Release file lists";
+    APT_BASELINE = 836, BadInput, "the list of what nodes have installed cannot be had";
+    APT_TASK_UNKNOWN = 837, BadInput, "no package belongs to a requested task";
+    APT_PACKAGE_MISMATCH = 838, Corrupt, "a package is not what the index of its repository says";
+    APT_LOCK_CONTRADICTS = 839, BadInput, "the packages in bundle.lock are not those its signature is for";
+
     DEBIAN_UNIVERSE = 851, BadInput, "the packages of the repositories and the baseline do not fit together";
     PACKAGE_REQUEST = 852, BadInput, "a requested package is not written in a way that names one";
     UNKNOWN_PACKAGE = 853, BadInput, "no repository has a requested package, or not the requested version of it";
@@ -158,4 +171,19 @@ codes! {
     WOULD_REMOVE = 856, BadInput, "requested packages cannot be installed without removing installed ones";
     WRONG_SOLUTION = 857, Internal, "the packages that were chosen cannot be installed together";
     BROKEN_BASELINE = 858, BadInput, "packages on the node that serves as baseline are not installed properly";
+
+    NVIDIA_DRIVER = 860, BadInput, "no repository has the NVIDIA driver that is asked for";
+    NVIDIA_KERNEL = 861, BadInput, "no repository has modules of the NVIDIA driver or headers for a kernel";
+    NVIDIA_MISMATCH = 862, BadInput, "the packages of an NVIDIA driver are not all there in one version";
+    NVIDIA_TRANSITIONAL = 863, BadInput, "a branch of the NVIDIA driver has become another one";
+    NVIDIA_TOOLKIT = 864, BadInput, "no repository has the NVIDIA container toolkit that is asked for";
+    NVIDIA_FABRIC_MANAGER = 865, BadInput, "no repository has NVIDIA Fabric Manager in the driver's version";
+
+    PROVE_TOOLS = 870, Precondition, "a proof needs programs that this machine lacks";
+    PROVE_RIGHTS = 871, Precondition, "a proof needs rights that this process lacks";
+    PROVE_ARCHITECTURE = 872, Precondition, "this machine cannot run programs of the architecture to be proved";
+    PROVE_ROOT = 873, Precondition, "the root for a proof cannot be made or used";
+    PROVE_REFUSED = 874, BadInput, "the real apt does not install what bundle.yaml asks for";
+    PROVE_BUSY = 875, Busy, "another proof is running";
+    PROVE_WORKSPACE = 876, Precondition, "the directory for a proof cannot be used";
 }

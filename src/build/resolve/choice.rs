@@ -81,6 +81,7 @@ impl Choice<'_> {
         known.extend(spec.k3s.iter().map(|_| "k3s".to_owned()));
         known.extend(images.iter().map(|(image, _)| image.reference.to_string()));
         known.extend(spec.files.iter().map(|file| file.path.clone()));
+        known.extend(spec.apt.iter().map(|target| target.name.clone()));
         for name in names {
             if !known.iter().any(|known| same_name(name, known)) {
                 return Err(unknown_name(name, &known));
@@ -94,7 +95,8 @@ fn unknown_name(name: &str, known: &[String]) -> Error {
     let help = match suggest::nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!(
-            "it takes `k3s`, `airlock`, an image as in bundle.yaml, or the path of a file on the node; known are: {}",
+            "it takes `k3s`, `airlock`, an image as in bundle.yaml, the path of a file on the node, or a target of \
+             `apt`; known are: {}",
             known.join(", ")
         ),
     };
