@@ -5,6 +5,7 @@
 
 mod installs;
 mod lists;
+mod nvidia;
 mod packages;
 mod roots;
 mod updates;
