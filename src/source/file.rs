@@ -167,3 +167,6 @@ fn mode(entry: &FileEntry) -> String {
 fn destination(entry: &FileEntry, file: &LocalFile) -> String {
     if entry.path.ends_with('/') { format!("{}{}", entry.path, file.name) } else { entry.path.clone() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,8 @@ pub struct Wanted {
     pub pins: Vec<Pin>,
     /// What the manifest says about it.
     pub record: Record,
+    /// What the user should know.
+    pub warnings: Vec<String>,
 }
 
 /// A driver to plan, and where for.
@@ -68,7 +70,7 @@ struct Order<'o, 'a> {
 pub fn packages(nvidia: &Nvidia, host: &str, platform: Platform, universe: &Universe<'_>) -> Result<Wanted> {
     let catalogue = Catalogue::new(universe);
     let record = Record { driver: None, fabric_manager: None, container_toolkit: None };
-    let mut wanted = Wanted { requests: Vec::new(), pins: Vec::new(), record };
+    let mut wanted = Wanted { requests: Vec::new(), pins: Vec::new(), record, warnings: Vec::new() };
     if let Some(driver) = &nvidia.driver {
         let order = Order { driver, host, platform, catalogue };
         add_driver(&order, &mut wanted)
@@ -120,6 +122,15 @@ impl Wanted {
         self.pins.push(Pin { packages: vec![name.clone()], target, priority: ASKED_FOR });
         let request = Request { name, architecture: None, selector: Selector::Version(version) };
         self.requests.push((purpose, request));
+    }
+
+    /// Tells of a driver that is not the latest one asked for.
+    fn warn_of_older(&mut self, version: &str, latest: &str) {
+        if version != latest {
+            self.warnings.push(format!(
+                "the NVIDIA driver is taken in version {version}: in {latest} not all of its packages are there"
+            ));
+        }
     }
 
     /// Writes down the driver, and prefers its version of everything that belongs to it. The first of the requests

@@ -6,6 +6,7 @@
 mod calls;
 mod installs;
 mod lists;
+mod nvidia;
 mod packages;
 mod roots;
 mod updates;

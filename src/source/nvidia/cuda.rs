@@ -26,11 +26,12 @@ pub(super) fn add(order: &Order<'_, '_>, wanted: &mut Wanted) -> Result<()> {
     if let (Some(metapackage), Some(branch)) = (catalogue.latest(&names[0]), release::branch(order.driver)) {
         release::check_not_transitional(metapackage, branch)?;
     }
-    let Release { version, packages } = release::find(order, catalogue, &names, help)?;
+    let Release { version, latest, packages } = release::find(order, catalogue, &names, help)?;
     let daemon = catalogue.of_upstream(PERSISTENCE_DAEMON, version);
     for package in packages.into_iter().chain(daemon) {
         wanted.ask_exactly(Purpose::Driver, package.name, package.version.as_str());
     }
+    wanted.warn_of_older(version, latest);
     let kernels = kernels::of(order)?;
     let built = kernels::add_build_tools(order, &kernels, || kernels::with_headers(order), wanted)?;
     wanted.add_driver(order, version, built);

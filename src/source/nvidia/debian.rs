@@ -28,7 +28,7 @@ pub(super) fn add(order: &Order<'_, '_>, wanted: &mut Wanted) -> Result<()> {
     };
     let names: Vec<String> = PACKAGES.iter().chain([&modules]).map(|name| (*name).to_owned()).collect();
     let help = || help::components(order.host);
-    let Release { version, packages } = release::find(order, order.catalogue, &names, help)?;
+    let Release { version, latest, packages } = release::find(order, order.catalogue, &names, help)?;
     let further = WHERE_THERE_ARE.iter().filter_map(|name| order.catalogue.of_upstream(name, version));
     for package in packages.into_iter().chain(further) {
         wanted.ask_exactly(Purpose::Driver, package.name, package.version.as_str());
@@ -39,6 +39,7 @@ pub(super) fn add(order: &Order<'_, '_>, wanted: &mut Wanted) -> Result<()> {
     if let Some(daemon) = daemons.find(|package| package.version.upstream().split('.').next() == branch) {
         wanted.ask_exactly(Purpose::Driver, daemon.name, daemon.version.as_str());
     }
+    wanted.warn_of_older(version, latest);
     let kernels = kernels::of(order)?;
     let built = kernels::add_build_tools(order, &kernels, || kernels::with_headers(order), wanted)?;
     wanted.add_driver(order, version, built);

@@ -15,6 +15,8 @@ const LISTED: usize = 12;
 pub(super) struct Release<'u, 'a> {
     /// Its version, such as `580.126.20`.
     pub version: &'a str,
+    /// The latest version of its metapackage that is asked for; it may lack something.
+    pub latest: &'a str,
     /// Its packages, in the order they were named.
     pub packages: Vec<&'u Package<'a>>,
 }
@@ -75,12 +77,13 @@ pub(super) fn find<'u, 'a>(
 ) -> Result<Release<'u, 'a>> {
     let known: Vec<Vec<&str>> =
         names.iter().map(|name| versions(order, catalogue, name, &help)).collect::<Result<_>>()?;
+    // `versions` never gives an empty list, and there is at least one name.
     let complete = |version: &&&str| known.iter().all(|versions| versions.contains(version));
     let Some(version) = known.iter().flatten().find(complete) else {
         return Err(mismatch(names, &known));
     };
     let packages = names.iter().filter_map(|name| catalogue.of_upstream(name, version)).collect();
-    Ok(Release { version, packages })
+    Ok(Release { version, latest: known[0][0], packages })
 }
 
 fn mismatch(names: &[String], known: &[Vec<&str>]) -> Error {

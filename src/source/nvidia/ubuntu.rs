@@ -65,10 +65,12 @@ pub(super) fn add(order: &Order<'_, '_>, wanted: &mut Wanted) -> Result<()> {
     let help = || branches(order, &names);
     let versions = release::versions(order, order.catalogue, &user_space[0], help)?;
     let kernels = self::kernels(order, &names)?;
+    let latest = versions[0];
     let complete = |version: &&str| order.catalogue.of_upstream(&names.utils(), version).is_some();
     for version in versions.into_iter().filter(complete) {
         if let Some(modules) = prebuilt(order, &names, &kernels, version)? {
             add_user_space(order, &user_space, version, wanted);
+            wanted.warn_of_older(version, latest);
             add_prebuilt(order, &kernels, modules, version, wanted);
             return Ok(());
         }
@@ -135,11 +137,16 @@ fn add_prebuilt(
 
 fn add_dkms(order: &Order<'_, '_>, names: &Names, kernels: &Kernels<'_>, wanted: &mut Wanted) -> Result<()> {
     let packages = [names.headless(), names.utils(), names.dkms()];
-    let Release { version, packages } =
+    let Release { version, latest, packages } =
         release::find(order, order.catalogue, &packages, || branches(order, names))?;
     for package in packages {
         wanted.ask_exactly(Purpose::Driver, package.name, package.version.as_str());
     }
+    wanted.warn_of_older(version, latest);
+    wanted.warnings.push(format!(
+        "there are no prebuilt NVIDIA modules of one version for {}: nodes build them, and under Secure Boot somebody has to enrol a key at the console",
+        release::listed(&kernels.releases)
+    ));
     let known = || with_modules(order, names);
     let built = kernels::add_build_tools(order, kernels, known, wanted)?;
     wanted.add_driver(order, version, built);

@@ -70,6 +70,7 @@ fn prebuilt_modules_need_no_compiler() {
     );
     assert_eq!((outcome.driver().version.as_str(), outcome.driver().open), ("580.159.03", true));
     assert_eq!(outcome.kernels(), [NEW]);
+    assert_eq!(outcome.wanted.warnings, Vec::<String>::new());
 }
 
 #[test]
@@ -91,6 +92,7 @@ fn libraries_follow_the_modules_and_not_the_newest_version() {
     ];
     let outcome = plan(&of("580", &[OLD]), &archive).unwrap();
     assert_eq!(outcome.driver().version, "580.142");
+    assert!(outcome.wanted.warnings[0].contains("version 580.142: in 580.159.03 not all"));
     for package in
         ["libnvidia-compute-580-server", "nvidia-kernel-common-580-server", "nvidia-compute-utils-580-server"]
     {
@@ -105,6 +107,7 @@ fn one_kernel_without_modules_makes_dkms_build_for_all() {
     let outcome = plan(&of("580", &[NEW, OLD]), &archive).unwrap();
     assert_eq!(outcome.kernels(), ["6.8.0-110-generic by DKMS", "6.8.0-60-generic by DKMS"]);
     assert!(outcome.has("linux-headers-6.8.0-60-generic=6.8.0-60.63"));
+    assert!(outcome.wanted.warnings[0].contains("6.8.0-110-generic, 6.8.0-60-generic: nodes build them"));
     assert!(outcome.has("nvidia-dkms-580-server-open=580.159.03-0ubuntu0.24.04.1"));
     assert!(outcome.has("zstd=1.5") && outcome.has("make=4.3"));
     assert!(!outcome.installed.iter().any(|package| package.starts_with("linux-modules-nvidia")));
