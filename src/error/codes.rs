@@ -88,6 +88,7 @@ codes! {
     BUNDLE_READ = 415, CouldNotCheck, "the bundle cannot be read";
     ARTIFACT_UNKNOWN = 416, Usage, "the bundle has no such artifact";
     VOLUME_SIZE = 417, Usage, "the volume size cannot be used for this bundle";
+    ARTIFACT_AMBIGUOUS = 418, Usage, "a name means several artifacts of the bundle";
 
     SIGNATURE_MISSING = 501, Untrusted, "the bundle is not signed";
     SIGNER_UNKNOWN = 502, Untrusted, "the signature is of a key that is not trusted";
