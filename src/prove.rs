@@ -10,6 +10,7 @@
 
 pub mod precondition;
 pub mod root;
+pub mod targets;
 pub mod tree;
 
 mod modules;

@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod lock;
 mod opened;
 pub mod plan;
+mod proof;
 pub mod sign;
 pub mod signing_options;
 pub mod spec_options;

@@ -166,6 +166,17 @@ pub fn with_baseline<T>(
     look(&universe)
 }
 
+/// The status file of the node that is the baseline of `target`, if it is one.
+///
+/// # Errors
+/// [`APT_BASELINE`](crate::error::codes::APT_BASELINE) if it cannot be read.
+pub fn status_of_node(bench: &Bench<'_>, target: &Target) -> Result<Option<Vec<u8>>> {
+    match baseline::Text::read(bench, target)? {
+        baseline::Text::Status(status) => Ok(Some(status)),
+        _ => Ok(None),
+    }
+}
+
 fn entry(
     target: &Target,
     request: Digest,

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::fetch_options::FetchOptions;
+use super::proof;
 use super::signing_options::SigningOptions;
 use super::spec_options::SpecOptions;
 use super::workshop::Workshop;
 use crate::build::output::{self, Outcome, Target};
 use crate::build::plan::Plan;
-use crate::build::resolve::Update;
+use crate::build::resolve::{Resolved, Update};
 use crate::build::target::Kernel;
 use crate::cli::files;
 use crate::cli::session::Session;
@@ -49,6 +50,14 @@ pub struct BuildArgs {
     /// `auto` cuts where the file system of DIR demands it (FAT32: below 4 GiB), `none` never.
     #[arg(long, value_name = "SIZE", default_value = "auto")]
     pub volume_size: VolumeSize,
+
+    /// Let the real apt install the packages of every target first, in a root without a network
+    ///
+    /// Takes root, and the packages mmdebstrap and util-linux of Debian or Ubuntu. For each target a root of its
+    /// release is made, with exactly its baseline, and apt-get installs from the bundle's repository alone. What
+    /// it says is kept in bundle.lock as evidence; if it refuses, nothing is built.
+    #[arg(long)]
+    pub prove: bool,
 
     /// Do not read the written volumes back
     ///
@@ -91,6 +100,8 @@ struct Built {
     checked: bool,
     transferred_blobs: u64,
     cached_blobs: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proved: Vec<String>,
 }
 
 pub(super) async fn run(arguments: BuildArgs, session: &Session) -> Result<()> {
@@ -107,12 +118,12 @@ pub(super) async fn run(arguments: BuildArgs, session: &Session) -> Result<()> {
         );
     }
     let update = if arguments.locked { Update::Nothing } else { Update::Missing };
-    let resolved = workshop.resolve(&update).await?;
-    for line in change::lines(&workshop.save(&resolved.lock)?) {
-        session.note(&format!("bundle.lock: {line}"));
-    }
+    let resolved = resolve(&workshop, &update, arguments.prove, session).await?;
     let plan = Plan::new(&resolved.lock, &resolved)?;
     let mut built = Built::new(&plan, !arguments.no_check);
+    if arguments.prove {
+        built.proved = resolved.lock.apt.iter().filter_map(proof::line).collect();
+    }
     let target = Target {
         directory: arguments.output,
         volume_size: arguments.volume_size.into(),
@@ -124,6 +135,21 @@ pub(super) async fn run(arguments: BuildArgs, session: &Session) -> Result<()> {
         output::build(plan, &workshop.resolver.gatherer, &target, signer, session.shared_progress()).await?;
     built.complete(outcome);
     session.print(&built, Built::human)
+}
+
+/// Resolves the spec, proves the packages if that is wanted, and writes the lock.
+async fn resolve(workshop: &Workshop, update: &Update, prove: bool, session: &Session) -> Result<Resolved> {
+    if prove {
+        proof::check(workshop, session).await?;
+    }
+    let mut resolved = workshop.resolve(update).await?;
+    if prove {
+        proof::add(workshop, &mut resolved).await?;
+    }
+    for line in change::lines(&workshop.save(&resolved.lock)?) {
+        session.note(&format!("bundle.lock: {line}"));
+    }
+    Ok(resolved)
 }
 
 impl Built {
@@ -143,6 +169,7 @@ impl Built {
             checked,
             transferred_blobs: 0,
             cached_blobs: 0,
+            proved: Vec::new(),
         }
     }
 
@@ -172,6 +199,9 @@ impl Built {
         if !self.unchanged {
             let (transferred, cached) = (human::count(self.transferred_blobs, "blob"), self.cached_blobs);
             text.push_str(&format!("fetched   {transferred}, {cached} were in the cache\n"));
+        }
+        for proof in &self.proved {
+            text.push_str(&format!("proved    {proof}\n"));
         }
         match &self.signer {
             Some(signer) => text.push_str(&format!("signed by {signer}\n")),
