@@ -109,6 +109,33 @@ fn what_a_lock_pins_is_loaded_again() {
     assert!(error.help().unwrap().contains("--update debian-12"));
 }
 
+/// Another version of the compressor makes other bytes of the same list: that is no reason to move packages.
+#[test]
+fn a_list_that_is_packed_otherwise_is_signed_anew() {
+    let (site, _debian) = site();
+    let keyring = site.path("debian.asc");
+    let machine = machine(&site, &format!("[signed-by={}]", keyring.display()));
+    let first = resolved(&site, &machine, "cache").unwrap();
+    let text = airlock::debian::openpgp::split(first.in_release.as_bytes(), "InRelease").unwrap().text;
+    let mut lines: Vec<String> = String::from_utf8(text).unwrap().lines().map(str::to_owned).collect();
+    let packed = lines.iter_mut().find(|line| line.ends_with(" Packages.xz")).unwrap();
+    packed.replace_range(1..65, &"0".repeat(64));
+    let (in_release, keyring) =
+        (key(5).sign_inline(&(lines.join("\n") + "\n")).unwrap(), key(5).armored_keyring().unwrap());
+    let other = Apt { in_release, keyring, ..first.clone() };
+    let target = target(&site);
+    let open = |locked: &Apt| {
+        let opened =
+            with_bench(&site, &machine, "cache", async |bench| apt::open(&bench, &target, None, locked));
+        opened.unwrap().unwrap().locked
+    };
+    assert_eq!(open(&first), first);
+    let anew = open(&other);
+    assert_ne!((&anew.in_release, &anew.keyring), (&other.in_release, &other.keyring));
+    assert_eq!(open(&anew), anew, "the new signature is for these bytes");
+    assert_eq!(Apt { in_release: first.in_release.clone(), keyring: first.keyring.clone(), ..anew }, first);
+}
+
 /// The real archive, by whatever mirror this machine has, for its release and for another one.
 #[test]
 fn debian_is_locked_from_the_mirror_of_this_machine() {
