@@ -88,13 +88,9 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn unknown(family: Family) -> Error {
-    let (name, package) = (family.name(), family.keyring());
-    let package = package.strip_suffix("-archive-keyring").filter(|_| family == Family::Ubuntu);
-    let package = package.map_or_else(|| family.keyring().to_owned(), |name| format!("{name}-keyring"));
-    Error::new(codes::APT_KEYS_UNKNOWN, format!("this machine has no keys for the archive of {name}")).with_help(
-        format!(
-            "install them (`apt-get install {package}`), or name a keyring: `archive: {{signedBy: FILE}}` at the \
-             target in bundle.yaml"
-        ),
-    )
+    let message = format!("this machine has no keys for the archive of {}", family.name());
+    Error::new(codes::APT_KEYS_UNKNOWN, message).with_help(format!(
+        "install them (`apt-get install {}`), or name a keyring at the target in bundle.yaml: `archive: {{signedBy: FILE}}`",
+        family.keyring()
+    ))
 }
