@@ -8,6 +8,7 @@
 //! its [`release::Release`] names the [`index::IndexFile`]s with their digests, and what those decode to becomes
 //! [`package::Package`]s. [`repository`] goes the other way.
 
+pub mod apt_get;
 pub mod baseline;
 pub mod checker;
 pub mod control;
@@ -19,5 +20,6 @@ pub mod relation;
 pub mod release;
 pub mod repository;
 pub mod solver;
+pub mod sources;
 pub mod universe;
 pub mod version;

@@ -63,6 +63,7 @@ pub mod fetch;
 pub mod lock;
 pub mod oci;
 pub mod progress;
+pub mod prove;
 pub mod quote;
 pub mod secret;
 pub mod source;

@@ -6,6 +6,7 @@
 pub mod apt;
 pub mod change;
 pub mod file;
+mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -15,6 +15,8 @@ pub enum Stage {
     Verify,
     /// Something is copied out of a bundle.
     Extract,
+    /// The real apt tries the packages.
+    Prove,
 }
 
 /// One thing that happened.

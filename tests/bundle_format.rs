@@ -10,8 +10,14 @@ mod extract;
 mod golden;
 #[path = "bundle_format/large.rs"]
 mod large;
+#[path = "bundle_format/locks.rs"]
+mod locks;
+#[path = "support/packages.rs"]
+mod packages;
 #[path = "bundle_format/places.rs"]
 mod places;
+#[path = "bundle_format/repositories.rs"]
+mod repositories;
 #[path = "bundle_format/stock_tools.rs"]
 mod stock_tools;
 #[path = "bundle_format/support.rs"]

@@ -10,6 +10,13 @@ use airlock::lock::file;
 use airlock::spec;
 use serde_json::Value;
 
+/// All golden locks.
+const LOCKS: [&str; 3] = [
+    "bundle-spec/golden/locks/everything.lock",
+    "bundle-spec/golden/locks/packages.lock",
+    "bundle-spec/golden/locks/smallest.lock",
+];
+
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -45,7 +52,7 @@ fn faults(schema: &Value, value: &Value) -> Vec<String> {
 
 #[test]
 fn golden_locks_are_read_and_written_for_ever() {
-    for path in ["bundle-spec/golden/locks/everything.lock", "bundle-spec/golden/locks/smallest.lock"] {
+    for path in LOCKS {
         let text = read(path);
         let lock = file::parse(&text, path).unwrap();
         assert_eq!(file::render(&lock).unwrap(), text, "{path}");
@@ -55,12 +62,12 @@ fn golden_locks_are_read_and_written_for_ever() {
 }
 
 #[test]
-fn the_golden_lock_has_every_key_of_the_schema_and_the_document_explains_it() {
-    let (lock, document) = (read("bundle-spec/golden/locks/everything.lock"), read("bundle-spec/lock.md"));
+fn the_golden_locks_have_every_key_of_the_schema_and_the_document_explains_it() {
+    let (locks, document) = (LOCKS.map(read).concat(), read("bundle-spec/lock.md"));
     let keys = keys(&file::schema());
     assert!(keys.len() > 25, "{keys:?}");
     for key in keys {
-        assert!(lock.contains(&format!("{key}:")), "the golden lock lacks `{key}`");
+        assert!(locks.contains(&format!("{key}:")), "the golden locks lack `{key}`");
         assert!(document.contains(&format!("`{key}`")), "bundle-spec/lock.md does not explain `{key}`");
     }
 }
@@ -71,7 +78,7 @@ fn golden_manifests_keep_to_the_schema_which_the_document_explains() {
     for key in keys(&Manifest::schema()) {
         assert!(document.contains(&key), "bundle-spec/v1.md does not explain `{key}`");
     }
-    for volume in ["single/golden-1.0.tar", "volumes/golden-1.0.1-of-2.tar"] {
+    for volume in ["single/golden-1.0.tar", "volumes/golden-1.0.1-of-2.tar", "packages/golden-1.0.tar"] {
         let tar = std::process::Command::new("tar")
             .arg("-xOf")
             .arg(repository("bundle-spec/golden").join(volume))

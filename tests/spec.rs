@@ -6,8 +6,12 @@ mod accepted;
 mod generated;
 #[path = "spec/hostile.rs"]
 mod hostile;
+#[path = "spec/packages.rs"]
+mod packages;
 #[path = "spec/rejected.rs"]
 mod rejected;
+#[path = "spec/rejected_packages.rs"]
+mod rejected_packages;
 
 use std::path::Path;
 

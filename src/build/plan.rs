@@ -15,11 +15,11 @@ use crate::fetch::Location;
 use crate::lock::{self, Lock};
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
-use crate::source::file;
 use crate::source::gather::Wanted;
 use crate::source::image::Opened;
 use crate::source::local::unreadable;
 use crate::source::shelf::{Blob, Origin};
+use crate::source::{apt, file};
 use crate::store::cache::{Cache, hash_file};
 
 /// Everything a build will do, before it does anything.
@@ -37,6 +37,9 @@ pub struct Plan {
 pub struct Row {
     /// Kind and name of the artifact.
     pub name: String,
+    /// How many packages it has, if it is a repository of packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<usize>,
     /// Bytes of its blobs.
     pub size: u64,
     /// Bytes of them that no artifact before it brought along, and that the cache lacks.
@@ -120,7 +123,7 @@ impl Plan {
             let fresh = digests.iter().filter(|digest| seen.insert(**digest));
             let missing = fresh.filter(remote).filter(|digest| !cache.has(digest, size(digest)));
             let to_fetch = missing.map(|digest| size(&digest)).sum();
-            Row { name, size: digests.iter().map(|digest| size(&digest)).sum(), to_fetch }
+            Row { name, packages: None, size: digests.iter().map(|digest| size(&digest)).sum(), to_fetch }
         };
         let rows = self.manifest.artifacts.iter().map(|artifact| match artifact {
             Artifact::Installer(entry) => {
@@ -131,7 +134,10 @@ impl Plan {
             }
             Artifact::Image(entry) => row(format!("image {}", entry.name), &entry.blobs),
             Artifact::File(entry) => row(format!("file {}", entry.path), &[entry.blob.digest]),
-            Artifact::Apt(entry) => row(format!("apt {}", entry.name), &entry.blobs),
+            Artifact::Apt(entry) => {
+                let packages = Some(entry.packages.len());
+                Row { packages, ..row(format!("apt {}", entry.name), &entry.blobs) }
+            }
         });
         rows.collect()
     }
@@ -155,7 +161,7 @@ impl Blobs {
     }
 }
 
-/// The artifacts in the order installation needs them: programs, the images of k3s, other images, files.
+/// The artifacts in the order installation needs them: programs, packages, the images of k3s, other images, files.
 fn artifacts(lock: &Lock, resolved: &Resolved, blobs: &mut Blobs) -> Vec<Artifact> {
     let mut artifacts = Vec::new();
     for (locked, blob) in lock.installers.iter().zip(&resolved.installers) {
@@ -167,6 +173,9 @@ fn artifacts(lock: &Lock, resolved: &Resolved, blobs: &mut Blobs) -> Vec<Artifac
             artifacts.extend(binary.platform.map(|platform| k3s_program(k3s, binary, platform, added)));
         }
     }
+    let mut targets: Vec<&apt::Opened> = resolved.apt.iter().collect();
+    targets.sort_by_key(|opened| &opened.locked.name);
+    artifacts.extend(targets.into_iter().map(|opened| Artifact::Apt(packages(opened, blobs))));
     let mut images: Vec<&Opened> = resolved.images.iter().collect();
     images.sort_by_key(|opened| (opened.locked.wanted_by == BY_SPEC, &opened.locked.name));
     for opened in images {
@@ -202,6 +211,44 @@ fn k3s_program(
         authenticated_by: binary.authenticated_by.clone(),
         blob,
     })
+}
+
+/// The repository of a target. apt reads the metadata first, so it comes first.
+fn packages(opened: &apt::Opened, blobs: &mut Blobs) -> manifest::apt::Apt {
+    let locked = &opened.locked;
+    let name = format!("packages for {}", locked.name);
+    let files: Vec<manifest::apt::File> = opened
+        .files
+        .iter()
+        .map(|(path, blob)| manifest::apt::File { path: path.clone(), blob: blobs.add(blob, &name) })
+        .collect();
+    let carried = locked.packages.iter().zip(&opened.packages);
+    let packages: Vec<manifest::apt::Package> = carried
+        .map(|(package, (path, blob))| manifest::apt::Package {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            architecture: package.architecture.clone(),
+            path: path.clone(),
+            wanted_by: package.wanted_by.clone(),
+            origin: package.url.clone(),
+            blob: blobs.add(blob, &format!("{} {}", package.name, package.version)),
+        })
+        .collect();
+    let mut seen = HashSet::new();
+    let digests =
+        files.iter().map(|file| file.blob.digest).chain(packages.iter().map(|package| package.blob.digest));
+    manifest::apt::Apt {
+        name: locked.name.clone(),
+        host: locked.host.clone(),
+        platform: locked.platform,
+        baseline: locked.baseline.name.clone(),
+        recommends: locked.recommends,
+        install: locked.install.clone(),
+        nvidia: locked.nvidia.clone(),
+        blobs: digests.filter(|digest| seen.insert(*digest)).collect(),
+        packages,
+        files,
+    }
 }
 
 fn image(opened: &Opened, blobs: Vec<Digest>) -> manifest::Image {
@@ -273,6 +320,7 @@ mod tests {
             k3s: lock.k3s.iter().flat_map(|k3s| &k3s.binaries).map(|entry| blob(entry.digest)).collect(),
             images: lock.images.iter().map(image).collect(),
             files: lock.files.iter().map(file).collect(),
+            apt: Vec::new(),
             lock,
         }
     }

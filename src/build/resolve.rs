@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
 use self::choice::Choice;
 pub use self::choice::Update;
@@ -21,7 +22,8 @@ use crate::oci::registry::Registry;
 use crate::progress::{Event, Progress, Stage};
 use crate::source::gather::Gatherer;
 use crate::source::shelf::{Blob, Origin, Shelf};
-use crate::source::{file, image, k3s};
+use crate::source::{apt, file, image, k3s};
+use crate::spec::apt::Target;
 use crate::spec::{FileEntry, FileSource, Image, ImageSource, Spec};
 use crate::store::cache::hash_file;
 
@@ -53,6 +55,12 @@ pub struct Resolver {
     pub directory: PathBuf,
     /// The programs that travel along, one per platform.
     pub installers: Vec<InstallerFile>,
+    /// What this machine's own apt is configured with.
+    pub machine: apt::Machine,
+    /// The time by this machine's clock, by which signatures of repositories are judged.
+    pub now: Timestamp,
+    /// The time that is written into what is made.
+    pub date: Timestamp,
     /// Hears about what is looked up.
     pub progress: Arc<dyn Progress>,
 }
@@ -70,6 +78,8 @@ pub struct Resolved {
     pub images: Vec<image::Opened>,
     /// The files.
     pub files: Vec<file::Opened>,
+    /// The packages, for each kind of node.
+    pub apt: Vec<apt::Opened>,
 }
 
 impl Resolver {
@@ -82,6 +92,7 @@ impl Resolver {
         let (images, requests) = self.images(spec, k3s.as_ref(), &choice).await?;
         choice.check_names(spec, &requests)?;
         let files = self.files(spec, &choice).await?;
+        let apt = self.apt(spec, &choice).await?;
         let mut lock = Lock {
             lock_version: lock::VERSION,
             serial: old.map_or(0, |old| old.serial),
@@ -94,13 +105,13 @@ impl Resolver {
             installers,
             images: images.iter().map(|opened| opened.locked.clone()).collect(),
             files: files.iter().map(|opened| opened.locked.clone()).collect(),
-            apt: Vec::new(),
+            apt: apt.iter().map(|opened| opened.locked.clone()).collect(),
             k3s,
         };
         lock.sort();
         choice.check_complete(&lock)?;
         self.progress.event(Event::Finished { stage: Stage::Resolve });
-        Ok(Resolved { k3s: k3s_blobs(&lock)?, lock, installers: installer_blobs, images, files })
+        Ok(Resolved { k3s: k3s_blobs(&lock)?, lock, installers: installer_blobs, images, files, apt })
     }
 
     fn installers(&self, choice: &Choice<'_>) -> Result<(Vec<lock::Installer>, Vec<Blob>)> {
@@ -223,6 +234,43 @@ impl Resolver {
             FileSource::Path(_) => String::new(),
         };
         file::resolve(&self.gatherer, entry, &self.directory, &transport).await
+    }
+
+    /// One target after the other: their indices are large, and most of what they fetch is the same.
+    async fn apt(&self, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<apt::Opened>> {
+        let mut all = Vec::new();
+        for target in &spec.apt {
+            let opened = self.target(target, spec, choice).await;
+            all.push(opened.map_err(|error| {
+                error.with_detail(format!("while resolving packages for {}", target.name))
+            })?);
+        }
+        Ok(all)
+    }
+
+    async fn target(&self, target: &Target, spec: &Spec, choice: &Choice<'_>) -> Result<apt::Opened> {
+        let bench = self.bench();
+        let nvidia = spec.nvidia.as_ref().filter(|nvidia| nvidia.targets.contains(&target.name));
+        let old = choice.old.and_then(|old| old.apt.iter().find(|locked| locked.name == target.name));
+        if let Some(locked) = old.filter(|_| !choice.wants(&target.name))
+            && let Some(opened) = apt::open(&bench, target, nvidia, locked)?
+        {
+            return Ok(opened);
+        }
+        choice.may_look_up(&target.name)?;
+        apt::resolve(&bench, target, nvidia, old).await
+    }
+
+    /// What targets of packages are resolved with.
+    pub fn bench(&self) -> apt::Bench<'_> {
+        apt::Bench {
+            gatherer: &self.gatherer,
+            machine: &self.machine,
+            directory: &self.directory,
+            now: self.now,
+            date: self.date,
+            progress: self.progress.as_ref(),
+        }
     }
 
     fn item(&self, name: &str) {

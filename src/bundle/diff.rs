@@ -1,9 +1,13 @@
 //! What one bundle has and another has not.
 
+pub mod packages;
+
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
+use self::packages::PackageChange;
+use super::manifest::apt::Install;
 use super::manifest::{Artifact, Manifest};
 use crate::oci::digest::Digest;
 
@@ -31,10 +35,13 @@ pub struct Diff {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// Its kind: `image`, `k3s`, `file`, `installer`.
+    /// Its kind: `image`, `k3s`, `file`, `installer`, `apt`.
     pub kind: &'static str,
     /// Its name in the bundle.
     pub name: String,
+    /// Which of its packages changed, where both bundles have it and it has packages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<PackageChange>,
 }
 
 /// Compares what two bundles carry. Where things came from does not matter, only what they are.
@@ -45,7 +52,10 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
     for artifact in &new.artifacts {
         match before.get(&artifact.name()) {
             None => diff.added.push(entry(artifact)),
-            Some(previous) if content(previous) != content(artifact) => diff.changed.push(entry(artifact)),
+            Some(previous) if content(previous) != content(artifact) => {
+                let packages = changed_packages(previous, artifact);
+                diff.changed.push(Entry { packages, ..entry(artifact) });
+            }
             Some(_) => diff.unchanged += 1,
         }
     }
@@ -57,17 +67,28 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Diff {
 }
 
 fn entry(artifact: &Artifact) -> Entry {
-    Entry { kind: artifact.kind(), name: artifact.name() }
+    Entry { kind: artifact.kind(), name: artifact.name(), packages: Vec::new() }
 }
 
-/// What makes two artifacts of one name the same.
-fn content(artifact: &Artifact) -> (&'static str, Option<Digest>, Vec<Digest>, &str) {
+fn changed_packages(old: &Artifact, new: &Artifact) -> Vec<PackageChange> {
+    match (old, new) {
+        (Artifact::Apt(old), Artifact::Apt(new)) => {
+            packages::changes(&old.packages, &new.packages, new.platform)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What makes two artifacts of one name the same. All that a node needs to know of a repository is in its files
+/// but for what is installed by name.
+fn content(artifact: &Artifact) -> (&'static str, Option<Digest>, Vec<Digest>, &str, &[Install]) {
     let mut digests = artifact.digests().to_vec();
     digests.sort();
     match artifact {
-        Artifact::Image(image) => ("image", Some(image.root.digest), digests, ""),
-        Artifact::File(file) => ("file", None, digests, &file.mode),
-        other => (other.kind(), None, digests, ""),
+        Artifact::Image(image) => ("image", Some(image.root.digest), digests, "", &[]),
+        Artifact::File(file) => ("file", None, digests, &file.mode, &[]),
+        Artifact::Apt(apt) => ("apt", None, digests, "", &apt.install),
+        other => (other.kind(), None, digests, "", &[]),
     }
 }
 

@@ -3,6 +3,8 @@
 //! Everything is verified as it passes and written under a temporary name beside the target; the target
 //! gets its name only when it is complete.
 
+mod repository;
+
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use super::write_error::write_error;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::progress::{Event, Progress, Stage};
+pub use repository::source_line;
 
 /// What to do if a file is there already. Directories are never replaced, as their content is not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +28,9 @@ pub enum Existing {
     Replace,
 }
 
-/// Copies one artifact to `target`: an image becomes an OCI image layout directory that names it, anything
-/// else a file with its permission bits. Nothing of another artifact is read.
+/// Copies one artifact to `target`: an image becomes an OCI image layout directory that names it, the packages for
+/// apt a directory from which apt can install, anything else a file with its permission bits. Nothing of another
+/// artifact is read.
 pub fn artifact(
     bundle: &Bundle<Verified>,
     artifact: &Artifact,
@@ -46,7 +50,7 @@ pub fn artifact(
         Artifact::Installer(installer) => {
             extraction.single_file(installer.blob.digest, 0o755, target, existing)
         }
-        Artifact::Apt(_) => Err(Error::new(codes::INTERNAL, "not yet")),
+        Artifact::Apt(apt) => extraction.repository(apt, target),
     }
 }
 
@@ -84,15 +88,11 @@ impl Extraction<'_> {
     /// A layout of these artifacts. What an interrupted run has left under the temporary name is written
     /// over, so running the command again is enough.
     fn layout(&self, artifacts: &[Artifact], digests: &[Digest], target: &Path) -> Result<()> {
-        check_directory_is_free(target)?;
         let sizes =
             digests.iter().map(|digest| self.bundle.blob_reader(*digest).map(|reader| reader.blob().size));
         let total = sizes.sum::<Result<u64>>()?;
+        let temporary = temporary_directory(target)?;
         self.progress.event(Event::Started { stage: Stage::Extract, bytes: Some(total) });
-        let temporary = temporary_beside(target)?;
-        if fs_err::symlink_metadata(&temporary).is_ok_and(|found| !found.is_dir()) {
-            return Err(exists(&temporary).with_help("remove it: airlock needs this name for a while"));
-        }
         let blobs = temporary.join("blobs/sha256");
         fs_err::create_dir_all(&blobs).map_err(|cause| write_error(&shown(&blobs), cause))?;
         for digest in digests {
@@ -132,6 +132,16 @@ impl Extraction<'_> {
         self.progress.event(Event::Finished { stage: Stage::Extract });
         Ok(())
     }
+}
+
+/// Where to put together what becomes the directory `target`, if that is free. It may have been begun already.
+fn temporary_directory(target: &Path) -> Result<PathBuf> {
+    check_directory_is_free(target)?;
+    let temporary = temporary_beside(target)?;
+    if fs_err::symlink_metadata(&temporary).is_ok_and(|found| !found.is_dir()) {
+        return Err(exists(&temporary).with_help("remove it: airlock needs this name for a while"));
+    }
+    Ok(temporary)
 }
 
 fn check_directory_is_free(target: &Path) -> Result<()> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::manifest::apt::{Apt, Install, Nvidia, Package};
 use super::manifest::{Artifact, Manifest};
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
@@ -40,7 +41,7 @@ pub struct Summary {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ArtifactSummary {
-    /// Its kind: `image`, `k3s`, `file`, `installer`.
+    /// Its kind: `image`, `k3s`, `file`, `installer`, `apt`.
     pub kind: &'static str,
     /// Its name in the bundle, by which `extract` finds it.
     pub name: String,
@@ -65,6 +66,41 @@ pub struct ArtifactSummary {
     pub own_bytes: u64,
     /// How many signatures, SBOMs and attestations came along.
     pub referrers: usize,
+    /// What only a repository of packages has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apt: Option<Repository>,
+}
+
+/// What is told of a repository of packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Repository {
+    /// The distribution it is for.
+    pub host: String,
+    /// What was assumed to be installed.
+    pub baseline: String,
+    /// Whether recommended packages came along.
+    pub recommends: bool,
+    /// What nodes install by name.
+    pub install: Vec<Install>,
+    /// What nodes with NVIDIA GPUs get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nvidia: Option<Nvidia>,
+    /// Every package.
+    pub packages: Vec<Package>,
+}
+
+impl From<&Apt> for Repository {
+    fn from(apt: &Apt) -> Self {
+        Repository {
+            host: apt.host.clone(),
+            baseline: apt.baseline.clone(),
+            recommends: apt.recommends,
+            install: apt.install.clone(),
+            nvidia: apt.nvidia.clone(),
+            packages: apt.packages.clone(),
+        }
+    }
 }
 
 /// Sums up a manifest.
@@ -108,7 +144,7 @@ fn summarize_artifact(artifact: &Artifact, bytes: u64, own_bytes: u64) -> Artifa
             (None, Some((&image.origin, &image.authenticated_by)), image.root.digest, image.referrers.len())
         }
         Artifact::File(file) => (None, Some((&file.origin, &file.authenticated_by)), file.blob.digest, 0),
-        Artifact::Apt(apt) => (None, None, apt.blobs[0], 0),
+        Artifact::Apt(apt) => (None, None, apt.in_release(), 0),
     };
     ArtifactSummary {
         kind: artifact.kind(),
@@ -122,5 +158,9 @@ fn summarize_artifact(artifact: &Artifact, bytes: u64, own_bytes: u64) -> Artifa
         bytes,
         own_bytes,
         referrers,
+        apt: match artifact {
+            Artifact::Apt(apt) => Some(Repository::from(apt)),
+            _ => None,
+        },
     }
 }

@@ -1,5 +1,6 @@
 //! `airlock bundle`: make, check and use bundles.
 
+mod apt_settings;
 pub mod build;
 pub mod diff;
 pub mod extract;

@@ -22,6 +22,13 @@ use crate::debian::package::Package;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 
+/// Path of the list of packages.
+pub const PACKAGES: &str = "Packages";
+/// Path of the same, compressed, which is what apt fetches.
+pub const PACKAGES_XZ: &str = "Packages.xz";
+/// Path of the signed file that vouches for both.
+pub const IN_RELEASE: &str = "InRelease";
+
 /// A package to offer, and the blob that its `.deb` is.
 #[derive(Clone, Copy, Debug)]
 pub struct Offered<'a> {
@@ -66,18 +73,47 @@ pub enum Content {
     Blob(Digest, u64),
 }
 
+/// The part of a repository that follows from its packages alone, before anybody signs it.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    archives: Vec<RepositoryFile>,
+    architectures: Vec<String>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+}
+
 /// Makes the repository of these packages: the `.deb`s in their order, then the metadata, `InRelease` last, so
 /// that a tree written in this order is usable only when it is complete.
 ///
 /// # Errors
-/// [`codes::DEBIAN_REPOSITORY`] if a package is not from an index, or two differ under the same name.
+/// Those of [`list`]; [`codes::DEBIAN_SIGN`], which would be a bug.
 pub fn write(
     packages: &[Offered<'_>],
     description: &Description<'_>,
     key: &SigningKey,
 ) -> Result<Vec<RepositoryFile>> {
-    let mut files = Vec::new();
-    let mut stanzas = Vec::new();
+    let listing = list(packages)?;
+    let release = listing.release(description);
+    let (detached, inline) = (key.sign_detached(&release)?, key.sign_inline(&release)?);
+    let metadata = [
+        (PACKAGES, listing.plain),
+        (PACKAGES_XZ, listing.packed),
+        ("Release", release.into_bytes()),
+        ("Release.gpg", detached.into_bytes()),
+        (IN_RELEASE, inline.into_bytes()),
+    ];
+    let metadata = metadata
+        .map(|(path, bytes)| RepositoryFile { path: path.to_owned(), content: Content::Bytes(bytes) });
+    Ok(listing.archives.into_iter().chain(metadata).collect())
+}
+
+/// Lists packages for a repository, in this order. The same package twice is listed once.
+///
+/// # Errors
+/// [`codes::DEBIAN_REPOSITORY`] if a package is not from an index, or two differ under the same name.
+pub fn list(packages: &[Offered<'_>]) -> Result<Listing> {
+    let mut archives = Vec::new();
+    let mut plain = Vec::new();
     let mut known = HashMap::new();
     for offered in packages {
         let archive = offered.package.archive.ok_or_else(|| clash(offered.package, "has no .deb"))?;
@@ -90,16 +126,35 @@ pub fn write(
             Some(_) => return Err(clash(offered.package, "is there twice with different content")),
             None => {}
         }
-        metadata::add_stanza(&mut stanzas, offered.package, &path)?;
-        files.push(RepositoryFile { path, content: Content::Blob(offered.digest, archive.size) });
+        metadata::add_stanza(&mut plain, offered.package, &path)?;
+        archives.push(RepositoryFile { path, content: Content::Blob(offered.digest, archive.size) });
     }
-    let metadata = metadata::files(stanzas, &architectures(packages), description, key)?;
-    files.extend(
-        metadata
-            .into_iter()
-            .map(|(path, bytes)| RepositoryFile { path: path.to_owned(), content: Content::Bytes(bytes) }),
-    );
-    Ok(files)
+    let packed = metadata::compress(&plain)?;
+    Ok(Listing { archives, architectures: architectures(packages), plain, packed })
+}
+
+impl Listing {
+    /// The `.deb`s, in the order of the packages.
+    pub fn archives(&self) -> &[RepositoryFile] {
+        &self.archives
+    }
+
+    /// The lists of packages: [`PACKAGES`] and [`PACKAGES_XZ`].
+    pub fn indices(&self) -> [(&'static str, &[u8]); 2] {
+        [(PACKAGES, &self.plain), (PACKAGES_XZ, &self.packed)]
+    }
+
+    /// `InRelease` over the lists. Signing it anew with another key changes no other file.
+    ///
+    /// # Errors
+    /// [`codes::DEBIAN_SIGN`], which would be a bug.
+    pub fn sign(&self, description: &Description<'_>, key: &SigningKey) -> Result<String> {
+        key.sign_inline(&self.release(description))
+    }
+
+    fn release(&self, description: &Description<'_>) -> String {
+        metadata::release(&self.architectures, description, &self.indices())
+    }
 }
 
 /// The name apt itself would give the `.deb` in its cache: with the epoch, which upstream names lack, so that no two
@@ -109,8 +164,9 @@ fn pool_path(package: &Package<'_>) -> String {
     format!("pool/{}_{version}_{}.deb", package.name, package.architecture)
 }
 
-fn architectures<'a>(packages: &[Offered<'a>]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = packages.iter().map(|offered| offered.package.architecture).collect();
+fn architectures(packages: &[Offered<'_>]) -> Vec<String> {
+    let mut names: Vec<String> =
+        packages.iter().map(|offered| offered.package.architecture.to_owned()).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -88,6 +88,7 @@ codes! {
     BUNDLE_READ = 415, CouldNotCheck, "the bundle cannot be read";
     ARTIFACT_UNKNOWN = 416, Usage, "the bundle has no such artifact";
     VOLUME_SIZE = 417, Usage, "the volume size cannot be used for this bundle";
+    ARTIFACT_AMBIGUOUS = 418, Usage, "a name means several artifacts of the bundle";
 
     SIGNATURE_MISSING = 501, Untrusted, "the bundle is not signed";
     SIGNER_UNKNOWN = 502, Untrusted, "the signature is of a key that is not trusted";
@@ -129,6 +130,7 @@ codes! {
     DEBIAN_RELATION = 802, BadInput, "a dependency or provided name of a Debian package is malformed";
     DEBIAN_CONTROL = 803, BadInput, "a Debian package list or control file is malformed";
     DEBIAN_PACKAGE = 804, BadInput, "the description of a Debian package lacks something or is malformed";
+    DEBIAN_SOURCES = 809, BadInput, "a list of apt sources cannot be understood";
     DEBIAN_KEYRING = 810, BadInput, "a keyring or fingerprint for an apt repository cannot be used";
     DEBIAN_UNSIGNED = 811, Untrusted, "an apt repository is not signed, or no longer";
     DEBIAN_ENVELOPE = 812, Untrusted, "a signed file of an apt repository has something around its signed text";
@@ -149,6 +151,18 @@ codes! {
     DEBIAN_REPOSITORY = 827, BadInput, "packages do not go into one repository";
     DEBIAN_LOCATION = 828, BadInput, "the address or suite of an apt repository cannot be used";
 
+    APT_HOST_UNKNOWN = 829, BadInput, "airlock does not know the suites of a distribution";
+    APT_ARCHIVE_UNKNOWN = 830, BadInput, "the address of a distribution's archive is neither in bundle.yaml nor known to this machine";
+    APT_KEYS_UNKNOWN = 831, BadInput, "the keys of a distribution's archive are neither in bundle.yaml nor on this machine";
+    APT_NO_REPOSITORY = 832, Upstream, "there is no apt repository at an address";
+    APT_INDEX_MISMATCH = 833, Corrupt, "an index of an apt repository is again and again not what its Release file says";
+    APT_INDEX_LENGTH = 834, Upstream, "a mirror again and again sends an index cut off or too long";
+    APT_INDEX_GONE = 835, Upstream, "a mirror lacks an index that its Release file lists";
+    APT_BASELINE = 836, BadInput, "the list of what nodes have installed cannot be had";
+    APT_TASK_UNKNOWN = 837, BadInput, "no package belongs to a requested task";
+    APT_PACKAGE_MISMATCH = 838, Corrupt, "a package is not what the index of its repository says";
+    APT_LOCK_CONTRADICTS = 839, BadInput, "the packages in bundle.lock are not those its signature is for";
+
     DEBIAN_UNIVERSE = 851, BadInput, "the packages of the repositories and the baseline do not fit together";
     PACKAGE_REQUEST = 852, BadInput, "a requested package is not written in a way that names one";
     UNKNOWN_PACKAGE = 853, BadInput, "no repository has a requested package, or not the requested version of it";
@@ -157,4 +171,12 @@ codes! {
     WOULD_REMOVE = 856, BadInput, "requested packages cannot be installed without removing installed ones";
     WRONG_SOLUTION = 857, Internal, "the packages that were chosen cannot be installed together";
     BROKEN_BASELINE = 858, BadInput, "packages on the node that serves as baseline are not installed properly";
+
+    PROVE_TOOLS = 870, Precondition, "a proof needs programs that this machine lacks";
+    PROVE_RIGHTS = 871, Precondition, "a proof needs rights that this process lacks";
+    PROVE_ARCHITECTURE = 872, Precondition, "this machine cannot run programs of the architecture to be proved";
+    PROVE_ROOT = 873, Precondition, "the root for a proof cannot be made or used";
+    PROVE_REFUSED = 874, BadInput, "the real apt does not install what bundle.yaml asks for";
+    PROVE_BUSY = 875, Busy, "another proof is running";
+    PROVE_WORKSPACE = 876, Precondition, "the directory for a proof cannot be used";
 }

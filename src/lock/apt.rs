@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::text;
 use crate::bundle::manifest::apt::{Install, Nvidia};
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
@@ -36,8 +37,10 @@ pub struct Apt {
     /// Everything carried, sorted by name, version, architecture.
     pub packages: Vec<Package>,
     /// The armored public key that nodes trust for this repository, and for nothing else.
+    #[serde(serialize_with = "text::as_block")]
     pub keyring: String,
     /// `InRelease` of the repository, which vouches for the list of packages.
+    #[serde(serialize_with = "text::as_block")]
     pub in_release: String,
     /// What the real apt said about it, once `--prove` has asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,8 +65,12 @@ pub struct Repository {
     pub uri: String,
     /// The suite.
     pub suite: String,
-    /// Components that were read.
+    /// Components that were read; none in a flat repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<String>,
+    /// What it says about itself; pins go by it.
+    #[serde(default, skip_serializing_if = "Release::is_empty")]
+    pub release: Release,
     /// The primary key that signed it, and with which digest algorithm.
     pub authenticated_by: String,
     /// Its `Date`, RFC 3339; later locks refuse an older one.
@@ -71,6 +78,40 @@ pub struct Repository {
     pub date: Option<String>,
     /// The indices that were read.
     pub indices: Vec<Index>,
+}
+
+/// What the `Release` file of a repository says about itself. What it does not say is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Release {
+    /// Field `Origin`, such as `Debian`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub origin: String,
+    /// Field `Label`, such as `Debian-Security`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// Field `Suite`, such as `oldstable`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub suite: String,
+    /// Field `Codename`, such as `bookworm`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub codename: String,
+    /// Field `Version`, such as `12.5`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Field `NotAutomatic`: only what is asked for by name is taken from it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_automatic: bool,
+    /// Field `ButAutomaticUpgrades`: what came from it is kept up to date from it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub but_automatic_upgrades: bool,
+}
+
+impl Release {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Release::default()
+    }
 }
 
 /// An index of a repository, as it was fetched.
@@ -98,8 +139,8 @@ pub struct Package {
     pub version: String,
     /// Its architecture, or `all`.
     pub architecture: String,
-    /// Why it is here: `requested`, `needed by NAME`, `recommended by NAME`, `same source as NAME`, or
-    /// `for nodes that differ`.
+    /// Why it is here: `requested`, `needed by NAME`, `recommended by NAME`, `same source as NAME`,
+    /// `makes room for NAME`, `replaces what would break`, or `for nodes that differ`.
     pub wanted_by: String,
     /// Where the `.deb` comes from.
     pub url: String,
@@ -108,6 +149,7 @@ pub struct Package {
     /// Its size in bytes.
     pub size: u64,
     /// Its stanza of the index, byte for byte.
+    #[serde(serialize_with = "text::as_block")]
     pub stanza: String,
 }
 

@@ -1,15 +1,23 @@
 //! How one lock follows another: the serial, and what a reader should be told.
 
+mod packages;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
+use crate::bundle::diff::packages::PackageChange;
 use crate::lock::{Image, K3s, Lock};
 
-/// Gives `new` its serial and date: those of `old` when nothing else differs, else the next serial and `now`.
+/// How many changed packages of one target a reader is shown.
+const MOST_PACKAGES: usize = 20;
+
+/// Gives `new` its serial and date: those of `old` when it stands for the same content, else the next serial
+/// and `now`.
 pub fn succeed(old: Option<&Lock>, mut new: Lock, now: &str) -> Lock {
     new.sort();
+    packages::keep_evidence(old, &mut new);
     let Some(old) = old else {
         new.serial = 1;
         new.created = now.to_owned();
@@ -17,7 +25,7 @@ pub fn succeed(old: Option<&Lock>, mut new: Lock, now: &str) -> Lock {
     };
     new.serial = old.serial;
     new.created.clone_from(&old.created);
-    if new != *old {
+    if !new.is_same_content(old) {
         new.serial = old.serial.saturating_add(1);
         new.created = now.to_owned();
     }
@@ -33,6 +41,17 @@ impl Lock {
         self.apt.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
+    /// Whether both stand for the same bundle. What `--prove` found out about it is not part of it.
+    pub fn is_same_content(&self, other: &Lock) -> bool {
+        self.without_evidence() == other.without_evidence()
+    }
+
+    fn without_evidence(&self) -> Lock {
+        let mut lock = self.clone();
+        lock.apt.iter_mut().for_each(|apt| apt.evidence = None);
+        lock
+    }
+
     /// Every entry by its name.
     fn entries(&self) -> BTreeMap<String, Entry> {
         let installers = self.installers.iter().map(|entry| {
@@ -46,7 +65,8 @@ impl Lock {
             let more = format!("mode {} from {}{secret}", entry.mode, entry.origin);
             (entry.path.clone(), Entry { pin: entry.digest.to_string(), more })
         });
-        installers.chain(k3s).chain(images).chain(files).collect()
+        let apt = self.apt.iter().map(|entry| (format!("apt:{}", entry.name), Entry::of_apt(entry)));
+        installers.chain(k3s).chain(images).chain(files).chain(apt).collect()
     }
 
     /// What belongs to the bundle as a whole, with the keys of the spec.
@@ -121,6 +141,23 @@ pub enum Change {
     Removed { name: String },
     /// The entry moved.
     Moved { name: String, from: String, to: String },
+    /// A package of an apt target came, went or moved.
+    #[serde(untagged)]
+    Package {
+        target: String,
+        #[serde(flatten)]
+        change: PackageChange,
+    },
+}
+
+impl Change {
+    /// The apt target whose package this is about.
+    fn target(&self) -> Option<&str> {
+        match self {
+            Change::Package { target, .. } => Some(target),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Change {
@@ -131,6 +168,7 @@ impl fmt::Display for Change {
             Change::Moved { name, from, to } => {
                 write!(formatter, "~ {name}  {} -> {}", shorten(from), shorten(to))
             }
+            Change::Package { target, change } => packages::write_line(formatter, target, change),
         }
     }
 }
@@ -140,7 +178,8 @@ fn shorten(text: &str) -> &str {
     text.get(..19).filter(|_| text.starts_with("sha256:")).unwrap_or(text)
 }
 
-/// What changed from `old` to `new`: the bundle as a whole first, then its entries by name.
+/// What changed from `old` to `new`: the bundle as a whole first, then its entries by name, then the packages of
+/// each target.
 pub fn changes(old: Option<&Lock>, new: &Lock) -> Vec<Change> {
     let before = old.map(Lock::entries).unwrap_or_default();
     let after = new.entries();
@@ -155,129 +194,23 @@ pub fn changes(old: Option<&Lock>, new: &Lock) -> Vec<Change> {
         .filter(|name| !after.contains_key(*name))
         .map(|name| Change::Removed { name: name.clone() });
     let added_or_moved = after.iter().filter_map(|(name, entry)| entry.change(name, before.get(name)));
-    head.chain(removed).chain(added_or_moved).collect()
+    head.chain(removed).chain(added_or_moved).chain(packages::changes(old, new)).collect()
+}
+
+/// The changes as lines for people. Of the packages of one target at most [`MOST_PACKAGES`] are shown, the others
+/// counted: an update of a distribution moves hundreds.
+pub fn lines(changes: &[Change]) -> Vec<String> {
+    let by_target = changes.chunk_by(|a, b| a.target().is_some() && a.target() == b.target());
+    by_target.flat_map(lines_of_target).collect()
+}
+
+fn lines_of_target(changes: &[Change]) -> impl Iterator<Item = String> {
+    // One line more is better than one that says that there is one more.
+    let shown = if changes.len() > MOST_PACKAGES + 1 { MOST_PACKAGES } else { changes.len() };
+    let target = changes.first().and_then(Change::target).filter(|_| shown < changes.len());
+    let rest = target.map(|target| format!("  {target}: and {} more packages", changes.len() - shown));
+    changes[..shown].iter().map(ToString::to_string).chain(rest)
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::lock::{Download, File, Image, ImagePlatform, Installer, K3s, VERSION};
-    use crate::oci::digest::Digest;
-    use crate::oci::platform::Platform;
-
-    /// A small lock with one entry of each kind.
-    pub(crate) fn example() -> Lock {
-        let platform = Platform::LinuxAmd64;
-        let download = |url: &str, platform| Download {
-            platform,
-            url: url.to_owned(),
-            digest: Digest::of(url.as_bytes()),
-            size: 9,
-            authenticated_by: "TLS only".to_owned(),
-        };
-        Lock {
-            lock_version: VERSION,
-            serial: 3,
-            created: "2026-11-21T07:00:00Z".to_owned(),
-            name: "gpu-lab".to_owned(),
-            version: "1.30".to_owned(),
-            channel: "stable".to_owned(),
-            platforms: vec![platform],
-            hosts: vec!["debian-12".to_owned()],
-            installers: vec![Installer {
-                platform,
-                version: "0.1.0".to_owned(),
-                digest: Digest::of(b"a"),
-                size: 1,
-            }],
-            k3s: Some(K3s {
-                request: "channel stable".to_owned(),
-                version: "v1.36.3+k3s1".to_owned(),
-                binaries: vec![download(
-                    "https://github.com/k3s-io/k3s/releases/download/v1.36.3%2Bk3s1/k3s",
-                    Some(platform),
-                )],
-                image_list: None,
-            }),
-            images: vec![Image {
-                name: "docker.io/library/busybox:1.36".to_owned(),
-                origin: "registry".to_owned(),
-                wanted_by: "bundle.yaml".to_owned(),
-                media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
-                digest: Digest::of(b"index"),
-                size: 5,
-                authenticated_by: "tag over TLS".to_owned(),
-                platforms: vec![ImagePlatform { platform, manifest: Digest::of(b"manifest") }],
-                total_size: 1234,
-                referrers: None,
-            }],
-            files: vec![File {
-                path: "/opt/site/motd".to_owned(),
-                mode: "0644".to_owned(),
-                origin: "./motd".to_owned(),
-                allow_secret: false,
-                digest: Digest::of(b"motd"),
-                size: 4,
-                authenticated_by: "local file".to_owned(),
-            }],
-            apt: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn the_serial_rises_exactly_when_something_changed() {
-        let old = example();
-        let unchanged =
-            succeed(Some(&old), Lock { serial: 0, created: String::new(), ..old.clone() }, "later");
-        assert_eq!(unchanged, old);
-        let mut moved = old.clone();
-        moved.images[0].digest = Digest::of(b"moved");
-        let moved = succeed(Some(&old), moved, "later");
-        assert_eq!((moved.serial, moved.created.as_str()), (4, "later"));
-        assert_eq!(succeed(None, old, "first").serial, 1);
-    }
-
-    #[test]
-    fn a_version_of_any_characters_is_shown() {
-        let mut new = example();
-        new.k3s.as_mut().unwrap().version = format!("sha256:x{}", "é".repeat(9));
-        let lines: Vec<String> = changes(Some(&example()), &new).iter().map(ToString::to_string).collect();
-        assert_eq!(lines, [format!("~ k3s  v1.36.3+k3s1 -> sha256:x{}", "é".repeat(9))]);
-    }
-
-    #[test]
-    fn changes_name_what_came_went_and_moved() {
-        let old = example();
-        let mut new = old.clone();
-        new.files.clear();
-        new.images[0].digest = Digest::of(b"moved");
-        let lines: Vec<String> = changes(Some(&old), &new).iter().map(ToString::to_string).collect();
-        assert_eq!(lines[0], "- /opt/site/motd");
-        assert!(
-            lines[1].starts_with("~ docker.io/library/busybox:1.36  sha256:1bc04b5291c2 -> sha256:"),
-            "{lines:?}"
-        );
-        assert_eq!(changes(None, &old).len(), 4);
-        assert_eq!(changes(Some(&old), &old), []);
-    }
-
-    #[test]
-    fn changes_without_another_digest_are_named_too() {
-        let old = example();
-        let mut new = old.clone();
-        new.version = "1.31".to_owned();
-        new.files[0].mode = "0600".to_owned();
-        new.images[0].referrers = Some(Vec::new());
-        let lines: Vec<String> = changes(Some(&old), &new).iter().map(ToString::to_string).collect();
-        assert_eq!(
-            lines,
-            [
-                "~ version  1.30 -> 1.31",
-                "~ /opt/site/motd  mode 0644 from ./motd -> mode 0600 from ./motd",
-                "~ docker.io/library/busybox:1.36  \
-                 linux/amd64 with no referrers from registry by bundle.yaml -> \
-                 linux/amd64 with 0 referrers from registry by bundle.yaml",
-            ]
-        );
-    }
-}
+pub(crate) mod tests;

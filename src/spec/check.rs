@@ -3,16 +3,20 @@
 //! A check that fails is remembered and the next one runs, so that the problem reported is the first one
 //! in the file and not the first one in this program.
 
+mod apt;
 mod bundle;
 mod file;
 mod image;
 mod k3s;
 pub(super) use k3s::is_tag as is_k3s_version;
+mod list;
 mod name;
+mod nvidia;
 mod registry;
 mod text;
 mod url;
 
+use std::ops::Range;
 use std::path::Path;
 
 use crate::error::{Error, Result, codes};
@@ -34,6 +38,36 @@ pub(super) fn spec(source: &Source<'_>, directory: &Path, raw: &Located<raw::Bun
         (None, Some(spec)) => Ok(spec),
         (None, None) => Err(Error::new(codes::INTERNAL, "the spec was refused without a reason")),
     }
+}
+
+/// The error about a value that is not allowed.
+fn refused(
+    source: &Source<'_>,
+    span: &Range<usize>,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Error {
+    source.error(codes::SPEC_VALUE, message, span, "").with_help(help)
+}
+
+/// The error about something required that is not there.
+fn lacking(
+    source: &Source<'_>,
+    span: &Range<usize>,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Error {
+    source.error(codes::SPEC_MISSING, message, span, "").with_help(help)
+}
+
+/// The error about the second of two equal entries.
+fn again(
+    source: &Source<'_>,
+    span: &Range<usize>,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Error {
+    source.error(codes::SPEC_VALUE, message, span, "again here").with_help(help)
 }
 
 /// What all checks share. A check that returns `None` has left at least one problem here.

@@ -1,6 +1,7 @@
 //! The section `nvidia` of `bundle.yaml`, checked: what nodes with NVIDIA GPUs need besides.
 
 use crate::oci::digest::Digest;
+use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
 
 /// What nodes with NVIDIA GPUs need.
@@ -18,6 +19,13 @@ pub struct Nvidia {
     pub device_plugin: Option<Reference>,
     /// 1-based line of the section in the spec.
     pub line: usize,
+}
+
+impl Nvidia {
+    /// Whether packages are wanted, and not just an image.
+    pub fn wants_packages(&self) -> bool {
+        self.driver.is_some() || self.fabric_manager || self.container_toolkit.is_some()
+    }
 }
 
 /// Which driver.
@@ -46,8 +54,25 @@ pub enum DriverSource {
     Distribution,
     /// NVIDIA's CUDA repository, which is among the repositories of the target; DKMS.
     Cuda,
-    /// The installer `NVIDIA-Linux-….run`; DKMS.
+    /// The installer `NVIDIA-Linux-….run`; DKMS. Where the targets are of two platforms, `url` holds [`MACHINE`]:
+    /// [`run_file_url`] gives the one of a platform.
     RunFile { url: String, digest: Option<Digest> },
+}
+
+/// Stands in the URL of an installer for the machine as `uname -m` prints it.
+pub const MACHINE: &str = "$(MACHINE)";
+
+/// The URL of the installer for nodes on `platform`.
+pub fn run_file_url(url: &str, platform: Platform) -> String {
+    url.replace(MACHINE, machine(platform))
+}
+
+/// A platform as `uname -m` prints it.
+pub(crate) fn machine(platform: Platform) -> &'static str {
+    match platform {
+        Platform::LinuxAmd64 => "x86_64",
+        Platform::LinuxArm64 => "aarch64",
+    }
 }
 
 /// Which of NVIDIA's two kernel modules.

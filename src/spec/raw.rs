@@ -3,14 +3,17 @@
 //! The JSON Schema is derived from these types and their comments, which editors show to the user. There
 //! is no serde `tag`, `untagged` or `flatten` here: they would lose the positions.
 
-use std::borrow::Cow;
+pub(super) mod apt;
+pub(super) mod either;
+pub(super) mod nvidia;
+
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use self::either::{HasShortForm, TextOr};
 use super::yaml::{Entries, Given, Located};
 
 /// A text with its position.
@@ -51,12 +54,10 @@ pub(super) struct Bundle {
     pub images: Given<Vec<Located<ImageEntry>>>,
     /// Plain files to carry.
     pub files: Given<Vec<Located<FileEntry>>>,
-    /// Reserved.
-    #[schemars(skip)]
-    pub apt: Given<Reserved>,
-    /// Reserved.
-    #[schemars(skip)]
-    pub nvidia: Given<Reserved>,
+    /// Packages to carry.
+    pub apt: Given<Located<apt::Apt>>,
+    /// What nodes with NVIDIA GPUs need besides.
+    pub nvidia: Given<Located<nvidia::Nvidia>>,
     /// Reserved.
     #[schemars(skip)]
     pub charts: Given<Reserved>,
@@ -100,13 +101,8 @@ pub(super) struct K3s {
     pub images: Given<bool>,
 }
 
-/// One image: a reference, or a map with more to say about it.
-pub(super) enum ImageEntry {
-    /// `docker.io/library/busybox:1.36`
-    Reference(String),
-    /// `image: …` and further keys.
-    Detailed(ImageDetails),
-}
+/// One image: a reference such as `docker.io/library/busybox:1.36`, or a map with more to say about it.
+pub(super) type ImageEntry = TextOr<ImageDetails>;
 
 /// One image with more to say about it.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -126,44 +122,9 @@ pub(super) struct ImageDetails {
     pub from: Given<Text>,
 }
 
-impl<'de> Deserialize<'de> for ImageEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntryVisitor;
-
-        impl<'de> Visitor<'de> for EntryVisitor {
-            type Value = ImageEntry;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(
-                    "an image reference, or a map with `image: REFERENCE`; \
-                     for example `- docker.io/library/busybox:1.36`",
-                )
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ImageEntry, E> {
-                Ok(ImageEntry::Reference(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ImageEntry, A::Error> {
-                ImageDetails::deserialize(MapAccessDeserializer::new(map)).map(ImageEntry::Detailed)
-            }
-        }
-
-        deserializer.deserialize_any(EntryVisitor)
-    }
-}
-
-impl JsonSchema for ImageEntry {
-    fn schema_name() -> Cow<'static, str> {
-        "ImageEntry".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "An image reference with tag or digest, or a map with more to say about it.",
-            "anyOf": [{ "type": "string" }, generator.subschema_for::<ImageDetails>()],
-        })
-    }
+impl HasShortForm for ImageDetails {
+    const EXPECTED: &'static str = "an image reference, or a map with `image: REFERENCE`; \
+                                    for example `- docker.io/library/busybox:1.36`";
 }
 
 /// One plain file, or several named by a glob: exactly one of `url` and `path`.

@@ -22,12 +22,15 @@ pub(super) struct Source<'a> {
     pub text: &'a str,
     /// Where each line begins, so that asking for many lines stays cheap.
     line_starts: Vec<usize>,
+    /// Bytes of private keys that somebody pasted.
+    secrets: Vec<Range<usize>>,
 }
 
 impl<'a> Source<'a> {
     pub fn new(file: &'a str, text: &'a str) -> Self {
         let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
-        Source { file, text, line_starts: std::iter::once(0).chain(after_newlines).collect() }
+        let line_starts = std::iter::once(0).chain(after_newlines).collect();
+        Source { file, text, line_starts, secrets: private_keys(text) }
     }
 
     /// An error about the bytes in `span`, with a snippet whose underline carries `label`.
@@ -61,27 +64,63 @@ impl<'a> Source<'a> {
         start + before.map(char::len_utf8).sum::<usize>()
     }
 
+    /// A 1-based line without its end, byte for byte as long as it is, with nothing in it that may not be shown.
+    fn masked_line(&self, line: usize) -> String {
+        let start = self.line_starts[line - 1];
+        let masked = mask(self.text[start..].lines().next().unwrap_or_default());
+        let within = |offset: usize| offset.clamp(start, start + masked.len()) - start;
+        let mut shown = String::with_capacity(masked.len());
+        for secret in &self.secrets {
+            let secret = within(secret.start)..within(secret.end);
+            if !secret.is_empty() {
+                shown.push_str(&masked[shown.len()..secret.start]);
+                shown.push_str(&"*".repeat(secret.len()));
+            }
+        }
+        shown.push_str(&masked[shown.len()..]);
+        shown
+    }
+
     /// The lines around `line_start`; an underline never leaves the line it starts in.
     fn snippet(&self, span: Range<usize>, line_start: usize, label: &str) -> Snippet {
-        let before: Vec<&str> = self.text[..line_start].lines().rev().take(CONTEXT_LINES).collect();
-        let mut rest = self.text[line_start..].lines();
-        let line = rest.next().unwrap_or_default();
+        let number = self.line(line_start);
+        let first_line = number.saturating_sub(CONTEXT_LINES).max(1);
 
-        let mut text: String = before.iter().rev().map(|line| clipped(line) + "\n").collect();
-        let (window, underline) = window(line, span.start - line_start..span.end - line_start);
+        let mut text: String =
+            (first_line..number).map(|line| clipped(self.masked_line(line)) + "\n").collect();
+        let line = self.masked_line(number);
+        let (window, underline) = window(&line, span.start - line_start..span.end - line_start);
         let offset = text.len();
-        text += &mask(line)[window];
-        for line in rest.take(CONTEXT_LINES) {
+        text += &line[window];
+        let last_line = self.text.lines().count().min(number + CONTEXT_LINES);
+        for line in number + 1..=last_line {
             text.push('\n');
-            text += &clipped(line);
+            text += &clipped(self.masked_line(line));
         }
         Snippet {
             text,
-            first_line: self.line(line_start) - before.len(),
+            first_line,
             span: offset + underline.start..offset + underline.end,
             label: label.to_owned(),
         }
     }
+}
+
+/// What lies between each `-----BEGIN … PRIVATE KEY…-----` and the next `-----END`, or the end of the text.
+fn private_keys(text: &str) -> Vec<Range<usize>> {
+    let mut keys = Vec::new();
+    let mut position = 0;
+    while let Some(begin) = text[position..].find("-----BEGIN ") {
+        let label = position + begin + "-----BEGIN ".len();
+        let Some(length) = text[label..].find("-----") else { break };
+        position = label + length;
+        if text[label..position].contains("PRIVATE KEY") {
+            let start = position + "-----".len();
+            position = text[start..].find("-----END").map_or(text.len(), |end| start + end);
+            keys.push(start..position);
+        }
+    }
+    keys
 }
 
 /// The last character boundary at or before `offset`.
@@ -103,8 +142,7 @@ fn window(line: &str, span: Range<usize>) -> (Range<usize>, Range<usize>) {
     (from..to, start - from..end.min(to) - from)
 }
 
-fn clipped(line: &str) -> String {
-    let mut line = mask(line);
+fn clipped(mut line: String) -> String {
     line.truncate(boundary(&line, LINE_WINDOW));
     line
 }
@@ -139,6 +177,24 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_a_private_key_is_shown() {
+        let key =
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQVYsecret\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----";
+        let public = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nmQINopen\n-----END PGP PUBLIC KEY BLOCK-----";
+        for text in [format!("{public}\n{key}\nx: y\n"), key.replace("\n", "\\n"), key[..60].to_owned()] {
+            let source = Source::new("f", &text);
+            let shown: String = (0..text.len())
+                .map(|at| source.location(&(at..at + 1), "").snippet.unwrap().text + "\n")
+                .collect();
+            assert!(
+                !shown.contains("lQVY") && !shown.contains("secret") && !shown.contains("=abcd"),
+                "{shown}"
+            );
+            assert_eq!(shown.contains("mQINopen"), text.contains("mQINopen"));
+        }
+    }
+
+    #[test]
     fn a_file_of_one_long_line_is_not_shown_whole() {
         let text = format!("{}needle{}", "x".repeat(5000), "y".repeat(5000));
         let source = Source::new("bundle.yaml", &text);
@@ -151,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_range_of_any_text_can_be_shown(text in "[a-zß@/\r\n\u{1b}🔑 ]{0,400}", start in 0usize..500, length in 0usize..500) {
+        fn any_range_of_any_text_can_be_shown(text in "([a-zß@/\r\n\u{1b}🔑 ]|-----BEGIN PRIVATE KEY-----|-----END){0,200}", start in 0usize..500, length in 0usize..500) {
             let source = Source::new("f", &text);
             let snippet = source.location(&(start..start + length), "").snippet.unwrap();
             prop_assert!(snippet.text.get(snippet.span).is_some());

@@ -75,6 +75,7 @@ fn running(stage: Stage) -> &'static str {
         Stage::Check => "Checking",
         Stage::Verify => "Verifying",
         Stage::Extract => "Extracting",
+        Stage::Prove => "Proving",
     }
 }
 
@@ -88,5 +89,6 @@ fn done(stage: Stage) -> &'static str {
         // Not "verified": the stage also ends when it has found damage.
         Stage::Verify => "Checked",
         Stage::Extract => "Extracted",
+        Stage::Prove => "Proved",
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test must be heard of")]
 
+mod calls;
 mod installs;
 mod lists;
 mod packages;

@@ -14,7 +14,7 @@ use crate::support::*;
 
 /// Whether the tool is there. Its absence is said aloud, as the test then proves nothing.
 #[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
-fn has(tool: &str) -> bool {
+pub fn has(tool: &str) -> bool {
     let found =
         Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {
@@ -24,7 +24,7 @@ fn has(tool: &str) -> bool {
 }
 
 #[track_caller]
-fn run(directory: &Path, command: &str) -> String {
+pub fn run(directory: &Path, command: &str) -> String {
     let output = Command::new("sh").arg("-ec").arg(command).current_dir(directory).output().unwrap();
     assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use airlock::bundle::manifest::apt::Apt;
 use airlock::bundle::manifest::{
     Artifact, Blob, Descriptor, FORMAT, File, Image, ImagePlatform, K3s, Manifest,
 };
@@ -20,7 +21,21 @@ use airlock::trust::key_file::KeyFile;
 use airlock::trust::policy::{Policy, SignatureFile};
 use airlock::trust::signature::{MANIFEST_NAMESPACE, Signer as _, sign};
 
+use crate::packages;
+
 pub const VOLUME_SIZE: u64 = 128 * 1024;
+
+/// Where the driver's installer lies on nodes.
+pub const INSTALLER: &str = "/opt/NVIDIA-Linux-x86_64-580.126.20.run";
+
+/// The targets of [`Contents::with_packages`], each with its blobs.
+pub fn targets() -> [(Apt, Vec<Vec<u8>>); 3] {
+    [
+        packages::repository("debian-12", &packages::PROBES),
+        packages::gpu_repository("debian-12-gpu"),
+        packages::installer_repository("debian-12-run", INSTALLER),
+    ]
+}
 
 /// The key of the golden bundles; for tests only, everybody can read it.
 pub fn test_key() -> KeyFile {
@@ -61,6 +76,21 @@ impl Contents {
     pub fn large() -> Contents {
         let bytes: Vec<u8> = (0..200_000u32).map(|number| (number / 251 % 256) as u8).collect();
         Contents::with_files(&[b"small\n", &bytes, b""])
+    }
+
+    /// Packages for three kinds of node, one of which is the same for two, and an installer.
+    pub fn with_packages() -> Contents {
+        let installer = b"#!/bin/sh\necho stands in for a driver\n".to_vec();
+        let mut artifacts = Vec::new();
+        let mut blobs = Vec::new();
+        for (apt, bytes) in targets() {
+            artifacts.push(Artifact::Apt(apt));
+            let fresh: Vec<_> = bytes.into_iter().filter(|bytes| !blobs.contains(bytes)).collect();
+            blobs.extend(fresh);
+        }
+        artifacts.push(file(INSTALLER, &installer));
+        blobs.push(installer);
+        Contents { manifest: manifest(artifacts, &blobs), blobs }
     }
 
     pub fn sign(&self) -> Vec<u8> {

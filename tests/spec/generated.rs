@@ -63,6 +63,16 @@ fn the_schema_refuses_what_the_parser_refuses() {
         "files: [{path: a, to: /a, mode: \"4755\"}]\n",
         "files: [{path: a, to: /a, sha256: abc}]\n",
         "apt: {}\n",
+        "apt: {targets: []}\n",
+        "hosts: [debian-12]\napt: {packages: [jq], targets: [{name: a}]}\n",
+        "hosts: [debian-12]\napt: {packages: [jq], targets: [{host: debian-12, baseline: {}}]}\n",
+        "hosts: [debian-12]\napt: {packages: [jq], targets: [{host: debian-12, archive: {securityUri: https://a.lab}}]}\n",
+        "apt: {repositories: [{uri: https://a.lab, suites: [/]}], targets: []}\n",
+        "hosts: [debian-12]\napt: {packages: [jq], pins: [{packages: [jq], priority: 1}], targets: [{host: debian-12}]}\n",
+        "nvidia: {driver: {from: elsewhere}}\n",
+        "nvidia: {driver: {branch: latest}}\n",
+        "nvidia: {containerToolkit: [a]}\n",
+        "charts: {}\n",
     ] {
         let text = with_head(body);
         assert!(!validator.is_valid(&as_json(&text)), "the schema accepts {body}");

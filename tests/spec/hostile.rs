@@ -23,7 +23,7 @@ fn refused_quickly(text: &str) -> Error {
 
 /// Nine to the power of ten values from half a kilobyte.
 fn billion_laughs() -> String {
-    let mut text = with_head("apt:\n  - &a0 [x, x, x, x, x, x, x, x, x]\n");
+    let mut text = with_head("charts:\n  - &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..10 {
         let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
         text += &format!("  - &a{level} [{aliases}]\n");
@@ -54,9 +54,9 @@ fn peak_memory() -> u64 {
 #[test]
 fn ten_thousand_levels_do_not_overflow_the_stack() {
     for opening in ["[", "{a: ", "- "] {
-        refused_quickly(&with_head(&format!("apt:\n  {}", opening.repeat(10_000))));
+        refused_quickly(&with_head(&format!("charts:\n  {}", opening.repeat(10_000))));
     }
-    let staircase: String = (0..1_000).map(|level| " ".repeat(level) + "apt:\n").collect();
+    let staircase: String = (0..1_000).map(|level| " ".repeat(level) + "charts:\n").collect();
     refused_quickly(&staircase);
 }
 
@@ -97,6 +97,7 @@ fn no_error_shows_a_password_or_an_escape_sequence() {
         "imges:\n  - https://me:hunter2@a.lab/x\n",
         "images:\n  - https://me:hunter2@a.lab/x\n",
         "images: [\"\\e[31m:1\"]\n",
+        "apt:\n  packages: [\"me:hunter2@x\"]\n",
     ] {
         let shown = rendered(&parse(&with_head(body)).expect_err(body));
         assert!(!shown.contains("hunter2") && !shown.contains('\u{1b}'), "{shown}");
@@ -152,6 +153,17 @@ const PIECES: &[&str] = &[
     "from: oci:",
     "https://u:p@h/",
     "sha256: ",
+    "apt:\n",
+    "nvidia:\n",
+    "packages: ",
+    "targets:\n",
+    "host: debian-12",
+    "hosts: [debian-12]\n",
+    "baseline: ",
+    "signedBy: ",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+    "containerToolkit: ",
+    "fingerprint: ",
     "\\",
     "\u{85}",
     "\u{2028}",

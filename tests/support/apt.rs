@@ -3,6 +3,8 @@
 
 #[path = "apt/answer.rs"]
 mod answer;
+#[path = "apt/baselines.rs"]
+mod baselines;
 #[path = "apt/equality.rs"]
 mod equality;
 #[path = "bench/measure.rs"]
@@ -37,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Compare the sets of packages
     Equality(equality::Arguments),
+    /// Record the lists in manifests/baselines anew
+    Baselines,
     /// Compare time and memory, on bookworm
     Speed,
     /// Solve once from the compressed indices in a root; this is what is measured
@@ -52,6 +56,7 @@ fn main() -> Result<ExitCode> {
     let output = std::path::absolute(&arguments.output)?;
     let kept = match arguments.command {
         Command::Equality(equality) => equality::run(&output, &equality)?,
+        Command::Baselines => baselines::run(&output)?,
         Command::Speed => speed::run(&output)?,
         Command::Solve { root } => speed::solve_once(&root).map(|()| true)?,
     };

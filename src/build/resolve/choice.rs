@@ -55,15 +55,16 @@ impl Choice<'_> {
         })
     }
 
-    /// With `--locked`, the lock must be exactly what the spec gives: nothing dropped, nothing renamed.
+    /// With `--locked`, the lock must be exactly what the spec gives: nothing dropped, nothing renamed. What was
+    /// proven about it may be missing.
     pub(super) fn check_complete(&self, new: &Lock) -> Result<()> {
         match (self.update, self.old) {
-            (Update::Nothing, Some(old)) if old != new => {
+            (Update::Nothing, Some(old)) if !old.is_same_content(new) => {
                 let mut error =
                     Error::new(codes::LOCK_OUTDATED, "bundle.lock is not what bundle.yaml asks for")
                         .with_help(LOCK_AGAIN);
-                for change in lock::change::changes(Some(old), new) {
-                    error = error.with_detail(change.to_string());
+                for line in lock::change::lines(&lock::change::changes(Some(old), new)) {
+                    error = error.with_detail(line);
                 }
                 Err(error)
             }
@@ -80,6 +81,7 @@ impl Choice<'_> {
         known.extend(spec.k3s.iter().map(|_| "k3s".to_owned()));
         known.extend(images.iter().map(|(image, _)| image.reference.to_string()));
         known.extend(spec.files.iter().map(|file| file.path.clone()));
+        known.extend(spec.apt.iter().map(|target| target.name.clone()));
         for name in names {
             if !known.iter().any(|known| same_name(name, known)) {
                 return Err(unknown_name(name, &known));
@@ -93,7 +95,8 @@ fn unknown_name(name: &str, known: &[String]) -> Error {
     let help = match suggest::nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!(
-            "it takes `k3s`, `airlock`, an image as in bundle.yaml, or the path of a file on the node; known are: {}",
+            "it takes `k3s`, `airlock`, an image as in bundle.yaml, the path of a file on the node, or a target of \
+             `apt`; known are: {}",
             known.join(", ")
         ),
     };

@@ -3,6 +3,9 @@
 //! It is a tree of names onto blobs. Where its files lie together under one URI, the apt of the node takes it as
 //! it is: `deb [signed-by=KEYRING check-date=no] URI ./`.
 
+#[cfg(test)]
+pub(crate) mod example;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +16,9 @@ use crate::oci::platform::Platform;
 /// Path within the repository of the armored public key that signed it. It is vouched for by the manifest, and
 /// it vouches for the rest.
 pub const KEYRING: &str = "airlock.asc";
+
+/// Paths of the metadata, in the order in which it may be published: a tree without `InRelease` is none to apt.
+pub const METADATA: [&str; 4] = [KEYRING, "Packages", "Packages.xz", "InRelease"];
 
 /// A repository for one kind of node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,9 +39,9 @@ pub struct Apt {
     /// What nodes with NVIDIA GPUs get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nvidia: Option<Nvidia>,
-    /// Every package, sorted by name, version, architecture.
+    /// Every package, sorted by name, version, architecture, each compared byte by byte.
     pub packages: Vec<Package>,
-    /// Its metadata in the order in which it may be published: the keyring, `Packages`, `Packages.xz`, and `InRelease` last.
+    /// Its metadata, at the paths and in the order of [`METADATA`].
     pub files: Vec<File>,
     /// Digests of all its blobs, each once.
     pub blobs: Vec<Digest>,
@@ -135,4 +141,20 @@ pub struct File {
     pub path: String,
     /// Its bytes.
     pub blob: Blob,
+}
+
+impl Apt {
+    /// Digest of `InRelease`, which vouches for everything else and so identifies the repository. The manifest
+    /// has been validated, so it is there.
+    pub fn in_release(&self) -> Digest {
+        self.files.last().map_or(Digest::of(b""), |file| file.blob.digest)
+    }
+}
+
+impl Package {
+    /// What tells it from every other package: name, version, architecture. In this order lists of packages
+    /// are sorted, byte by byte and not by the age of versions, so that any program can check it.
+    pub fn identity(&self) -> (&str, &str, &str) {
+        (&self.name, &self.version, &self.architecture)
+    }
 }

@@ -58,18 +58,29 @@ impl Artifact {
 
 impl Manifest {
     /// The artifact a user means by `name`: its [`Artifact::name`], a short image reference such as
-    /// `busybox:1.36`, or a kind such as `k3s` where the bundle has only one of it.
+    /// `busybox:1.36`, the name of an apt target such as `debian-12`, or a kind such as `k3s` where the bundle
+    /// has only one of it.
+    ///
+    /// # Errors
+    /// [`codes::ARTIFACT_UNKNOWN`] if there is none, [`codes::ARTIFACT_AMBIGUOUS`] if a short name means several.
     pub fn find(&self, name: &str) -> Result<&Artifact> {
-        let completed = name.parse::<Reference>().map(|reference| reference.to_string());
-        let exact = |artifact: &&Artifact| {
-            let own = artifact.name();
-            own == name || completed.as_ref().is_ok_and(|completed| own == *completed)
+        if let Some(exact) = self.artifacts.iter().find(|artifact| artifact.name() == name) {
+            return Ok(exact);
+        }
+        let completed = name.parse::<Reference>().map(|reference| reference.to_string()).ok();
+        let is_short_for = |artifact: &&Artifact| match artifact {
+            Artifact::Image(image) => completed.as_ref().is_some_and(|completed| image.name == *completed),
+            Artifact::Apt(apt) => apt.name == name,
+            _ => false,
         };
-        let by_kind = || {
-            let mut of_kind = self.artifacts.iter().filter(|artifact| artifact.kind() == name);
-            of_kind.next().filter(|_| of_kind.next().is_none())
-        };
-        self.artifacts.iter().find(exact).or_else(by_kind).ok_or_else(|| self.unknown(name))
+        let short: Vec<&Artifact> = self.artifacts.iter().filter(is_short_for).collect();
+        let of_kind = || self.artifacts.iter().filter(|artifact| artifact.kind() == name).collect();
+        let meant: Vec<&Artifact> = if short.is_empty() { of_kind() } else { short };
+        match meant[..] {
+            [artifact] => Ok(artifact),
+            [] => Err(self.unknown(name)),
+            _ => Err(ambiguous(name, &meant)),
+        }
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -99,4 +110,10 @@ impl Manifest {
     pub fn total_size(&self) -> u64 {
         self.blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size))
     }
+}
+
+fn ambiguous(name: &str, meant: &[&Artifact]) -> Error {
+    let names: Vec<String> = meant.iter().map(|artifact| format!("`{}`", quote(&artifact.name()))).collect();
+    let message = format!("`{}` means {} artifacts of the bundle", quote(name), meant.len());
+    Error::new(codes::ARTIFACT_AMBIGUOUS, message).with_help(format!("name one of {}", names.join(", ")))
 }

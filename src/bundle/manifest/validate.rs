@@ -1,14 +1,18 @@
 //! The rules of a manifest that its types do not express (`bundle-spec/v1.md`, "Rules").
 
+mod apt;
+mod image;
+mod nvidia;
+mod text;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use super::{Artifact, Blob, File, Image, Manifest};
+use super::{Artifact, Blob, File, Manifest};
 use crate::bundle::{layout, names};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
-use crate::oci::platform::Platform;
-use crate::oci::reference::Reference;
+use text::{is_absolute, is_name, provenance, version};
 
 /// Help for a manifest that was signed although it breaks the rules.
 pub(super) const REBUILD: &str =
@@ -18,10 +22,12 @@ pub(super) const REBUILD: &str =
 const MAX_INTEGER: u64 = (1 << 53) - 1;
 const MAX_ARTIFACTS: usize = 100_000;
 const MAX_BLOBS: usize = 1_000_000;
-const MAX_TEXT: usize = 4_096;
 
 /// Why a manifest breaks a rule, without the file name.
 type Check = std::result::Result<(), String>;
+
+/// The size of every blob that the manifest lists.
+type Sizes = HashMap<Digest, u64>;
 
 impl Manifest {
     /// Checks every rule of the format that holds between values.
@@ -64,9 +70,9 @@ fn blobs(manifest: &Manifest) -> Check {
 
 fn artifacts(manifest: &Manifest) -> Check {
     unique("`artifacts`", manifest.artifacts.iter().map(Artifact::name))?;
-    let sizes: HashMap<_, _> = manifest.blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
+    let sizes: Sizes = manifest.blobs.iter().map(|blob| (blob.digest, blob.size)).collect();
     for artifact in &manifest.artifacts {
-        one_artifact(artifact, &manifest.platforms, &sizes)
+        one_artifact(artifact, manifest, &sizes)
             .map_err(|reason| format!("{} `{}`: {reason}", artifact.kind(), artifact.name()))?;
     }
     let used: HashSet<_> = manifest.artifacts.iter().flat_map(Artifact::digests).collect();
@@ -74,7 +80,7 @@ fn artifacts(manifest: &Manifest) -> Check {
     unused.map_or(Ok(()), |blob| Err(format!("blob {} belongs to no artifact", blob.digest)))
 }
 
-fn one_artifact(artifact: &Artifact, platforms: &[Platform], sizes: &HashMap<Digest, u64>) -> Check {
+fn one_artifact(artifact: &Artifact, manifest: &Manifest, sizes: &Sizes) -> Check {
     match artifact {
         Artifact::Installer(installer) => {
             version(&installer.version).and_then(|()| listed(installer.blob, sizes))
@@ -82,36 +88,12 @@ fn one_artifact(artifact: &Artifact, platforms: &[Platform], sizes: &HashMap<Dig
         Artifact::K3s(k3s) => version(&k3s.version)
             .and_then(|()| provenance(&k3s.origin, &k3s.authenticated_by))
             .and_then(|()| listed(k3s.blob, sizes)),
-        Artifact::Image(image) => self::image(image, sizes),
+        Artifact::Image(image) => image::check(image, sizes),
         Artifact::File(file) => self::file(file).and_then(|()| listed(file.blob, sizes)),
-        Artifact::Apt(_) => Ok(()),
+        Artifact::Apt(apt) => apt::check(apt, manifest, sizes),
     }?;
-    let foreign = artifact.platforms().into_iter().find(|platform| !platforms.contains(platform));
+    let foreign = artifact.platforms().into_iter().find(|platform| !manifest.platforms.contains(platform));
     foreign.map_or(Ok(()), |platform| Err(format!("the bundle is not for {platform}")))
-}
-
-fn image(image: &Image, sizes: &HashMap<Digest, u64>) -> Check {
-    let canonical = image.name.parse::<Reference>().is_ok_and(|name| name.to_string() == image.name);
-    demand(canonical, || "the name is not a full reference".to_owned())?;
-    provenance(&image.origin, &image.authenticated_by)?;
-    unique("`blobs`", &image.blobs)?;
-    let known = image.blobs.iter().find(|digest| !sizes.contains_key(digest));
-    known.map_or(Ok(()), |digest| Err(format!("blob {digest} is not in the bundle")))?;
-    unique("`platforms`", image.platforms.iter().map(|entry| entry.platform))?;
-    demand(!image.platforms.is_empty(), || "`platforms` is empty".to_owned())?;
-    for descriptor in image.referrers.iter().map(|referrer| &referrer.descriptor).chain([&image.root]) {
-        demand(is_media_type(&descriptor.media_type), || format!("media type `{}`", descriptor.media_type))?;
-        listed(Blob { digest: descriptor.digest, size: descriptor.size }, sizes)?;
-    }
-    for referrer in &image.referrers {
-        demand(referrer.artifact_type.as_deref().is_none_or(is_media_type), || "`artifactType`".to_owned())?;
-        demand(referrer.tag.as_deref().is_none_or(is_tag), || "the tag of a referrer".to_owned())?;
-    }
-    let own: HashSet<_> = image.blobs.iter().collect();
-    let needed = image.platforms.iter().map(|entry| entry.manifest);
-    let referrers = image.referrers.iter().map(|referrer| referrer.descriptor.digest);
-    let missing = needed.chain(referrers).chain([image.root.digest]).find(|digest| !own.contains(digest));
-    missing.map_or(Ok(()), |digest| Err(format!("manifest {digest} is not among its blobs")))
 }
 
 fn file(file: &File) -> Check {
@@ -128,7 +110,7 @@ fn head_files(manifest: &Manifest) -> Check {
     demand(same, || "`layout` does not describe the index of these artifacts".to_owned())
 }
 
-fn listed(blob: Blob, sizes: &HashMap<Digest, u64>) -> Check {
+fn listed(blob: Blob, sizes: &Sizes) -> Check {
     match sizes.get(&blob.digest) {
         None => Err(format!("blob {} is not in the bundle", blob.digest)),
         Some(size) if *size != blob.size => {
@@ -136,45 +118,6 @@ fn listed(blob: Blob, sizes: &HashMap<Digest, u64>) -> Check {
         }
         Some(_) => Ok(()),
     }
-}
-
-fn provenance(origin: &str, authenticated_by: &str) -> Check {
-    for text in [origin, authenticated_by] {
-        let plain = text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
-        demand(plain, || "the origin has control characters or is too long".to_owned())?;
-    }
-    Ok(())
-}
-
-fn version(text: &str) -> Check {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".+_-".contains(&byte);
-    let good = (1..=128).contains(&text.len()) && text.bytes().all(allowed);
-    demand(good, || format!("version `{text}`"))
-}
-
-/// The rule of [`crate::spec::Spec`] for names that become part of file names.
-fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let ends = [text.bytes().next(), text.bytes().next_back()];
-    text.len() <= 63
-        && ends.iter().all(|end| end.is_some_and(plain))
-        && text.bytes().all(|byte| plain(byte) || b"._-".contains(&byte))
-}
-
-fn is_media_type(text: &str) -> bool {
-    text.len() <= 255 && text.contains('/') && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn is_tag(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=128).contains(&text.len()) && !text.starts_with(['.', '-']) && text.bytes().all(allowed)
-}
-
-fn is_absolute(path: &str) -> bool {
-    let plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
-    path.len() <= MAX_TEXT
-        && !path.chars().any(char::is_control)
-        && path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain))
 }
 
 fn unique<T: Eq + Hash>(place: &str, values: impl IntoIterator<Item = T>) -> Check {

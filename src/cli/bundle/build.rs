@@ -16,6 +16,7 @@ use crate::cli::files;
 use crate::cli::session::Session;
 use crate::cli::values::VolumeSize;
 use crate::error::Result;
+use crate::lock::change;
 use crate::trust::Signer;
 use crate::ui::human;
 
@@ -107,8 +108,8 @@ pub(super) async fn run(arguments: BuildArgs, session: &Session) -> Result<()> {
     }
     let update = if arguments.locked { Update::Nothing } else { Update::Missing };
     let resolved = workshop.resolve(&update).await?;
-    for change in workshop.save(&resolved.lock)? {
-        session.note(&format!("bundle.lock: {change}"));
+    for line in change::lines(&workshop.save(&resolved.lock)?) {
+        session.note(&format!("bundle.lock: {line}"));
     }
     let plan = Plan::new(&resolved.lock, &resolved)?;
     let mut built = Built::new(&plan, !arguments.no_check);

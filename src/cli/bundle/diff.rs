@@ -15,6 +15,7 @@ use crate::ui::text::escape;
 
 /// Show what differs between two bundles: artifacts added, removed and changed, and bytes that are new
 ///
+/// Of the packages for a kind of node, those are listed that were added, removed or moved to another version.
 /// The signatures of both are checked first; the blobs are not read.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -66,6 +67,9 @@ impl Compared {
         for (sign, entries) in [('+', &diff.added), ('-', &diff.removed), ('~', &diff.changed)] {
             for entry in entries {
                 text.push_str(&format!("{sign} {:9} {}\n", entry.kind, escape(&entry.name)));
+                for package in &entry.packages {
+                    text.push_str(&format!("    {}\n", escape(&package.to_string())));
+                }
             }
         }
         let unchanged = human::count(diff.unchanged as u64, "artifact");

@@ -9,6 +9,7 @@ use crate::build::plan::Plan;
 use crate::build::resolve::Update;
 use crate::cli::session::Session;
 use crate::error::Result;
+use crate::lock::change;
 use crate::progress::{Event, Stage};
 use crate::ui::human;
 
@@ -51,8 +52,8 @@ pub(super) async fn run(arguments: FetchArgs, session: &Session) -> Result<()> {
     let workshop = Workshop::open(&arguments.files.check(), &fetching, session)?;
     let update = if arguments.locked { Update::Nothing } else { Update::Missing };
     let resolved = workshop.resolve(&update).await?;
-    for change in workshop.save(&resolved.lock)? {
-        session.note(&format!("bundle.lock: {change}"));
+    for line in change::lines(&workshop.save(&resolved.lock)?) {
+        session.note(&format!("bundle.lock: {line}"));
     }
     let wanted = Plan::new(&resolved.lock, &resolved)?.wanted();
     let size = wanted.iter().map(|blob| blob.size).sum();

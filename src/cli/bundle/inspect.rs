@@ -1,5 +1,7 @@
 //! `airlock bundle inspect`: what is in this bundle?
 
+mod packages;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -13,7 +15,7 @@ use crate::ui::human;
 use crate::ui::text::escape;
 use crate::ui::tree::Node;
 
-/// Show what is in a bundle: images with their platforms, k3s, files, sizes and origins
+/// Show what is in a bundle: images with their platforms, packages, k3s, files, sizes and origins
 ///
 /// The signature is checked first; the blobs are not read. A size followed by "shared" counts bytes that
 /// other artifacts of the bundle need as well and that are carried once.
@@ -24,6 +26,10 @@ pub struct InspectArgs {
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
 
+    /// List every package, not only those that are installed by name; --json always does
+    #[arg(long)]
+    pub packages: bool,
+
     /// Options of trust.
     #[command(flatten)]
     pub trust: TrustOptions,
@@ -32,6 +38,7 @@ pub struct InspectArgs {
 const EXAMPLES: &str = "\
 Examples:
   airlock bundle inspect /media/stick
+  airlock bundle inspect /media/stick --packages
   airlock bundle inspect edge-1.0.tar --json | jq '.artifacts[].name'";
 
 /// What is printed: the summary, and who vouches for it.
@@ -54,20 +61,27 @@ pub(super) fn run(arguments: InspectArgs, session: &Session) -> Result<()> {
         signers: opened::signers(&bundle),
         volumes: bundle.volume_names().map(str::to_owned).collect(),
     };
-    session.print(&inspected, Inspected::human)
+    session.print(&inspected, |inspected| inspected.human(arguments.packages))
 }
 
 impl Inspected {
-    fn human(&self) -> String {
+    fn human(&self, all_packages: bool) -> String {
         let summary = &self.summary;
         let mut root = Node::new(format!("{} {}", summary.name, summary.version));
-        for (kind, title) in
-            [("image", "images"), ("k3s", "k3s"), ("file", "files"), ("installer", "installers")]
-        {
+        for (kind, title) in [
+            ("image", "images"),
+            ("k3s", "k3s"),
+            ("apt", "packages"),
+            ("file", "files"),
+            ("installer", "installers"),
+        ] {
             let of_kind: Vec<_> = summary.artifacts.iter().filter(|artifact| artifact.kind == kind).collect();
             if !of_kind.is_empty() {
                 let mut group = Node::new(title);
-                of_kind.into_iter().map(artifact_node).for_each(|node| group.push(node));
+                of_kind
+                    .into_iter()
+                    .map(|artifact| artifact_node(artifact, all_packages))
+                    .for_each(|node| group.push(node));
                 root.push(group);
             }
         }
@@ -109,7 +123,7 @@ impl Inspected {
     }
 }
 
-fn artifact_node(artifact: &ArtifactSummary) -> Node {
+fn artifact_node(artifact: &ArtifactSummary, all_packages: bool) -> Node {
     let shared = match artifact.bytes - artifact.own_bytes {
         0 => String::new(),
         bytes => format!(", {} shared", human::size(bytes)),
@@ -121,6 +135,11 @@ fn artifact_node(artifact: &ArtifactSummary) -> Node {
             line.push(human::count(artifact.referrers as u64, "referrer"));
         }
         node.push(Node::new(line.join(", ")));
+    }
+    if let Some(repository) = &artifact.apt {
+        packages::nodes(repository, &artifact.platforms, all_packages)
+            .into_iter()
+            .for_each(|child| node.push(child));
     }
     if let Some(version) = &artifact.version {
         node.push(Node::new(version));

@@ -9,7 +9,7 @@ use crate::build::resolve::Update;
 use crate::cli::files;
 use crate::cli::session::Session;
 use crate::error::Result;
-use crate::lock::change::Change;
+use crate::lock::change::{self, Change};
 use crate::ui::text::escape;
 
 /// Pin every tag, channel and URL of bundle.yaml to a digest and a size
@@ -80,8 +80,8 @@ impl Locked {
             return format!("{lock} covers everything already (serial {serial})\n");
         }
         let mut text = format!("{lock} has serial {serial} now\n");
-        for change in &self.changes {
-            text.push_str(&format!("{}\n", escape(&change.to_string())));
+        for line in change::lines(&self.changes) {
+            text.push_str(&format!("{}\n", escape(&line)));
         }
         text
     }

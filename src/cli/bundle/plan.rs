@@ -9,7 +9,7 @@ use crate::build::plan::{self, Row};
 use crate::build::resolve::Update;
 use crate::cli::session::Session;
 use crate::error::Result;
-use crate::lock::change::Change;
+use crate::lock::change::{self, Change};
 use crate::ui::human;
 use crate::ui::table::{Align, Table};
 use crate::ui::text::escape;
@@ -74,7 +74,10 @@ impl Planned {
             Table::new([("ARTIFACT", Align::Left), ("SIZE", Align::Right), ("TO FETCH", Align::Right)]);
         for row in &self.artifacts {
             let to_fetch = if row.to_fetch == 0 { "-".to_owned() } else { human::size(row.to_fetch) };
-            table.row([&row.name, &human::size(row.size), &to_fetch]);
+            let packages =
+                row.packages.map(|number| format!(" ({})", human::count(number as u64, "package")));
+            let name = format!("{}{}", row.name, packages.unwrap_or_default());
+            table.row([&name, &human::size(row.size), &to_fetch]);
         }
         let mut text = table.render();
         let blobs = human::count(self.blobs as u64, "blob");
@@ -89,8 +92,8 @@ impl Planned {
         if !self.lock_changes.is_empty() {
             text.push_str("\nbundle.lock would change:\n");
         }
-        for change in &self.lock_changes {
-            text.push_str(&format!("{}\n", escape(&change.to_string())));
+        for line in change::lines(&self.lock_changes) {
+            text.push_str(&format!("{}\n", escape(&line)));
         }
         text
     }

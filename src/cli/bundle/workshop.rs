@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::apt_settings;
 use super::fetch_options::Fetching;
 use super::spec_options::SpecFiles;
 use crate::build::installer;
@@ -18,6 +19,7 @@ use crate::fetch::docker_config::DockerConfig;
 use crate::fetch::{Client, CredentialSource, Credentials, Proxies, Settings};
 use crate::lock::{Lock, change, file};
 use crate::oci::registry::Registry;
+use crate::source::apt::Machine;
 use crate::source::gather::{Gatherer, Limits};
 use crate::spec::{self, Spec};
 use crate::store::cache::Cache;
@@ -41,14 +43,19 @@ impl Workshop {
         let spec = read_spec(&files.spec, &directory)?;
         let old = read_lock(&files.lock)?;
         let gatherer = gatherer(&spec, fetching, session)?;
+        let now = jiff::Timestamp::now();
+        let date = date(session.environment(), now)?;
         let resolver = Resolver {
             registry: Registry::new(gatherer.client().clone()),
             gatherer,
             directory,
             installers: choose_installers(&files.installers, &spec, session)?,
+            machine: if spec.apt.is_empty() { Machine::default() } else { apt_settings::read()? },
+            now,
+            date,
             progress: session.shared_progress(),
         };
-        Ok(Workshop { spec, resolver, lock_path: files.lock.clone(), old, now: now(session.environment())? })
+        Ok(Workshop { spec, resolver, lock_path: files.lock.clone(), old, now: date.to_string() })
     }
 
     /// Resolves the spec. The lock in the result has its final serial and date.
@@ -140,10 +147,10 @@ fn choose_installers(
     Ok(chosen)
 }
 
-/// The time for a changed lock, RFC 3339 in UTC, to the second.
-fn now(environment: &Environment) -> Result<String> {
-    let seconds = environment.source_date_epoch()?.unwrap_or_else(|| jiff::Timestamp::now().as_second());
-    jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).map_err(|error| {
+/// The time for a changed lock and what is made with it, to the second.
+fn date(environment: &Environment, now: jiff::Timestamp) -> Result<jiff::Timestamp> {
+    let seconds = environment.source_date_epoch()?.unwrap_or_else(|| now.as_second());
+    jiff::Timestamp::from_second(seconds).map_err(|error| {
         Error::new(codes::ENVIRONMENT, "the clock of this machine is out of range")
             .with_source(error)
             .with_help("set the clock, or give a time: `SOURCE_DATE_EPOCH=$(date +%s)`")

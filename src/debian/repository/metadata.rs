@@ -1,10 +1,9 @@
-//! `Packages`, `Packages.xz`, `Release`, `Release.gpg` and `InRelease`.
+//! The texts of `Packages`, `Packages.xz` and `Release`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use super::Description;
-use crate::debian::openpgp::SigningKey;
 use crate::debian::package::Package;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
@@ -31,37 +30,21 @@ pub(super) fn add_stanza(stanzas: &mut Vec<u8>, package: &Package<'_>, path: &st
     Ok(())
 }
 
-/// The metadata files in the order in which they may be published.
-pub(super) fn files(
-    stanzas: Vec<u8>,
-    architectures: &[&str],
-    description: &Description<'_>,
-    key: &SigningKey,
-) -> Result<Vec<(&'static str, Vec<u8>)>> {
-    let packed = compress(&stanzas).map_err(|cause| {
+/// One stream, one thread: with more, the bytes would depend on their number.
+pub(super) fn compress(text: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), XZ_PRESET);
+    encoder.write_all(text).and_then(|()| encoder.finish()).map_err(|cause| {
         Error::new(codes::DEBIAN_SIGN, "the list of packages of the bundle cannot be compressed")
             .with_source(cause)
-    })?;
-    let release = release(architectures, description, &[("Packages", &stanzas), ("Packages.xz", &packed)]);
-    let detached = key.sign_detached(&release)?;
-    let inline = key.sign_inline(&release)?;
-    Ok(vec![
-        ("Packages", stanzas),
-        ("Packages.xz", packed),
-        ("Release", release.into_bytes()),
-        ("Release.gpg", detached.into_bytes()),
-        ("InRelease", inline.into_bytes()),
-    ])
+    })
 }
 
-/// One stream, one thread: with more, the bytes would depend on their number.
-fn compress(text: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), XZ_PRESET);
-    encoder.write_all(text)?;
-    encoder.finish()
-}
-
-fn release(architectures: &[&str], description: &Description<'_>, files: &[(&str, &[u8])]) -> String {
+/// The text of `Release` for these files.
+pub(super) fn release(
+    architectures: &[String],
+    description: &Description<'_>,
+    files: &[(&str, &[u8])],
+) -> String {
     let Description { origin, label, suite, codename, date } = description;
     let mut text = String::new();
     let fields = [("Origin", *origin), ("Label", *label), ("Suite", *suite), ("Codename", *codename)];

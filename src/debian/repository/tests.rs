@@ -13,7 +13,7 @@ Package: a\nVersion: 1\nArchitecture: all\nSize: 0\nFilename: pool/a.deb\n\
 SHA256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// The digest of the signed release of `UPSTREAM`.
-const IN_RELEASE: &str = "9bb10c6b67f42051049992643e2af5802dbcfd4a9c149249a145ba2a7d6450fc";
+const SIGNED: &str = "9bb10c6b67f42051049992643e2af5802dbcfd4a9c149249a145ba2a7d6450fc";
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&Secret::new([7; 32]), "Airlock repository").unwrap()
@@ -86,7 +86,7 @@ fn the_bytes_depend_on_the_input_alone() {
     assert_eq!(written(UPSTREAM).unwrap(), written(UPSTREAM).unwrap());
     let inline = Digest::of(&bytes(&written(UPSTREAM).unwrap(), "InRelease"));
     // If this changes, bundles that were built before can no longer be built again.
-    assert_eq!(inline.hex(), IN_RELEASE);
+    assert_eq!(inline.hex(), SIGNED);
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl PinTarget {
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for anything and `?` for one byte.
-fn is_like(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn is_like(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut from) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while from < text.len() {

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
 use crate::quote::quote;
-use crate::spec::Spec;
-use crate::spec::raw::{self, Reserved, Text};
+use crate::spec::apt::Target;
+use crate::spec::nvidia::Nvidia;
+use crate::spec::raw::{self, Text};
 use crate::spec::source::Source;
 use crate::spec::suggest::{listed, nearest};
-use crate::spec::yaml::{Given, Located};
+use crate::spec::yaml::Located;
+use crate::spec::{Image, Spec};
 
 use super::name::name;
 use super::text::text;
-use super::{Check, file, image, k3s, registry};
+use super::{Check, apt, file, image, k3s, nvidia, registry};
 
 /// Distributions that bundles can be built for.
 pub(in crate::spec) const KNOWN_HOSTS: [&str; 8] = [
@@ -46,6 +48,7 @@ pub(super) fn bundle(check: &mut Check<'_>, located: &Located<raw::Bundle>) -> O
     };
     let images = image::images(check, raw.images.as_deref().unwrap_or_default(), platforms.as_deref());
     let files = file::files(check, raw.files.as_deref().unwrap_or_default());
+    let (apt, nvidia) = packages(check, raw, platforms.as_deref(), hosts.as_deref(), images.as_deref());
     reserved(check, raw);
     something_to_carry(check, raw);
     Some(Spec {
@@ -58,9 +61,32 @@ pub(super) fn bundle(check: &mut Check<'_>, located: &Located<raw::Bundle>) -> O
         k3s: k3s?,
         images: images?,
         files: files?,
-        apt: Vec::new(),
-        nvidia: None,
+        apt: apt?,
+        nvidia: nvidia?,
     })
+}
+
+/// The sections `apt` and `nvidia`, which depend on each other.
+fn packages(
+    check: &mut Check<'_>,
+    raw: &raw::Bundle,
+    platforms: Option<&[Platform]>,
+    hosts: Option<&[String]>,
+    images: Option<&[Image]>,
+) -> (Option<Vec<Target>>, Option<Option<Nvidia>>) {
+    let surroundings = apt::Surroundings { platforms, hosts };
+    let targets = match raw.apt.as_ref() {
+        Some(section) => apt::apt(check, section, &surroundings),
+        None => Some(Vec::new()),
+    };
+    let nvidia = match raw.nvidia.as_ref() {
+        Some(section) => nvidia::nvidia(check, section, targets.as_deref(), images).map(Some),
+        None => Some(None),
+    };
+    if let (Some(section), Some(targets), Some(nvidia)) = (raw.apt.as_ref(), &targets, &nvidia) {
+        apt::something_for_each(check, section, targets, nvidia.as_ref());
+    }
+    (targets, nvidia)
 }
 
 fn header(check: &mut Check<'_>, located: &Located<raw::Bundle>) {
@@ -133,7 +159,8 @@ fn hosts(check: &mut Check<'_>, list: &[Text]) -> Option<Vec<String>> {
     Some(seen)
 }
 
-fn host(source: &Source<'_>, value: &Text) -> Result<String> {
+/// One of [`KNOWN_HOSTS`].
+pub(super) fn host(source: &Source<'_>, value: &Text) -> Result<String> {
     let host = text(source, value)?;
     if KNOWN_HOSTS.contains(&host) {
         return Ok(host.to_owned());
@@ -147,35 +174,29 @@ fn host(source: &Source<'_>, value: &Text) -> Result<String> {
     )))
 }
 
-/// Sections that later versions will know.
+/// The section that a later version will know.
 fn reserved(check: &mut Check<'_>, raw: &raw::Bundle) {
-    let sections: [(&str, &Given<Reserved>, &str); 3] = [
-        ("apt", &raw.apt, "carry single `.deb` files under `files`"),
-        ("nvidia", &raw.nvidia, "carry the driver's `.run` file or packages under `files`"),
-        ("charts", &raw.charts, "carry the chart's `.tgz` under `files` and its images under `images`"),
-    ];
-    for (name, section, instead) in sections {
-        if let Some(section) = section.as_ref() {
-            let message = format!("this version of airlock cannot build the section `{name}` yet");
-            let error = check.source.error(codes::SPEC_NOT_YET, message, &section.span, "");
-            check.keep::<()>(Err(
-                error.with_help(format!("delete the section; until it is supported, {instead}"))
-            ));
-        }
+    if let Some(section) = raw.charts.as_ref() {
+        let message = "this version of airlock cannot build the section `charts` yet";
+        let error = check.source.error(codes::SPEC_NOT_YET, message, &section.span, "");
+        check.keep::<()>(Err(error.with_help(
+            "delete the section; until it is supported, carry the chart's `.tgz` under `files` and its images \
+             under `images`",
+        )));
     }
 }
 
 fn something_to_carry(check: &mut Check<'_>, raw: &raw::Bundle) {
     let images = raw.images.as_ref().is_some_and(|images| !images.is_empty());
     let files = raw.files.as_ref().is_some_and(|files| !files.is_empty());
-    let reserved = raw.apt.is_some() || raw.nvidia.is_some() || raw.charts.is_some();
-    if images || files || raw.k3s.is_some() || reserved {
+    let others = raw.apt.is_some() || raw.nvidia.is_some() || raw.charts.is_some();
+    if images || files || raw.k3s.is_some() || others {
         return;
     }
     // It is at the end that nothing was found; whatever else is wrong comes first.
     let end = check.source.text.trim_end().len();
     let error = check.source.error(codes::SPEC_MISSING, "the bundle has nothing in it", &(end..end), "");
     check.keep::<()>(Err(
-        error.with_help("add `k3s:`, `images:` or `files:`; manifests/examples has whole files")
+        error.with_help("add `k3s:`, `images:`, `files:` or `apt:`; manifests/examples has whole files")
     ));
 }

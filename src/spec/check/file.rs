@@ -162,7 +162,8 @@ fn mode(source: &Source<'_>, value: &Text) -> Result<u32> {
     }
 }
 
-fn sha256(source: &Source<'_>, value: &Text) -> Result<Digest> {
+/// 64 digits.
+pub(super) fn sha256(source: &Source<'_>, value: &Text) -> Result<Digest> {
     let text = text(source, value)?;
     let repaired = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
     let result = Digest::from_hex(text).map_err(|error| match Digest::from_hex(&repaired) {

@@ -7,6 +7,7 @@ use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;
 use crate::quote::quote;
+use crate::spec::raw::either::TextOr;
 use crate::spec::raw::{ImageDetails, ImageEntry, Text};
 use crate::spec::source::Source;
 use crate::spec::yaml::Located;
@@ -39,7 +40,7 @@ fn image(
 ) -> Option<Image> {
     let line = check.source.line(entry.span.start);
     match &entry.value {
-        ImageEntry::Reference(reference) => {
+        TextOr::Text(reference) => {
             let text = Located { value: reference.clone(), span: entry.span.clone() };
             let reference = check.keep(parsed(check.source, &text));
             let platforms = bundle_platforms.unwrap_or_default().to_vec();
@@ -51,7 +52,7 @@ fn image(
                 line,
             })
         }
-        ImageEntry::Detailed(details) => {
+        TextOr::Map(details) => {
             let reference = reference(check, entry, details);
             let source = check.optional(details.from.as_ref(), image_source);
             let platforms = match details.platforms.as_ref() {
@@ -137,7 +138,7 @@ fn image_source(source: &Source<'_>, value: &Text) -> Result<ImageSource> {
 }
 
 /// What a reference is called in the cluster: a tag can only mean one image, whatever its digest.
-fn name(reference: &Reference) -> String {
+pub(super) fn name(reference: &Reference) -> String {
     match (reference.tag(), reference.digest()) {
         (Some(tag), _) => format!("{}:{tag}", reference.name()),
         (None, Some(digest)) => format!("{}@{digest}", reference.name()),
@@ -147,8 +148,8 @@ fn name(reference: &Reference) -> String {
 
 fn duplicate(source: &Source<'_>, entry: &Located<ImageEntry>, image: &Image, first: usize) -> Error {
     let span = match &entry.value {
-        ImageEntry::Detailed(details) => details.image.as_ref().map_or(&entry.span, |text| &text.span),
-        ImageEntry::Reference(_) => &entry.span,
+        TextOr::Map(details) => details.image.as_ref().map_or(&entry.span, |text| &text.span),
+        TextOr::Text(_) => &entry.span,
     };
     let message = format!("image `{}` is listed twice, first on line {first}", name(&image.reference));
     let help = format!("delete the entry on line {first} or this one");

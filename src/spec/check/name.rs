@@ -22,7 +22,8 @@ pub(super) fn name(source: &Source<'_>, key: &str, value: &Text) -> Result<Strin
     Err(source.error(codes::SPEC_VALUE, message, &value.span, "becomes part of file names").with_help(help))
 }
 
-fn fault(name: &str) -> Option<&'static str> {
+/// What is wrong with a name, if anything.
+pub(super) fn fault(name: &str) -> Option<&'static str> {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     if name.is_empty() {
         Some("it is empty")

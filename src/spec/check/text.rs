@@ -7,6 +7,8 @@ use crate::quote::{is_unprintable, quote};
 use crate::spec::raw::Text;
 use crate::spec::source::Source;
 
+use super::refused;
+
 /// Longest value of any key, in bytes. The longest that make sense are paths and URLs.
 const MAX_LENGTH: usize = 4096;
 
@@ -25,21 +27,42 @@ pub(super) fn text<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
             .error(codes::SPEC_TYPE, message, &text.span, "not a text")
             .with_help(format!("quote it: `\"{}\"`", quote(value))));
     }
+    plain(source, text)
+}
+
+/// The text of a value that is a number, in quotes or not, or that has been taken for a text already.
+///
+/// # Errors
+/// `E0105` for control characters, absurd length, and private keys.
+pub(super) fn plain<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
+    let value = text.value.as_str();
+    no_private_key(source, text)?;
     if value.len() > MAX_LENGTH {
         let message =
             format!("a value has {} bytes, more than the {MAX_LENGTH} that are allowed", value.len());
-        return Err(source
-            .error(codes::SPEC_VALUE, message, &text.span, "")
-            .with_help("look for a missing quote or line break"));
+        return Err(refused(source, &text.span, message, "look for a missing quote or line break"));
     }
     if let Some(character) = value.chars().find(|character| is_unprintable(*character)) {
         let message =
             format!("`{}` holds the control character U+{:04X}", quote(value), u32::from(character));
-        return Err(source
-            .error(codes::SPEC_VALUE, message, &text.span, "")
-            .with_help("delete the character; a value is one line of plain text"));
+        let help = "delete the character; a value is one line of plain text";
+        return Err(refused(source, &text.span, message, help));
     }
     Ok(value)
+}
+
+/// Refuses a private key without repeating a byte of it; [`Source`] hides it in the snippet.
+pub(super) fn no_private_key(source: &Source<'_>, text: &Text) -> Result<()> {
+    if !text.value.contains("PRIVATE KEY") {
+        return Ok(());
+    }
+    Err(refused(
+        source,
+        &text.span,
+        "a private key stands here",
+        "delete it, and replace the key wherever it is in use: this file is copied and reviewed; if its public \
+         half is meant, `gpg --armor --export KEY` prints that",
+    ))
 }
 
 /// Parses a value and gives the error, if any, its place.

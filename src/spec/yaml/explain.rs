@@ -23,7 +23,13 @@ struct Finding {
 /// The error a user reads for `error`.
 pub(super) fn explain(source: &Source<'_>, error: &YamlError) -> Error {
     let error = innermost(error);
-    let span = error.location().map(|location| source_range(source, &location)).unwrap_or_default();
+    let mut span = error.location().map(|location| source_range(source, &location)).unwrap_or_default();
+    // A visitor that takes several types learns of a scalar only when the library still stands at its key.
+    if let YamlError::SerdeInvalidType { .. } = error
+        && let Some(value) = outline::value_of_key(source.text, &span)
+    {
+        span = value;
+    }
     let finding = match error {
         YamlError::DuplicateMappingKey { .. } => duplicate_key(source, &span),
         YamlError::SerdeUnknownField { field, expected, .. } => unknown_key(field, expected),
@@ -253,7 +259,7 @@ fn budget(breach: &BudgetBreach) -> Finding {
     let (what, help) = match breach {
         BudgetBreach::Depth { .. } => (
             "is nested too deeply",
-            "four levels are enough for every key; look for a missing line break or bracket",
+            "eight levels are enough for every key; look for a missing line break or bracket",
         ),
         BudgetBreach::Aliases { .. }
         | BudgetBreach::Anchors { .. }

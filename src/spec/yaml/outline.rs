@@ -70,6 +70,17 @@ pub(super) fn nodes_at(text: &str, offset: usize) -> Vec<Node> {
     nodes
 }
 
+/// The place of the value that belongs to the key in `span`, if there is a key.
+pub(super) fn value_of_key(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
+    let is_key = nodes_at(text, span.start).last().is_some_and(|node| node.is_key);
+    // Only a collection begins without text of its own; that it is where a key is does not make it one.
+    if span.is_empty() || !is_key {
+        return None;
+    }
+    let places = Parser::new_from_str(text).map_while(std::result::Result::ok);
+    places.filter_map(|(_, place)| place.byte_range()).find(|place| place.start >= span.end)
+}
+
 /// Counts a node in the collection around it; says whether it is a key.
 fn enter(frames: &mut [Frame], name: String, span: &Range<usize>) -> bool {
     match frames.last_mut() {
@@ -134,6 +145,18 @@ mod tests {
         let second = nodes_at(TEXT, TEXT.rfind("b: 2").unwrap()).pop().unwrap();
         assert_eq!((second.is_key, second.earlier), (true, Some(5..6)));
         assert_eq!(nodes_at(TEXT, 5).pop().unwrap().earlier, None);
+    }
+
+    #[test]
+    fn a_key_leads_to_its_value() {
+        let value_of = |key: &str| {
+            let start = TEXT.find(key).unwrap();
+            value_of_key(TEXT, &(start..start + key.len())).map(|value| &TEXT[value])
+        };
+        assert_eq!(value_of("a"), Some("1"));
+        assert_eq!(value_of("c"), Some("x"));
+        assert_eq!(value_of("x"), None);
+        assert_eq!(value_of_key(TEXT, &(0..0)), None);
     }
 
     #[test]

@@ -140,6 +140,7 @@ fn stage_name(stage: Stage) -> &'static str {
         Stage::Check => "check",
         Stage::Verify => "verify",
         Stage::Extract => "extract",
+        Stage::Prove => "prove",
     }
 }
 

@@ -116,6 +116,23 @@ fn artifacts_are_found_by_name_kind_and_nearly() {
 }
 
 #[test]
+fn targets_of_apt_are_found_by_their_short_name_unless_it_means_more() {
+    use crate::bundle::manifest::apt::example;
+    let targets = |names: &[&str]| {
+        let target = |name: &&str| Artifact::Apt(example::repository(name, Vec::new()));
+        example::manifest(names.iter().map(target).collect())
+    };
+    let one = targets(&["debian-12"]);
+    for name in ["apt:debian-12", "debian-12", "apt"] {
+        assert_eq!(one.find(name).unwrap().name(), "apt:debian-12");
+    }
+    let error = targets(&["debian-12", "debian-12-gpu"]).find("apt").unwrap_err();
+    assert_eq!((error.code(), error.kind().exit_status()), (codes::ARTIFACT_AMBIGUOUS, 2));
+    assert_eq!(error.help(), Some("name one of `apt:debian-12`, `apt:debian-12-gpu`"));
+    assert_eq!(one.find("debian-13").unwrap_err().help(), Some("did you mean `apt:debian-12`?"));
+}
+
+#[test]
 fn a_manifest_beyond_the_limit_is_not_parsed() {
     let error = check_length(MAX_LENGTH + 1).unwrap_err();
     assert_eq!(error.code(), codes::MANIFEST_TOO_LARGE);

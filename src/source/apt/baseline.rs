@@ -1,0 +1,119 @@
+//! What is assumed to be installed on the nodes of a target.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+
+use fs_err as fs;
+
+use super::Bench;
+use super::recorded::recorded;
+use crate::debian::baseline::{essential, of_node};
+use crate::debian::package::Package;
+use crate::debian::solver::Options;
+use crate::debian::universe::Universe;
+use crate::error::{Error, Result, codes};
+use crate::spec::apt::{Baseline, Target};
+
+/// Largest status file, in bytes; that of a desktop has 4 MiB.
+const SIZE_LIMIT: u64 = 64 << 20;
+
+/// A baseline before it meets the repositories.
+#[derive(Debug)]
+pub(super) enum Text {
+    /// Follows from the repositories.
+    Essential,
+    /// The names in a recorded list.
+    Recorded(&'static str),
+    /// The status of a node.
+    Status(Vec<u8>),
+}
+
+/// The baseline as it stands in the lock.
+pub(super) fn name(baseline: &Baseline) -> String {
+    match baseline {
+        Baseline::Essential => "essential".to_owned(),
+        Baseline::Server => "server".to_owned(),
+        Baseline::Cloud => "cloud".to_owned(),
+        Baseline::Status(path) => format!("status {}", path.display()),
+    }
+}
+
+impl Text {
+    /// Reads what is needed for the baseline of `target`.
+    pub(super) fn read(bench: &Bench<'_>, target: &Target) -> Result<Text> {
+        match &target.baseline {
+            Baseline::Essential => Ok(Text::Essential),
+            Baseline::Server | Baseline::Cloud => {
+                let kind = name(&target.baseline);
+                recorded(&target.host, &kind).map(Text::Recorded).ok_or_else(|| not_recorded(target, &kind))
+            }
+            Baseline::Status(path) => status(&bench.directory.join(path), path).map(Text::Status),
+        }
+    }
+
+    /// Architectures of installed packages besides the machine's own.
+    pub(super) fn foreign_architectures(&self, native: &str) -> Result<BTreeSet<String>> {
+        let Text::Status(status) = self else { return Ok(BTreeSet::new()) };
+        let node = of_node(status)?;
+        let architectures = node.packages.iter().map(|package| package.architecture);
+        Ok(architectures.filter(|name| *name != "all" && *name != native).map(str::to_owned).collect())
+    }
+
+    /// Adds the baseline to `universe`, and what its node holds to `options`.
+    pub(super) fn add_to<'a>(&'a self, universe: &mut Universe<'a>, options: &mut Options) -> Result<()> {
+        let packages = match self {
+            Text::Essential => essential(universe, options)?,
+            Text::Recorded(list) => {
+                let mut packages = essential(universe, options)?;
+                packages.extend(candidates(list, universe, options, &packages));
+                packages
+            }
+            Text::Status(status) => {
+                let node = of_node(status)?;
+                options.holds.extend(node.holds);
+                node.packages
+            }
+        };
+        universe.add_baseline(packages)
+    }
+}
+
+/// The current versions of the packages in a recorded list, without those in `known`. What has left the
+/// repositories since, such as an old kernel, is left out.
+fn candidates<'a>(
+    list: &str,
+    universe: &Universe<'a>,
+    options: &Options,
+    known: &[Package<'a>],
+) -> Vec<Package<'a>> {
+    let known: HashSet<&str> = known.iter().map(|package| package.name).collect();
+    let names: BTreeSet<&str> = list.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
+    let fresh = names.into_iter().filter(|name| !known.contains(name));
+    let candidate = |name: &str| {
+        let package = universe.package(name, universe.native())?;
+        universe.candidate(package, &options.preferences).map(|version| universe.stanza(version).clone())
+    };
+    fresh.filter_map(candidate).collect()
+}
+
+/// The bytes of a status file; `shown` is its path as the spec has it.
+pub(super) fn status(path: &Path, shown: &Path) -> Result<Vec<u8>> {
+    let refused = |reason: &str| {
+        Error::new(codes::APT_BASELINE, format!("the baseline {} {reason}", shown.display()))
+            .with_help("copy /var/lib/dpkg/status of a node there, or name another `baseline` in bundle.yaml")
+    };
+    let read = || {
+        let length = fs::metadata(path)?.len();
+        (length <= SIZE_LIMIT).then(|| fs::read(path)).transpose()
+    };
+    let bytes = read().map_err(|cause| refused("cannot be read").with_source(cause))?;
+    bytes.ok_or_else(|| refused("has more than 64 MiB"))
+}
+
+fn not_recorded(target: &Target, kind: &str) -> Error {
+    let message = format!("airlock has no list of what a {kind} installation of {} has", target.host);
+    Error::new(codes::APT_BASELINE, message).with_help(
+        "copy /var/lib/dpkg/status of such a node beside bundle.yaml and write `baseline: {status: FILE}`; \
+         `baseline: essential` fits every node, with more to carry",
+    )
+}
