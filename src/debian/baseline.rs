@@ -7,6 +7,9 @@ use crate::debian::solver::{Options, Request, Selector, Solution, solve};
 use crate::debian::universe::{Universe, VersionId};
 use crate::error::{Error, Result, codes};
 
+/// What debootstrap installs where apt alone would choose `usrmerge`: it merges `/usr` itself. Perl and more, which
+/// usrmerge needs, are then not there, and must not be assumed to be.
+const MERGED: &str = "usr-is-merged";
 /// How many broken packages an error lists.
 const LISTED: usize = 10;
 
@@ -39,6 +42,10 @@ pub fn of_node(status: &[u8]) -> Result<NodeBaseline<'_>> {
     Ok(NodeBaseline { packages, holds })
 }
 
+fn request(name: &str) -> Request {
+    Request { name: name.to_owned(), architecture: None, selector: Selector::Candidate }
+}
+
 fn is_broken(package: &Package<'_>) -> bool {
     package.status.is_some_and(|status| {
         status.flag == Flag::ReinstallRequired
@@ -57,19 +64,21 @@ pub fn essential<'a>(universe: &Universe<'a>, options: &Options) -> Result<Vec<P
         stanza.essential || stanza.priority == Some(Priority::Required) || stanza.name == "apt"
     };
     let native = |package| universe.architecture(package) == universe.native();
-    let requests: Vec<Request> = universe
+    let mut requests: Vec<Request> = universe
         .packages()
         .filter(|package| native(*package))
         .filter_map(|package| universe.candidate(package, &options.preferences))
         .filter(is_part)
-        .map(|version| Request {
-            name: universe.stanza(version).name.to_string(),
-            architecture: None,
-            selector: Selector::Candidate,
-        })
+        .map(|version| request(universe.stanza(version).name))
         .collect();
     let options = Options { recommends: false, ..options.clone() };
-    let solution = solve(universe, &requests, &options)?;
+    let mut solution = solve(universe, &requests, &options)?;
+    let has_usrmerge =
+        solution.choices.iter().any(|choice| universe.stanza(choice.version).name == "usrmerge");
+    if has_usrmerge && universe.package(MERGED, universe.native()).is_some() {
+        requests.push(request(MERGED));
+        solution = solve(universe, &requests, &options)?;
+    }
     Ok(solution.choices.iter().map(|choice| universe.stanza(choice.version).clone()).collect())
 }
 

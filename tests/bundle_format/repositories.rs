@@ -153,6 +153,7 @@ fn gpgv_accepts_the_metadata() {
     extract(&bundle, &directory.path().join("debian-12")).unwrap();
     // The commands of bundle-spec/v1.md.
     let commands = r"
+export GNUPGHOME=..
 gpg --dearmor < airlock.asc > ../airlock.gpg
 gpgv --keyring ../airlock.gpg InRelease
 sed -n 's/^ \([0-9a-f]\{64\}\) *[0-9]* \(Packages.*\)/\1  \2/p' InRelease | sha256sum --check --strict

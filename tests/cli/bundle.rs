@@ -7,7 +7,7 @@ use super::fixture::Contents;
 use super::support::{AIRLOCK, Home};
 
 /// A home with a key that it trusts.
-fn home_with_key() -> (Home, PathBuf) {
+pub fn home_with_key() -> (Home, PathBuf) {
     let home = Home::new();
     let made = home.airlock(["key", "generate", "--no-passphrase", "--comment", "release@lab"]);
     assert_eq!(made.exit, Some(0), "{made}");

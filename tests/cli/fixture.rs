@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use airlock::bundle::layout;
+use airlock::bundle::manifest::apt::Apt;
 use airlock::bundle::manifest::{
     Artifact, Blob, Descriptor, FORMAT, File, Image, ImagePlatform, K3s, Manifest,
 };
@@ -31,25 +32,7 @@ impl Contents {
     /// Writes the volumes into `directory`, signed with the key if there is one.
     pub fn write(&self, directory: &Path, key: Option<&Path>, volume_size: Option<u64>) {
         let (manifest, blobs) = self.manifest();
-        let bytes = manifest.to_bytes();
-        let signature = key.map(|path| {
-            let key = KeyFile::open(path, || panic!("the key is not encrypted")).unwrap();
-            sign(&key, MANIFEST_NAMESPACE, &bytes).unwrap()
-        });
-        let writer =
-            VolumeWriter::new(&manifest, &bytes, signature.as_deref().map(str::as_bytes), volume_size)
-                .unwrap();
-        fs_err::create_dir_all(directory).unwrap();
-        for index in 0..writer.volumes() {
-            let mut file = fs_err::File::create(directory.join(writer.file_name(index))).unwrap();
-            let copy = |piece: &airlock::bundle::writer::Piece, file: &mut fs_err::File| {
-                let bytes = blobs.iter().find(|bytes| blob(bytes) == piece.blob).unwrap();
-                let (start, length) = (piece.start as usize, piece.length as usize);
-                file.write_all(&bytes[start..start + length]).unwrap();
-                Ok(())
-            };
-            writer.write_volume(index, &mut file, copy).unwrap();
-        }
+        write(&manifest, &blobs, directory, key, volume_size);
     }
 
     fn manifest(&self) -> (Manifest, Vec<Vec<u8>>) {
@@ -59,21 +42,63 @@ impl Contents {
         artifacts.extend(self.files.iter().map(|(path, bytes)| file(path, bytes)));
         let mut blobs = vec![k3s, root];
         blobs.extend(self.files.iter().map(|(_, bytes)| bytes.clone()));
-        let manifest = Manifest {
-            format: FORMAT.to_owned(),
-            requires: Vec::new(),
-            name: "edge".to_owned(),
-            version: self.version.to_owned(),
-            channel: "stable".to_owned(),
-            serial: self.serial,
-            created: "2026-01-01T00:00:00Z".to_owned(),
-            platforms: vec![Platform::LinuxAmd64],
-            hosts: vec!["debian-12".to_owned()],
-            layout: layout::describe(&artifacts),
-            artifacts,
-            blobs: blobs.iter().map(|bytes| blob(bytes)).collect(),
+        (manifest(self.version, self.serial, artifacts, &blobs), blobs)
+    }
+}
+
+/// Writes a bundle with these repositories of packages, each with its blobs, signed with the key.
+pub fn write_repositories(targets: Vec<(Apt, Vec<Vec<u8>>)>, serial: u64, directory: &Path, key: &Path) {
+    let mut blobs = Vec::new();
+    let mut artifacts = Vec::new();
+    for (apt, bytes) in targets {
+        artifacts.push(Artifact::Apt(apt));
+        let fresh: Vec<_> = bytes.into_iter().filter(|bytes| !blobs.contains(bytes)).collect();
+        blobs.extend(fresh);
+    }
+    write(&manifest("1.0", serial, artifacts, &blobs), &blobs, directory, Some(key), None);
+}
+
+fn manifest(version: &str, serial: u64, artifacts: Vec<Artifact>, blobs: &[Vec<u8>]) -> Manifest {
+    Manifest {
+        format: FORMAT.to_owned(),
+        requires: Vec::new(),
+        name: "edge".to_owned(),
+        version: version.to_owned(),
+        channel: "stable".to_owned(),
+        serial,
+        created: "2026-01-01T00:00:00Z".to_owned(),
+        platforms: vec![Platform::LinuxAmd64],
+        hosts: vec!["debian-12".to_owned()],
+        layout: layout::describe(&artifacts),
+        artifacts,
+        blobs: blobs.iter().map(|bytes| blob(bytes)).collect(),
+    }
+}
+
+fn write(
+    manifest: &Manifest,
+    blobs: &[Vec<u8>],
+    directory: &Path,
+    key: Option<&Path>,
+    volume_size: Option<u64>,
+) {
+    let bytes = manifest.to_bytes();
+    let signature = key.map(|path| {
+        let key = KeyFile::open(path, || panic!("the key is not encrypted")).unwrap();
+        sign(&key, MANIFEST_NAMESPACE, &bytes).unwrap()
+    });
+    let signature = signature.as_deref().map(str::as_bytes);
+    let writer = VolumeWriter::new(manifest, &bytes, signature, volume_size).unwrap();
+    fs_err::create_dir_all(directory).unwrap();
+    for index in 0..writer.volumes() {
+        let mut file = fs_err::File::create(directory.join(writer.file_name(index))).unwrap();
+        let copy = |piece: &airlock::bundle::writer::Piece, file: &mut fs_err::File| {
+            let bytes = blobs.iter().find(|bytes| blob(bytes) == piece.blob).unwrap();
+            let (start, length) = (piece.start as usize, piece.length as usize);
+            file.write_all(&bytes[start..start + length]).unwrap();
+            Ok(())
         };
-        (manifest, blobs)
+        writer.write_volume(index, &mut file, copy).unwrap();
     }
 }
 

@@ -8,6 +8,9 @@ mod fixture;
 mod generated;
 mod hostile;
 mod key;
+#[path = "../support/packages.rs"]
+mod packages;
+mod repositories;
 mod signals;
 mod support;
 mod usage;

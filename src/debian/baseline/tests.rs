@@ -38,6 +38,24 @@ fn the_least_is_what_is_essential_or_required_with_apt_and_their_needs() {
     assert_eq!(names, ["apt", "base", "libbase", "tar"]);
 }
 
+/// Regression: perl was assumed on every Debian 12, since apt prefers `usrmerge`, which debootstrap never installs.
+#[test]
+fn what_merges_usr_on_a_running_system_is_not_assumed() {
+    let index = stanza("init", "1", "Essential: yes\nDepends: usrmerge | usr-is-merged\n")
+        + &stanza("usrmerge", "1", "Provides: usr-is-merged\nDepends: perl\n")
+        + &stanza("usr-is-merged", "1", "")
+        + &stanza("perl", "1", "");
+    let names = |index: &str| {
+        let mut universe = Universe::new("amd64");
+        universe.add_index(Provenance::default(), parse_index(index.as_bytes()).unwrap().usable).unwrap();
+        let packages = essential(&universe, &options()).unwrap();
+        packages.iter().map(|package| package.name.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&index), ["init", "usr-is-merged"]);
+    let newer = index.replace("Depends: usrmerge | usr-is-merged\n", "");
+    assert_eq!(names(&newer), ["init"], "a release that needs neither gets neither");
+}
+
 #[test]
 fn a_half_installed_node_is_no_baseline_and_holds_are_kept() {
     let status = |name: &str, status: &str| {

@@ -46,7 +46,6 @@ const KINDS: [Kind; 2] = [
             "systemd-timesyncd",
             "task-ssh-server",
             "tasksel",
-            "usr-is-merged",
         ],
     },
     Kind {
@@ -85,7 +84,6 @@ const KINDS: [Kind; 2] = [
             "systemd-sysv",
             "systemd-timesyncd",
             "unattended-upgrades",
-            "usr-is-merged",
             "vim-tiny",
             "whiptail",
             "zstd",
@@ -110,8 +108,19 @@ pub fn run(output: &Path) -> Result<bool> {
 
 impl Kind {
     fn ask(&self, output: &Path, root: &Root) -> Result<BTreeSet<String>> {
-        let requests: Vec<String> = self.requests(root)?.into_iter().collect();
-        let question = Question { packages: &requests.join(" "), baseline: "nothing", recommends: false };
+        let mut requests = self.requests(root)?;
+        let packages = self.install(output, root, &requests)?;
+        if !packages.contains("usrmerge") {
+            return Ok(packages);
+        }
+        // The installer merges /usr itself, so that usrmerge and the Perl it needs are not there.
+        requests.insert("usr-is-merged".to_owned());
+        self.install(output, root, &requests)
+    }
+
+    fn install(&self, output: &Path, root: &Root, requests: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+        let packages = requests.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        let question = Question { packages: &packages, baseline: "nothing", recommends: false };
         match question.ask(output, root)? {
             Answer::Installs(packages) => Ok(packages.into_keys().filter(|name| !is_kernel(name)).collect()),
             other => Err(format!("apt does not install {}: {other:?}", self.name).into()),

@@ -51,7 +51,12 @@ impl Root {
         if let Some(parent) = self.directory.parent() {
             fs_err::create_dir_all(parent)?;
         }
-        run(Command::new("mmdebstrap")
+        let mut command = Command::new("mmdebstrap");
+        if self.release == "bookworm" {
+            // As debootstrap does it, without usrmerge and the Perl that it needs.
+            command.arg("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr");
+        }
+        run(command
             .args(["--quiet", "--variant=minbase", "--aptopt=Acquire::Check-Valid-Until \"false\""])
             .arg(&self.release)
             .arg(&self.directory)
