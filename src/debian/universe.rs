@@ -134,7 +134,7 @@ impl<'a> Universe<'a> {
         let id = ProvenanceId(count(self.provenances.len())?);
         self.provenances.push(provenance);
         let packages = packages.into_iter();
-        self.by_name.reserve(packages.size_hint().0);
+        self.by_name.reserve(packages.size_hint().1.unwrap_or_default());
         for stanza in packages {
             let version = self.add(stanza)?;
             self.entries[version.index()].provenances.push(id);
