@@ -30,7 +30,7 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// taken relative to it.
 ///
 /// # Errors
-/// `E0101`-`E0108` and `E0110`-`E0112`: the first problem in the order of the file, with line, column,
+/// `E0101`-`E0108`, `E0110`-`E0112`, `E0810` and `E0852`: the first problem in the order of the file, with line, column,
 /// snippet and the edit that helps. Problems of syntax and type come before those of meaning.
 pub fn parse(text: &[u8], file_name: &str, directory: &Path) -> Result<Spec> {
     let text = yaml::decode(text, file_name)?;

@@ -337,6 +337,28 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_is_one_row_and_what_targets_share_is_fetched_once() {
+        use crate::bundle::manifest::apt::example;
+        let [gpu, mut second] = [example::gpu_repository(), example::gpu_repository()];
+        second.name = "more".to_owned();
+        second.packages.push(example::package("zstd", "1.5-1", "amd64"));
+        second.list_blobs();
+        let remote = |package: &manifest::apt::Package| {
+            let location = Location::url(&package.origin).unwrap();
+            (package.blob.digest, (Origin::Remote(location), package.name.clone()))
+        };
+        let origins = second.packages.iter().map(remote).collect();
+        let manifest = example::manifest(vec![Artifact::Apt(gpu), Artifact::Apt(second)]);
+        let directory = tempfile::tempdir().unwrap();
+        let rows = Plan { manifest, origins }.rows(&Cache::open(directory.path()).unwrap());
+        let names: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.packages)).collect();
+        assert_eq!(names, [("apt gpu", Some(6)), ("apt more", Some(7))]);
+        let zstd = example::package("zstd", "1.5-1", "amd64").blob.size;
+        assert!(rows[0].to_fetch > 0 && rows[0].to_fetch < rows[0].size, "the metadata is not fetched");
+        assert_eq!((rows[1].to_fetch, rows[1].size), (zstd, rows[0].size + zstd));
+    }
+
+    #[test]
     fn a_bundle_that_no_reader_would_take_is_not_planned() {
         let mut resolved = resolved();
         resolved.files[0].locked.path = format!("/etc/{}", "x".repeat(300));

@@ -44,7 +44,7 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     Inspect(inspect::InspectArgs),
     Diff(diff::DiffArgs),
-    Extract(extract::ExtractArgs),
+    Extract(Box<extract::ExtractArgs>),
     Sign(sign::SignArgs),
 }
 
@@ -58,7 +58,9 @@ impl Bundle {
             Command::Verify(arguments) => session.blocking(|session| verify::run(arguments, session)).await,
             Command::Inspect(arguments) => session.blocking(|session| inspect::run(arguments, session)).await,
             Command::Diff(arguments) => session.blocking(|session| diff::run(arguments, session)).await,
-            Command::Extract(arguments) => session.blocking(|session| extract::run(arguments, session)).await,
+            Command::Extract(arguments) => {
+                session.blocking(|session| extract::run(*arguments, session)).await
+            }
             Command::Sign(arguments) => session.blocking(|session| sign::run(arguments, session)).await,
         }
     }

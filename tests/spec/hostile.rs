@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use airlock::error::Error;
 use airlock::spec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use crate::{HEAD, parse, rendered, with_head};
 
@@ -58,6 +59,26 @@ fn ten_thousand_levels_do_not_overflow_the_stack() {
     }
     let staircase: String = (0..1_000).map(|level| " ".repeat(level) + "charts:\n").collect();
     refused_quickly(&staircase);
+}
+
+#[test]
+fn groups_and_targets_cannot_be_multiplied() {
+    let targets: String =
+        (0..1_000).map(|number| format!("  - {{host: debian-12, name: n{number}}}\n")).collect();
+    let packages: String = (0..5_000).map(|number| format!("p{number}, ")).collect();
+    let error = refused_quickly(&with_head(&format!(
+        "hosts: [debian-12]\napt:\n  packages: [{packages}]\n  targets:\n{targets}"
+    )));
+    assert!(error.message().contains("1000 targets"));
+
+    let again = "\"@all\", ".repeat(5_000);
+    let text = format!(
+        "hosts: [debian-12]\napt:\n  groups: {{all: [{packages}]}}\n  packages: [{again}]\n  targets: [{{host: debian-12}}]\n"
+    );
+    let before = peak_memory();
+    let error = parse(&with_head(&text)).expect_err("a group that is listed twice");
+    assert!(error.message().contains("listed twice"));
+    assert!(peak_memory() - before < 50 * 1024, "{} KiB more", peak_memory() - before);
 }
 
 #[test]
@@ -182,6 +203,18 @@ proptest! {
         if let Err(error) = parse(&pieces.concat()) {
             prop_assert_eq!(error.kind().exit_status(), 3);
             prop_assert!(error.help().is_some());
+            prop_assert!(!rendered(&error).chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+        }
+    }
+
+    #[test]
+    fn no_damage_to_a_good_file_panics(from in any::<Index>(), to in any::<Index>(), piece in proptest::sample::select(PIECES)) {
+        let good = include_str!("../../manifests/examples/gpu.yaml");
+        let mut cuts = [from.index(good.len()), to.index(good.len())];
+        cuts.sort_unstable();
+        // The example is ASCII, so every cut is between characters.
+        if let Err(error) = parse(&format!("{}{piece}{}", &good[..cuts[0]], &good[cuts[1]..])) {
+            prop_assert_eq!(error.kind().exit_status(), 3);
             prop_assert!(!rendered(&error).chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
         }
     }

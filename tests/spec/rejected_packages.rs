@@ -103,7 +103,7 @@ fn wishes() {
             "E0105",
             "cannot be called",
         ),
-        common("version on hold", "packages: [jq]\n  hold: [▶jq=1.6]", "E0852", "no name"),
+        common("version on hold", "packages: [jq]\n  hold: [▶jq=1.6]", "E0852", "more than"),
     ]);
     insta::assert_snapshot!(report);
 }

@@ -6,10 +6,12 @@ mod pin;
 mod repository;
 mod signed_by;
 mod target;
+mod wish;
 
 use std::collections::BTreeSet;
 
 use crate::debian::universe::pins::Pin;
+use crate::error::codes;
 use crate::oci::platform::Platform;
 use crate::spec::apt::{Repository, Target};
 use crate::spec::nvidia::Nvidia;
@@ -19,6 +21,9 @@ use crate::spec::yaml::{Given, Located};
 
 use self::package::{Groups, Listed};
 use super::{Check, lacking};
+
+/// Most targets of one bundle. What is said for all is copied into each, so a small file must not ask for many.
+const MAX_TARGETS: usize = 64;
 
 /// What the rest of the file says, as far as it is not wrong itself.
 pub(super) struct Surroundings<'a> {
@@ -57,10 +62,17 @@ pub(super) fn apt(
     complete.collect()
 }
 
-/// The entries of `targets`, of which there must be one.
+/// The entries of `targets`, of which there must be at least one.
 fn entries<'a>(check: &mut Check<'_>, section: &'a Located<raw::Apt>) -> Option<&'a [Located<raw::Target>]> {
     let list = section.value.targets.as_ref();
     let entries = list.map(|list| list.value.as_slice()).unwrap_or_default();
+    if let Some(first_too_many) = entries.get(MAX_TARGETS) {
+        let message =
+            format!("`apt` has {} targets, more than the {MAX_TARGETS} that are allowed", entries.len());
+        let error = check.source.error(codes::SPEC_BUDGET, message, &first_too_many.span, "");
+        return check
+            .keep(Err(error.with_help("a target is a kind of node, not a node; else split the bundle")));
+    }
     if !entries.is_empty() {
         return Some(entries);
     }
@@ -81,7 +93,7 @@ fn wishes(
         check.keep(package::listed(check.source, value, groups))
     });
     let holds = check.each(hold.as_deref().unwrap_or_default(), |check, value| {
-        check.keep(package::name(check.source, value))
+        check.keep(wish::name(check.source, value))
     });
     let pins = check.each(pins.as_deref().unwrap_or_default(), pin::pin);
     let repositories = check.each(repositories.as_deref().unwrap_or_default(), repository::repository);

@@ -11,7 +11,6 @@ use crate::spec::raw::Text;
 use crate::spec::raw::apt as raw;
 use crate::spec::raw::either::TextOr;
 use crate::spec::source::Source;
-use crate::spec::suggest::listed;
 use crate::spec::yaml::Located;
 
 use super::super::list::one_of;
@@ -134,11 +133,7 @@ fn platform(
         // If the platforms of the bundle are wrong, that is the problem to report.
         (None, _) if platforms.is_none() => Ok(Platform::LinuxAmd64),
         (None, _) => {
-            let names: Vec<String> = known.iter().map(Platform::to_string).collect();
-            let help = format!(
-                "add `platform:` with {}, or a target for each",
-                listed(names.iter().map(String::as_str))
-            );
+            let help = "add `platform: linux/amd64`; nodes with `linux/arm64` are another target";
             Err(lacking(source, &entry.span, "a target does not say which platform it is for", help))
         }
     }

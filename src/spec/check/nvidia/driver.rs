@@ -18,14 +18,14 @@ use super::run_file::{self, RunFile};
 
 /// Where a driver comes from, as typed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Place {
     Distribution,
     Cuda,
     RunFile,
 }
 
-const FROM: [(&str, From); 3] =
-    [("distribution", From::Distribution), ("cuda", From::Cuda), ("run-file", From::RunFile)];
+const PLACES: [(&str, Place); 3] =
+    [("distribution", Place::Distribution), ("cuda", Place::Cuda), ("run-file", Place::RunFile)];
 const FLAVOURS: [(&str, Flavour); 2] = [("open", Flavour::Open), ("proprietary", Flavour::Proprietary)];
 
 /// The driver for these targets.
@@ -35,7 +35,7 @@ pub(super) fn driver(
     targets: &[&Target],
 ) -> Option<Driver> {
     let raw = &entry.value;
-    let from = check.optional(raw.from.as_ref(), |source, value| one_of(source, "from", value, &FROM));
+    let from = check.optional(raw.from.as_ref(), |source, value| one_of(source, "from", value, &PLACES));
     let branch = check.optional(raw.branch.as_ref(), branch);
     let version =
         check.optional(raw.version.as_ref(), |source, value| exact_version(source, value, "580.126.20"));
@@ -43,15 +43,15 @@ pub(super) fn driver(
         check.optional(raw.flavour.as_ref(), |source, value| one_of(source, "flavour", value, &FLAVOURS));
     let kernels = kernels(check, raw.kernels.as_deref().unwrap_or_default());
     let (branch, version) = (branch?, version?);
-    let (source, version) = match from?.unwrap_or(From::Distribution) {
-        From::RunFile => {
+    let (source, version) = match from?.unwrap_or(Place::Distribution) {
+        Place::RunFile => {
             let RunFile { url, digest, version } = run_file::run_file(check, entry, version, targets)?;
             (DriverSource::RunFile { url, digest }, Some(version))
         }
         from => {
             check.keep(nothing_of_a_run_file(check.source, raw))?;
             check.keep(is_determined(check.source, entry, from, &branch, &version, targets))?;
-            let source = if from == From::Cuda { DriverSource::Cuda } else { DriverSource::Distribution };
+            let source = if from == Place::Cuda { DriverSource::Cuda } else { DriverSource::Distribution };
             (source, version)
         }
     };
@@ -150,12 +150,12 @@ fn nothing_of_a_run_file(source: &Source<'_>, raw: &raw::Driver) -> Result<()> {
 fn is_determined(
     source: &Source<'_>,
     entry: &Located<raw::Driver>,
-    from: From,
+    from: Place,
     branch: &Option<String>,
     version: &Option<String>,
     targets: &[&Target],
 ) -> Result<()> {
-    let has_several = from == From::Cuda || targets.iter().any(|target| target.host.starts_with("ubuntu-"));
+    let has_several = from == Place::Cuda || targets.iter().any(|target| target.host.starts_with("ubuntu-"));
     if branch.is_some() || version.is_some() || !has_several {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! Every rule of an apt repository, broken one at a time.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::bundle::manifest::apt::example::{blob, gpu_repository, manifest, package};
 use crate::bundle::manifest::apt::{Driver, Kernel, Purpose};
@@ -78,7 +80,7 @@ fn the_tree_and_its_blobs() {
         (|apt| apt.files.swap(2, 3), "`files` are not airlock.asc, Packages, Packages.xz, InRelease"),
         (|apt| drop(apt.files.remove(0)), "`files` are not airlock.asc"),
         (|apt| apt.files[3].blob = Blob { size: 8, ..apt.files[2].blob }, "has 8 bytes here and"),
-        (|apt| drop(apt.blobs.pop()), "`blobs` are not exactly those"),
+        (|apt| apt.blobs.truncate(3), "`blobs` are not exactly those"),
         (|apt| apt.blobs.push(apt.blobs[0]), "`blobs` repeats an entry"),
         (|apt| apt.blobs.push(blob("stowaway").digest), "`blobs` are not exactly those"),
     ]);
@@ -140,4 +142,14 @@ fn an_installer_is_a_file_of_the_bundle() {
     assert!(with(&apt).validate().is_ok());
     gpu_driver(&mut apt).kernels[0].prebuilt = true;
     assert!(with(&apt).validate().unwrap_err().message().contains("built already"));
+}
+
+proptest! {
+    #[test]
+    fn no_changed_byte_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = manifest(vec![Artifact::Apt(gpu_repository())]).to_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = Manifest::parse(&bytes);
+    }
 }
