@@ -108,7 +108,7 @@ pub struct Image {
     pub name: String,
     /// `registry`, or the local layout or archive as it stands in the spec.
     pub origin: String,
-    /// Who asked for it: `bundle.yaml` or `k3s-images.txt`.
+    /// Who asked for it: `bundle.yaml`, `k3s-images.txt`, or `nvidia`.
     pub wanted_by: String,
     /// Media type of the manifest or index the name stands for.
     pub media_type: String,

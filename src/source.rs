@@ -9,5 +9,6 @@ pub mod image;
 pub mod k3s;
 pub mod layout;
 pub mod local;
+pub mod nvidia;
 pub mod secrets;
 pub mod shelf;

@@ -166,4 +166,11 @@ pub enum FileSource {
     Url(String),
     /// A path relative to the spec's directory, or absolute; may hold glob characters `*`, `?`, `[`.
     Path(String),
+    /// Made by airlock for what the spec asks for elsewhere.
+    Generated {
+        /// What it is made from, as written in the lock.
+        origin: &'static str,
+        /// Its content.
+        text: String,
+    },
 }

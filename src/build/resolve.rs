@@ -22,7 +22,7 @@ use crate::oci::registry::Registry;
 use crate::progress::{Event, Progress, Stage};
 use crate::source::gather::Gatherer;
 use crate::source::shelf::{Blob, Origin, Shelf};
-use crate::source::{apt, file, image, k3s};
+use crate::source::{apt, file, image, k3s, nvidia};
 use crate::spec::apt::Target;
 use crate::spec::{FileEntry, FileSource, Image, ImageSource, Spec};
 use crate::store::cache::hash_file;
@@ -86,6 +86,7 @@ impl Resolver {
     /// Resolves `spec`, keeping what `old` pins as far as `update` says.
     pub async fn resolve(&self, spec: &Spec, old: Option<&Lock>, update: &Update) -> Result<Resolved> {
         self.progress.event(Event::Started { stage: Stage::Resolve, bytes: None });
+        let spec = &with_files_of_nvidia(spec);
         let choice = Choice { old, update };
         let (installers, installer_blobs) = self.installers(&choice)?;
         let k3s = self.k3s(spec, &choice).await?;
@@ -172,6 +173,8 @@ impl Resolver {
             }
         }
         requests.extend(spec.images.iter().map(|image| (image.clone(), BY_SPEC)));
+        let of_nvidia = spec.nvidia.iter().flat_map(|section| nvidia::images(section, &spec.platforms));
+        requests.extend(of_nvidia.map(|image| (image, nvidia::WANTED_BY)));
         let opened = stream::iter(&requests)
             .map(|(image, wanted_by)| self.image(image, wanted_by, spec, choice))
             .buffered(AT_ONCE)
@@ -189,10 +192,9 @@ impl Resolver {
     ) -> Result<image::Opened> {
         let name = wanted.reference.to_string();
         let locate = |error: Error| {
-            let place = if by == BY_SPEC {
-                format!("line {} of bundle.yaml: ", wanted.line)
-            } else {
-                "k3s-images.txt: ".to_owned()
+            let place = match by {
+                BY_K3S => "k3s-images.txt: ".to_owned(),
+                _ => format!("line {} of bundle.yaml: ", wanted.line),
             };
             error.with_detail(format!("{place}image {name}"))
         };
@@ -223,7 +225,7 @@ impl Resolver {
     async fn file(&self, entry: &FileEntry, spec: &Spec, choice: &Choice<'_>) -> Result<Vec<file::Opened>> {
         let old = choice.old.filter(|_| !choice.wants(&entry.path));
         if let Some(old) = old
-            && let Some(opened) = file::open(entry, &self.directory, &old.files).await?
+            && let Some(opened) = file::open(&self.gatherer, entry, &self.directory, &old.files).await?
         {
             return Ok(opened);
         }
@@ -231,7 +233,7 @@ impl Resolver {
         self.item(&entry.path);
         let transport = match &entry.source {
             FileSource::Url(url) => transport::of_url(&spec.registries, url),
-            FileSource::Path(_) => String::new(),
+            FileSource::Path(_) | FileSource::Generated { .. } => String::new(),
         };
         file::resolve(&self.gatherer, entry, &self.directory, &transport).await
     }
@@ -277,6 +279,14 @@ impl Resolver {
         self.progress.event(Event::ItemStarted { stage: Stage::Resolve, name });
         self.progress.event(Event::ItemFinished { stage: Stage::Resolve, name });
     }
+}
+
+/// The spec with the files that its section `nvidia` brings.
+fn with_files_of_nvidia(spec: &Spec) -> Spec {
+    let mut spec = spec.clone();
+    let files = spec.nvidia.iter().flat_map(|section| nvidia::files(section, &spec.apt));
+    spec.files.extend(files.collect::<Vec<_>>());
+    spec
 }
 
 /// Two patterns may share a directory on the node, but not a file in it. `files` come with their lines.

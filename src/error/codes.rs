@@ -172,6 +172,13 @@ codes! {
     WRONG_SOLUTION = 857, Internal, "the packages that were chosen cannot be installed together";
     BROKEN_BASELINE = 858, BadInput, "packages on the node that serves as baseline are not installed properly";
 
+    NVIDIA_DRIVER = 860, BadInput, "no repository has the NVIDIA driver that is asked for";
+    NVIDIA_KERNEL = 861, BadInput, "no repository has modules of the NVIDIA driver or headers for a kernel";
+    NVIDIA_MISMATCH = 862, BadInput, "the packages of an NVIDIA driver are not all there in one version";
+    NVIDIA_TRANSITIONAL = 863, BadInput, "a branch of the NVIDIA driver has become another one";
+    NVIDIA_TOOLKIT = 864, BadInput, "no repository has the NVIDIA container toolkit that is asked for";
+    NVIDIA_FABRIC_MANAGER = 865, BadInput, "no repository has NVIDIA Fabric Manager in the driver's version";
+
     PROVE_TOOLS = 870, Precondition, "a proof needs programs that this machine lacks";
     PROVE_RIGHTS = 871, Precondition, "a proof needs rights that this process lacks";
     PROVE_ARCHITECTURE = 872, Precondition, "this machine cannot run programs of the architecture to be proved";

@@ -96,7 +96,7 @@ pub async fn resolve(
     let upstreams = upstream::all(bench, target, &release).await?;
     let architectures = selection::architectures(target, &baseline)?;
     let (indices, repositories) = Indices::fetch(bench, target, &upstreams, &architectures, old).await?;
-    let order = Order { target: target.clone(), release, baseline, indices };
+    let order = Order { target: target.clone(), nvidia: nvidia.cloned(), release, baseline, indices };
     let selection = index::on_thread(move || selection::select(&order)).await?;
     for text in &selection.warnings {
         bench.progress.event(Event::Warning { text: &format!("{}: {text}", target.name) });
@@ -194,7 +194,7 @@ fn entry(
         recommends: target.recommends,
         repositories,
         install: selection.install,
-        nvidia: None,
+        nvidia: selection.nvidia,
         packages,
         keyring: signature.keyring,
         in_release: signature.in_release,

@@ -11,6 +11,7 @@ use crate::source::local::{self, LocalFile};
 use crate::source::secrets;
 use crate::source::shelf::{Blob, Origin};
 use crate::spec::{FileEntry, FileSource};
+use crate::store::cache::Cache;
 
 /// Largest file, in bytes: 1 TiB, the bound of every size in a bundle.
 const SIZE_LIMIT: u64 = 1 << 40;
@@ -34,6 +35,7 @@ pub async fn resolve(
 ) -> Result<Vec<Opened>> {
     match &entry.source {
         FileSource::Url(url) => Ok(vec![remote(gatherer, entry, url, transport).await?]),
+        FileSource::Generated { origin, text } => Ok(vec![generated(gatherer.cache(), entry, origin, text)?]),
         FileSource::Path(path) => {
             let files = local::expand(path, directory)?;
             let entry = entry.clone();
@@ -47,13 +49,22 @@ pub async fn resolve(
 }
 
 /// Opens what the lock pins for an entry; `None` when the lock does not answer the entry as it is written.
-pub async fn open(entry: &FileEntry, directory: &Path, locked: &[lock::File]) -> Result<Option<Vec<Opened>>> {
+pub async fn open(
+    gatherer: &Gatherer,
+    entry: &FileEntry,
+    directory: &Path,
+    locked: &[lock::File],
+) -> Result<Option<Vec<Opened>>> {
     let sources: Vec<(String, String, Origin)> = match &entry.source {
         FileSource::Url(url) => vec![(entry.path.clone(), url.clone(), Origin::Remote(Location::url(url)?))],
         FileSource::Path(path) => local::expand(path, directory)?
             .into_iter()
             .map(|file| (destination(entry, &file), file.origin, Origin::File(file.path)))
             .collect(),
+        FileSource::Generated { origin, text } => {
+            let made = generated(gatherer.cache(), entry, origin, text)?;
+            return Ok(locked.contains(&made.locked).then(|| vec![made]));
+        }
     };
     let mut opened = Vec::new();
     for (path, source, origin) in sources {
@@ -88,6 +99,12 @@ async fn remote(gatherer: &Gatherer, entry: &FileEntry, url: &str, transport: &s
     }
     let proof = if entry.digest.is_some() { "sha256 in bundle.yaml" } else { transport };
     Ok(opened(entry, entry.path.clone(), url, (digest, size), proof, Origin::Remote(location)))
+}
+
+fn generated(cache: &Cache, entry: &FileEntry, origin: &str, text: &str) -> Result<Opened> {
+    let digest = cache.put(text.as_bytes())?;
+    let found = (digest, text.len() as u64);
+    Ok(opened(entry, entry.path.clone(), origin, found, "made by airlock", Origin::Cached))
 }
 
 fn head(path: &Path) -> Result<Vec<u8>> {

@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+#[path = "../support/apt_repository.rs"]
+mod apt_repository;
 #[path = "../support/misbehaving.rs"]
 mod misbehaving;
+#[path = "../support/packages.rs"]
+mod packages;
 #[path = "../support/samples.rs"]
 mod samples;
 #[path = "../support/upstream/server.rs"]
@@ -13,6 +17,8 @@ mod server;
 #[allow(dead_code, reason = "every test program uses a part of it")]
 mod support;
 
+mod apt;
+mod apt_troubles;
 mod archives;
 mod bad_upstreams;
 mod contents;

@@ -1,4 +1,5 @@
 //! Repositories of tiny packages: real `.deb`s, and metadata that the library wrote and signed.
+#![allow(dead_code, reason = "every test program uses another part of it")]
 
 use airlock::bundle::manifest::Blob;
 use airlock::bundle::manifest::apt::{
@@ -155,10 +156,16 @@ pub fn stanza(wanted: &Wanted<'_>, deb: &[u8]) -> String {
     format!("{}Filename: pool/{}.deb\nSize: {size}\nSHA256: {digest}\n\n", control(wanted), wanted.0)
 }
 
-/// A `.deb` with one file (deb(5)), uncompressed so that its bytes depend on nothing else.
+/// The `.deb` of a package.
 pub fn deb(wanted: &Wanted<'_>) -> Vec<u8> {
-    let control = tar("./control", control(wanted).as_bytes());
-    let data = tar(&format!("./usr/share/{}", wanted.0), format!("{}\n", wanted.1).as_bytes());
+    described(&control(wanted), wanted.0, wanted.1)
+}
+
+/// A `.deb` with this control file and one file of data (deb(5)), uncompressed so that its bytes depend on nothing
+/// else.
+pub fn described(control: &str, name: &str, content: &str) -> Vec<u8> {
+    let control = tar("./control", control.as_bytes());
+    let data = tar(&format!("./usr/share/{name}"), format!("{content}\n").as_bytes());
     let mut archive = b"!<arch>\n".to_vec();
     for (name, content) in
         [("debian-binary", b"2.0\n".as_slice()), ("control.tar", &control), ("data.tar", &data)]

@@ -117,9 +117,14 @@ impl Chain<'_, '_, '_> {
         };
         let unmet: Vec<&Need<'_>> = relations.needs.iter().filter(is_unmet).collect();
         // What was tried in vain is no candidate any more; the rest was merely not reached yet.
-        match unmet.iter().copied().find(is_hopeless).or(unmet.first().copied()) {
-            Some(need) => self.missing(need, version),
-            None => self.conflicts(version),
+        if let Some(need) = unmet.iter().copied().find(is_hopeless) {
+            return self.missing(need, version);
+        }
+        let told = self.links.len();
+        self.conflicts(version)?;
+        match unmet.first() {
+            Some(need) if self.links.len() == told => self.missing(need, version),
+            _ => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::upstream::at;
 use super::{Bench, baseline, keys};
 use crate::debian::openpgp::Fingerprint;
 use crate::debian::universe::pins::{Pin, PinTarget};
@@ -16,13 +17,15 @@ use crate::spec::nvidia::{DriverSource, Flavour, Nvidia};
 /// # Errors
 /// If a keyring or a status file cannot be read.
 pub(super) fn digest(bench: &Bench<'_>, target: &Target, nvidia: Option<&Nvidia>) -> Result<Digest> {
-    let repositories: Result<Vec<Value>> =
-        target.repositories.iter().map(|repository| of_repository(bench, repository)).collect();
+    let of_repository = |repository: &Repository| {
+        of_repository(bench, repository).map_err(|error| at(error, repository.line))
+    };
+    let repositories: Result<Vec<Value>> = target.repositories.iter().map(of_repository).collect();
     let request = json!({
         "host": target.host,
         "platform": target.platform.to_string(),
-        "baseline": of_baseline(bench, &target.baseline)?,
-        "archive": of_archive(bench, &target.archive)?,
+        "baseline": of_baseline(bench, &target.baseline).map_err(|error| at(error, target.line))?,
+        "archive": of_archive(bench, &target.archive).map_err(|error| at(error, target.line))?,
         "repositories": repositories?,
         "packages": target.packages.iter().map(|wish| &wish.text).collect::<Vec<_>>(),
         "recommends": target.recommends,

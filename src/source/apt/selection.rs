@@ -7,7 +7,7 @@ use super::baseline;
 use super::indices::Indices;
 use super::release::Release;
 use super::wishes::{self, Wanted};
-use crate::bundle::manifest::apt::{Install, Purpose};
+use crate::bundle::manifest::apt::{Install, Nvidia as NvidiaRecord, Purpose};
 use crate::debian::baseline::safety_additions;
 use crate::debian::checker;
 use crate::debian::package::Package;
@@ -16,11 +16,15 @@ use crate::debian::universe::pins::Preferences;
 use crate::debian::universe::{Universe, VersionId};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
+use crate::source::nvidia;
 use crate::spec::apt::Target;
+use crate::spec::nvidia::Nvidia;
 
 /// What a selection is made from.
 pub(super) struct Order {
     pub(super) target: Target,
+    /// If nodes of this target have GPUs.
+    pub(super) nvidia: Option<Nvidia>,
     pub(super) release: Release,
     pub(super) baseline: baseline::Text,
     pub(super) indices: Indices,
@@ -34,6 +38,7 @@ pub(super) struct Selection {
     pub(super) install: Vec<Install>,
     /// How many packages the baseline has.
     pub(super) baseline: usize,
+    pub(super) nvidia: Option<NvidiaRecord>,
     /// What the user should know.
     pub(super) warnings: Vec<String>,
 }
@@ -62,7 +67,11 @@ pub(super) fn select(order: &Order) -> Result<Selection> {
     let mut universe = order.indices.universe(&|text| warnings.borrow_mut().push(text.to_owned()))?;
     let mut options = options(&order.target, &order.release);
     order.baseline.add_to(&mut universe, &mut options)?;
-    let wanted = wanted(order, &universe, &options)?;
+    let nvidia = nvidia_packages(order, &universe)?;
+    // Those of the driver go first: its packages must have one version.
+    let own = std::mem::take(&mut options.preferences.pins);
+    options.preferences.pins = nvidia.iter().flat_map(|nvidia| nvidia.pins.clone()).chain(own).collect();
+    let wanted = wanted(order, nvidia.as_ref(), &universe, &options)?;
     let solution = wishes::solved(&universe, &wanted, &options)?;
     check(&universe, &solution)?;
     let mut carried = reasons(&universe, &solution);
@@ -76,7 +85,14 @@ pub(super) fn select(order: &Order) -> Result<Selection> {
         .collect::<Result<_>>()?;
     packages
         .sort_by(|a, b| (&a.name, &a.version, &a.architecture).cmp(&(&b.name, &b.version, &b.architecture)));
-    Ok(Selection { packages, install, baseline: universe.baseline().len(), warnings: warnings.into_inner() })
+    let nvidia = nvidia.map(|nvidia| nvidia.record);
+    Ok(Selection {
+        packages,
+        install,
+        baseline: universe.baseline().len(),
+        nvidia,
+        warnings: warnings.into_inner(),
+    })
 }
 
 /// The architectures of the packages that may be needed: the machine's own first.
@@ -101,10 +117,25 @@ pub(super) fn options(target: &Target, release: &Release) -> Options {
     }
 }
 
-fn wanted(order: &Order, universe: &Universe<'_>, options: &Options) -> Result<Vec<Wanted>> {
+fn nvidia_packages(order: &Order, universe: &Universe<'_>) -> Result<Option<nvidia::Wanted>> {
+    let Target { host, platform, .. } = &order.target;
+    order.nvidia.as_ref().map(|nvidia| nvidia::packages(nvidia, host, *platform, universe)).transpose()
+}
+
+fn wanted(
+    order: &Order,
+    nvidia: Option<&nvidia::Wanted>,
+    universe: &Universe<'_>,
+    options: &Options,
+) -> Result<Vec<Wanted>> {
     let mut wanted = Vec::new();
     for wish in &order.target.packages {
         wanted.extend(wishes::requests(wish, universe, options)?);
+    }
+    for (purpose, request) in nvidia.iter().flat_map(|nvidia| &nvidia.requests) {
+        let line = order.nvidia.as_ref().map_or(0, |nvidia| nvidia.line);
+        let place = format!("line {line} of bundle.yaml: `nvidia` asks for package {}", request.name);
+        wanted.push(Wanted { request: request.clone(), purpose: *purpose, place });
     }
     Ok(wanted)
 }

@@ -156,7 +156,7 @@ fn wanted_indices(
                 Err(error) if number > 0 && error.code() == codes::DEBIAN_INDEX_MISSING => continue,
                 files => files?,
             };
-            let fresh = files.into_iter().filter(|file| !file.unpacked.is_some_and(|plain| plain.size == 0));
+            let fresh = files.into_iter().filter(|file| file.unpacked.is_none_or(|plain| plain.size != 0));
             for file in fresh {
                 if wanted.iter().all(|(_, known)| known.path != file.path) {
                     wanted.push((component.map(str::to_owned), file));
