@@ -30,5 +30,6 @@ mod k3s;
 mod lock;
 mod media;
 mod output;
+mod prove;
 mod signing;
 mod site;
