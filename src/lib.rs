@@ -3,7 +3,7 @@
 //! # How data flows
 //!
 //! ```text
-//! bundle.yaml ─ spec ─► build::resolve (registries, k3s releases, files) ─► bundle.lock ─► build::plan
+//! bundle.yaml ─ spec ─► build::resolve (registries, k3s releases, files, apt repositories) ─► bundle.lock ─► build::plan
 //!    ─► source::gather ─► store (cache of blobs) ─► build::output, bundle::writer ─► volumes on the medium
 //! medium ─► bundle::reader ─► trust (signature) ─► bundle::check, inspect, diff, extract
 //! ```

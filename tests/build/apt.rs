@@ -216,6 +216,9 @@ fn a_lock_that_does_not_answer_the_spec_is_not_enough() {
     fs_err::write(site.path("node.status"), status("rpcbind 1.2.6-6")).unwrap();
     succeeded(site.lock(&[]));
     assert!(!locked(&site).contains(&"rpcbind 1.2.6-6".to_owned()));
+    site.edit("[nfs-common, high", "[nfs-common, rpcbind, high");
+    succeeded(site.lock(&[]));
+    assert!(locked(&site).contains(&"rpcbind 1.2.6-6".to_owned()), "what is asked for by name is carried");
     let before = site.lock_text();
     fs_err::write(site.path("node.status"), status("python3 3.11.2-1; Architecture: all")).unwrap();
     succeeded(site.lock(&[]));

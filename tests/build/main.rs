@@ -18,6 +18,7 @@ mod server;
 mod support;
 
 mod apt;
+mod apt_library;
 mod apt_troubles;
 mod archives;
 mod bad_upstreams;

@@ -117,3 +117,72 @@ fn not_recorded(target: &Target, kind: &str) -> Error {
          `baseline: essential` fits every node, with more to carry",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debian::package::parse_index;
+    use crate::debian::solver::Profile;
+    use crate::debian::universe::Provenance;
+    use crate::debian::universe::pins::Preferences;
+    use crate::oci::digest::Digest;
+
+    fn index() -> String {
+        let stanza = |text: &str| {
+            let (name, more) = text.split_once(' ').unwrap_or((text, ""));
+            format!(
+                "Package: {name}\nVersion: 1\nArchitecture: amd64\n{more}\nFilename: {name}.deb\nSize: 0\nSHA256: {}\n",
+                Digest::of(b"").hex()
+            )
+            .replace("\n\n", "\n")
+        };
+        ["base Essential: yes", "apt", "openssh-server", "unrelated"].map(stanza).join("\n")
+    }
+
+    fn names(text: &Text) -> Result<(Vec<String>, BTreeSet<String>)> {
+        let index = index();
+        let mut universe = Universe::new("amd64");
+        universe.add_index(Provenance::default(), parse_index(index.as_bytes())?.usable)?;
+        let mut options = Options {
+            profile: Profile::Classic,
+            recommends: false,
+            preferences: Preferences::default(),
+            holds: BTreeSet::new(),
+        };
+        text.add_to(&mut universe, &mut options)?;
+        let names = universe.baseline().iter().map(|version| universe.stanza(*version).name.to_owned());
+        Ok((names.collect(), options.holds))
+    }
+
+    #[test]
+    fn a_recorded_list_is_what_the_repositories_have_of_it_and_what_is_essential() {
+        let list = "# a comment\nopenssh-server\nlinux-image-that-is-gone\napt\n";
+        let (mut found, _) = names(&Text::Recorded(list)).unwrap();
+        found.sort();
+        assert_eq!(found, ["apt", "base", "openssh-server"]);
+    }
+
+    #[test]
+    fn the_status_of_a_node_is_taken_with_its_holds() {
+        let status = "Package: openssh-server\nStatus: hold ok installed\nVersion: 0.9\nArchitecture: amd64\n\n\
+             Package: gone\nStatus: deinstall ok config-files\nVersion: 1\nArchitecture: amd64\n\n\
+             Package: libfoo\nStatus: install ok installed\nVersion: 1\nArchitecture: i386\n";
+        let text = Text::Status(status.as_bytes().to_vec());
+        let (found, holds) = names(&text).unwrap();
+        assert_eq!(found, ["openssh-server", "libfoo"]);
+        assert_eq!(holds, BTreeSet::from(["openssh-server".to_owned()]));
+        let foreign = text.foreign_architectures("amd64").unwrap();
+        assert_eq!(foreign, BTreeSet::from(["i386".to_owned()]));
+    }
+
+    #[test]
+    fn every_recorded_list_has_names() {
+        for (host, kind) in
+            [("debian-12", "server"), ("debian-12", "cloud"), ("debian-13", "server"), ("debian-13", "cloud")]
+        {
+            let list = recorded(host, kind).unwrap();
+            assert!(list.lines().any(|line| line == "apt") && list.lines().count() > 50, "{host} {kind}");
+        }
+        assert_eq!(recorded("ubuntu-24.04", "server"), None);
+    }
+}

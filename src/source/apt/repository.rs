@@ -114,3 +114,6 @@ fn contradiction(reason: &str) -> Error {
     Error::new(codes::APT_LOCK_CONTRADICTS, format!("bundle.lock contradicts itself: {reason}"))
         .with_help("restore bundle.lock from git; it is not to be edited by hand")
 }
+
+#[cfg(test)]
+mod tests;

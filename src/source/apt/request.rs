@@ -113,3 +113,6 @@ fn of_nvidia(nvidia: &Nvidia) -> Value {
     let toolkit = nvidia.container_toolkit.as_ref().map(|toolkit| json!([toolkit.version]));
     json!({ "driver": driver, "fabricManager": nvidia.fabric_manager, "containerToolkit": toolkit })
 }
+
+#[cfg(test)]
+mod tests;
