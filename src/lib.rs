@@ -29,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
-//! | what a command does | [`build`] |
+//! | what a command does | [`build`], [`prove`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
@@ -45,6 +45,7 @@
 //! | `NAME-VERSION.KEY.sig` beside them | `cli::bundle::sign` | SSHSIG over the manifest |
 //! | `~/.cache/airlock/blobs/sha256/HEX` (`--cache-dir`) | [`store::cache`] | the blob; believed only after it was hashed |
 //! | `~/.cache/airlock/partial/NAME` | [`store::partial`] | bytes so far of a blob or URL; locked by whoever writes it |
+//! | `~/.cache/airlock/prove/`, `prove.lock` | [`prove`] | a root and a repository, while `--prove` runs |
 //! | `~/.config/airlock/signing-key`, `signing-key.pub` (`--output`) | `cli::key::generate`, [`trust::key_file`] | OpenSSH keys, mode 0600 and 0644 |
 //! | `~/.config/airlock/allowed_signers` | `cli::key::generate` adds lines | ssh-keygen(1), "ALLOWED SIGNERS" |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |

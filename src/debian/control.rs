@@ -31,6 +31,20 @@ pub fn stanzas(text: &[u8]) -> Stanzas<'_> {
     Stanzas { text, offset: 0 }
 }
 
+/// The stanzas of `text` by pieces of about `size` bytes, for as many threads. One after the other they give what
+/// [`stanzas`] gives.
+pub fn stanzas_by_pieces(text: &[u8], size: usize) -> Vec<Stanzas<'_>> {
+    let mut pieces = Vec::new();
+    let mut offset = 0;
+    while offset < text.len() {
+        let middle = offset.saturating_add(size.max(1)).min(text.len());
+        let end = middle + stanza_length(&text[middle..]);
+        pieces.push(Stanzas { text: &text[..end], offset });
+        offset = end;
+    }
+    pieces
+}
+
 /// Iterates over the stanzas of a text. After an error there is nothing more.
 #[derive(Clone, Debug)]
 pub struct Stanzas<'a> {

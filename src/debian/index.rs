@@ -1,6 +1,7 @@
 //! Package indices: which files of a repository to fetch, and what is in them once they were checked.
 
 mod decode;
+mod xz;
 
 use crate::debian::release::{Checksum, Release};
 use crate::error::{Error, Result, codes};

@@ -8,10 +8,17 @@ mod status;
 pub use archive::Archive;
 pub use status::{Flag, State, Status, Want, parse_status};
 
-use crate::debian::control::{Stanza, stanzas};
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread;
+
+use crate::debian::control::{Stanza, Stanzas, stanzas_by_pieces};
 use crate::debian::relation::{self, AnyOf, Provided};
 use crate::debian::version::Version;
 use crate::error::{Error, Result};
+
+/// Below so many bytes of an index it is not worth the while to start another thread.
+const LEAST_FOR_A_THREAD: usize = 2 << 20;
 
 /// One version of a package for one architecture.
 #[derive(Clone, Debug)]
@@ -114,14 +121,35 @@ pub struct Packages<'a> {
 /// [`DEBIAN_CONTROL`](crate::error::codes::DEBIAN_CONTROL) if it is no control file. One bad package does not spoil
 /// the others: it is listed under `unusable`.
 pub fn parse_index(text: &[u8]) -> Result<Packages<'_>> {
-    let mut packages = Packages::default();
-    for stanza in stanzas(text) {
-        match fields::Fields::of(stanza?)?.available() {
-            Ok(package) => packages.usable.push(package),
-            Err(error) => packages.unusable.push(error),
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let pieces = stanzas_by_pieces(text, (text.len() / cores).max(LEAST_FOR_A_THREAD));
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            pieces.into_iter().map(|stanzas| scope.spawn(|| Packages::of(stanzas))).collect();
+        let parts =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let joined = parts.reduce(|before, after| Ok(before?.and(after?)));
+        joined.unwrap_or_else(|| Ok(Packages::default()))
+    })
+}
+
+impl<'a> Packages<'a> {
+    fn of(stanzas: Stanzas<'a>) -> Result<Self> {
+        let mut packages = Packages::default();
+        for stanza in stanzas {
+            match fields::Fields::of(stanza?)?.available() {
+                Ok(package) => packages.usable.push(package),
+                Err(error) => packages.unusable.push(error),
+            }
         }
+        Ok(packages)
     }
-    Ok(packages)
+
+    fn and(mut self, mut others: Self) -> Self {
+        self.usable.append(&mut others.usable);
+        self.unusable.append(&mut others.unusable);
+        self
+    }
 }
 
 impl<'a> Package<'a> {

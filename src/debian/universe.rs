@@ -9,7 +9,7 @@ pub mod matching;
 pub mod mention;
 pub mod pins;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 
 use crate::debian::package::Package;
 use crate::debian::relation::Provided;
@@ -133,6 +133,8 @@ impl<'a> Universe<'a> {
     ) -> Result<()> {
         let id = ProvenanceId(count(self.provenances.len())?);
         self.provenances.push(provenance);
+        let packages = packages.into_iter();
+        self.by_name.reserve(packages.size_hint().1.unwrap_or_default());
         for stanza in packages {
             let version = self.add(stanza)?;
             self.entries[version.index()].provenances.push(id);
@@ -186,11 +188,22 @@ impl<'a> Universe<'a> {
     }
 
     fn package_for(&mut self, name: &'a str, architecture: &'a str) -> Result<PackageId> {
-        if let Some(found) = self.package(name, architecture) {
-            return Ok(found);
-        }
         let id = PackageId(count(self.slots.len())?);
-        let next_of_name = self.by_name.insert(name, id);
+        let slots = &self.slots;
+        let next_of_name = match self.by_name.entry(name) {
+            hash_map::Entry::Vacant(place) => {
+                place.insert(id);
+                None
+            }
+            hash_map::Entry::Occupied(mut place) => {
+                let mut named = chain(slots, Some(*place.get()));
+                if let Some(found) = named.find(|package| slots[package.index()].architecture == architecture)
+                {
+                    return Ok(found);
+                }
+                Some(place.insert(id))
+            }
+        };
         self.slots.push(Slot { name, architecture, versions: Vec::new(), installed: None, next_of_name });
         Ok(id)
     }
@@ -215,8 +228,7 @@ impl<'a> Universe<'a> {
 
     /// The packages called `name`, one for each architecture.
     pub fn packages_named(&self, name: &str) -> impl Iterator<Item = PackageId> + '_ {
-        let first = self.by_name.get(name).copied();
-        std::iter::successors(first, |package| self.slots[package.index()].next_of_name)
+        chain(&self.slots, self.by_name.get(name).copied())
     }
 
     /// Who offers `name` besides the packages called so.
@@ -288,6 +300,11 @@ impl<'a> Universe<'a> {
             format!("{}:{}", slot.name, slot.architecture)
         }
     }
+}
+
+/// The packages of one name, from the first one on.
+fn chain<'s>(slots: &'s [Slot<'_>], first: Option<PackageId>) -> impl Iterator<Item = PackageId> + 's {
+    std::iter::successors(first, |package| slots[package.index()].next_of_name)
 }
 
 fn count(number: usize) -> Result<u32> {

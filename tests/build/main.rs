@@ -31,5 +31,6 @@ mod k3s;
 mod lock;
 mod media;
 mod output;
+mod prove;
 mod signing;
 mod site;

@@ -1,5 +1,6 @@
 //! `scripts/bench apt-equality`: compares the solver with the real apt of each release, in a root of that
-//! release; `scripts/bench apt-speed`: compares the time and memory both take.
+//! release; `scripts/bench apt-speed`: compares the time and memory both take; `scripts/bench apt-offline`: installs
+//! from bundles without a network; `scripts/bench apt-baselines`: records what usual installations have.
 
 #[path = "apt/answer.rs"]
 mod answer;
@@ -10,6 +11,8 @@ mod equality;
 #[path = "bench/measure.rs"]
 #[expect(dead_code, reason = "shared with the other measurements; not all of it is needed here")]
 mod measure;
+#[path = "apt/offline.rs"]
+mod offline;
 #[path = "apt/root.rs"]
 mod root;
 #[path = "apt/server.rs"]
@@ -41,6 +44,8 @@ enum Command {
     Equality(equality::Arguments),
     /// Record the lists in manifests/baselines anew
     Baselines,
+    /// Build bundles of usual packages and install from them without a network
+    Offline(offline::Arguments),
     /// Compare time and memory, on bookworm
     Speed,
     /// Solve once from the compressed indices in a root; this is what is measured
@@ -57,6 +62,7 @@ fn main() -> Result<ExitCode> {
     let kept = match arguments.command {
         Command::Equality(equality) => equality::run(&output, &equality)?,
         Command::Baselines => baselines::run(&output)?,
+        Command::Offline(offline) => offline::run(&output, &offline)?,
         Command::Speed => speed::run(&output)?,
         Command::Solve { root } => speed::solve_once(&root).map(|()| true)?,
     };

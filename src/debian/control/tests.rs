@@ -59,6 +59,14 @@ fn a_stanza_without_end_is_refused() {
 
 proptest! {
     #[test]
+    fn pieces_give_the_same_stanzas(text in "[ab:\n\r ]{0,60}", size in 0_usize..20) {
+        let whole: Vec<Stanza<'_>> = stanzas(text.as_bytes()).collect::<Result<_>>().unwrap();
+        let pieces = stanzas_by_pieces(text.as_bytes(), size);
+        let parts: Vec<Stanza<'_>> = pieces.into_iter().flatten().collect::<Result<_>>().unwrap();
+        prop_assert_eq!(parts, whole);
+    }
+
+    #[test]
     fn what_is_written_is_read(
         written in prop::collection::vec(
             prop::collection::vec(("[A-Za-z][A-Za-z-]{0,9}", "[a-z0-9:]{1,9}(\n [a-z0-9:]{1,9}){0,2}"), 1..5), 0..5)

@@ -1,13 +1,13 @@
-//! Decompresses an index while checking it on both sides.
+//! Decompresses an index, checked before and after.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
-use sha2::{Digest as _, Sha512 as Sha512State};
+use sha2::Digest as _;
 
-use super::{Compression, IndexFile};
+use super::{Compression, IndexFile, xz};
 use crate::debian::release::{Checksum, Sha512};
 use crate::error::{Error, Result, codes};
-use crate::oci::digest::Hasher;
+use crate::oci::digest::Digest;
 use crate::quote::quote;
 
 /// The largest index accepted, in bytes after decompression; the largest ones of Debian and Ubuntu have 80 MiB.
@@ -16,13 +16,7 @@ const LARGEST: u64 = 1 << 30;
 /// Room made for an index in advance, in bytes, at most.
 const EXPECTED: u64 = 96 << 20;
 
-/// How much is decompressed between two looks at the digests.
-const PIECE: usize = 128 << 10;
-
-/// How much memory an index may make the decompressor use. What `xz -9` needs, and more.
-const DECODER_MEMORY: u64 = 128 << 20;
-
-/// The same for zstd, as a power of two.
+/// How much memory an index may make the decompressor of zstd use, as a power of two.
 const ZSTD_WINDOW: u32 = 27;
 
 impl IndexFile {
@@ -32,48 +26,41 @@ impl IndexFile {
     /// [`codes::DEBIAN_INDEX_DAMAGED`] if size or digest is wrong on either side, or it cannot be decompressed.
     pub fn decode(&self, packed: impl Read) -> Result<Vec<u8>> {
         let limit = self.unpacked.map_or(LARGEST, |checksum| checksum.size);
-        if limit > LARGEST {
+        if limit > LARGEST || self.packed.size > LARGEST {
             return Err(self.damaged("is announced with more than 1 GiB"));
         }
-        let mut source =
-            Checked::new(packed.take(self.packed.size.saturating_add(1)), self.packed.sha512.is_some());
-        let text = self
-            .decompress(&mut source, limit)
-            .map_err(|cause| self.damaged("cannot be decompressed").with_source(cause));
-        // Damage on the way is the better explanation for what a decompressor says about it.
-        io::copy(&mut source, &mut io::sink())
+        // What is not what was signed never comes to a decompressor.
+        let packed = read_whole(packed, self.packed.size)
             .map_err(|cause| self.damaged("cannot be read").with_source(cause))?;
-        self.compare(source.found(), &self.packed, "was fetched")?;
-        let text = text?;
+        self.compare(&packed, &self.packed, "was fetched")?;
+        let text = self
+            .decompress(packed, limit)
+            .map_err(|cause| self.damaged("cannot be decompressed").with_source(cause))?;
         if let Some(unpacked) = &self.unpacked {
-            let mut sums = Sums::new(unpacked.sha512.is_some());
-            sums.update(&text);
-            self.compare(sums.finish(), unpacked, "was decompressed")?;
+            self.compare(&text, unpacked, "was decompressed")?;
         }
         Ok(text)
     }
 
-    fn decompress(&self, source: &mut impl BufRead, limit: u64) -> io::Result<Vec<u8>> {
+    fn decompress(&self, packed: Vec<u8>, limit: u64) -> io::Result<Vec<u8>> {
         match self.compression {
-            Compression::Xz => {
-                // Where the digest of the text is announced, xz's own checksum proves nothing more.
-                let proven = self.unpacked.is_some_and(|checksum| checksum.sha256.is_some());
-                let check = if proven { liblzma::stream::IGNORE_CHECK } else { 0 };
-                let flags = liblzma::stream::CONCATENATED | check;
-                let stream = liblzma::stream::Stream::new_stream_decoder(DECODER_MEMORY, flags)?;
-                collect(liblzma::bufread::XzDecoder::new_stream(source, stream), limit)
-            }
+            Compression::Xz => xz::decompress(&packed, limit),
             Compression::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(source)?;
+                let mut decoder = zstd::Decoder::with_buffer(&packed[..])?;
                 decoder.window_log_max(ZSTD_WINDOW)?;
-                collect(decoder, limit)
+                read_whole(decoder, limit)
             }
-            Compression::Gzip => collect(flate2::bufread::MultiGzDecoder::new(source), limit),
-            Compression::None => collect(source, limit),
+            Compression::Gzip => read_whole(flate2::bufread::MultiGzDecoder::new(&packed[..]), limit),
+            Compression::None => Ok(packed),
         }
     }
 
-    fn compare(&self, found: Checksum, wanted: &Checksum, how: &str) -> Result<()> {
+    fn compare(&self, bytes: &[u8], wanted: &Checksum, how: &str) -> Result<()> {
+        let found = Checksum {
+            size: bytes.len() as u64,
+            sha256: Some(Digest::of(bytes)),
+            sha512: wanted.sha512.map(|_| Sha512(sha2::Sha512::digest(bytes).into())),
+        };
         let differs = found.size != wanted.size
             || wanted.sha256.is_some_and(|digest| found.sha256 != Some(digest))
             || wanted.sha512.is_some_and(|digest| found.sha512 != Some(digest));
@@ -103,91 +90,9 @@ fn described(checksum: &Checksum) -> String {
 }
 
 /// Reads to the end, or one byte beyond `limit`, which the comparison of sizes will then refuse.
-fn collect(mut decoder: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_whole(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     // The announced size saves copying while the text grows. It is signed, and bounded all the same.
-    let mut text = Vec::with_capacity(usize::try_from(limit.min(EXPECTED)).unwrap_or_default());
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = match decoder.read(&mut piece) {
-            Ok(0) => return Ok(text),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        text.extend_from_slice(&piece[..read]);
-        if text.len() as u64 > limit {
-            return Err(io::Error::other("it has more bytes than the Release file says"));
-        }
-    }
-}
-
-/// Size and digests over bytes that pass. SHA-256 always, SHA-512 if it is asked for.
-struct Sums {
-    sha256: Hasher,
-    sha512: Option<Sha512State>,
-}
-
-impl Sums {
-    fn new(with_sha512: bool) -> Self {
-        Sums { sha256: Hasher::new(), sha512: with_sha512.then(Sha512State::new) }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        self.sha256.update(bytes);
-        if let Some(state) = &mut self.sha512 {
-            state.update(bytes);
-        }
-    }
-
-    fn finish(self) -> Checksum {
-        Checksum {
-            size: self.sha256.length(),
-            sha256: Some(self.sha256.finish()),
-            sha512: self.sha512.map(|state| Sha512(state.finalize().into())),
-        }
-    }
-}
-
-/// A reader that sums up what is taken from it.
-struct Checked<R> {
-    inner: R,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    sums: Sums,
-}
-
-impl<R: Read> Checked<R> {
-    fn new(inner: R, with_sha512: bool) -> Self {
-        Checked { inner, buffer: vec![0; PIECE], start: 0, end: 0, sums: Sums::new(with_sha512) }
-    }
-
-    fn found(self) -> Checksum {
-        self.sums.finish()
-    }
-}
-
-impl<R: Read> BufRead for Checked<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
-            self.start = 0;
-            self.end = self.inner.read(&mut self.buffer)?;
-            self.sums.update(&self.buffer[..self.end]);
-        }
-        Ok(&self.buffer[self.start..self.end])
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.start = (self.start + amount).min(self.end);
-    }
-}
-
-impl<R: Read> Read for Checked<R> {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(target.len());
-        target[..length].copy_from_slice(&available[..length]);
-        self.consume(length);
-        Ok(length)
-    }
+    let mut bytes = Vec::with_capacity(usize::try_from(limit.min(EXPECTED)).unwrap_or_default() + 1);
+    source.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

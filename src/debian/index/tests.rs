@@ -134,3 +134,50 @@ fn a_reader_that_never_ends_is_left() {
         assert_eq!(index.decode(std::io::repeat(b'x')).unwrap_err().code(), codes::DEBIAN_INDEX_DAMAGED);
     });
 }
+
+/// Text in blocks of 64 KiB, as large indices are in blocks of 24 MiB.
+fn xz_in_blocks(text: &[u8], preset: u32) -> Vec<u8> {
+    let mut builder = liblzma::stream::MtStreamBuilder::new();
+    let stream = builder.preset(preset).threads(2).block_size(64 << 10).encoder().unwrap();
+    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn blocks_of_xz_are_found_and_decompressed() {
+    let text: Vec<u8> = (0..40_000_u32).flat_map(|number| number.to_string().into_bytes()).collect();
+    let file = xz_in_blocks(&text, 6);
+    let found = xz::blocks_of(&file).unwrap();
+    assert_eq!(found.len(), text.len().div_ceil(64 << 10));
+    assert_eq!(found.iter().map(|block| block.text_length).sum::<usize>(), text.len());
+    assert_eq!(xz::decompress(&file, text.len() as u64).unwrap(), text);
+}
+
+#[test]
+fn xz_without_usable_blocks_is_decompressed_as_well() {
+    let text = TEXT.repeat(10_000);
+    let streams = [xz(&text), xz_in_blocks(&text, 6)].concat();
+    assert_eq!(xz::blocks_of(&streams), None);
+    assert_eq!(xz::decompress(&streams, 2 * text.len() as u64).unwrap(), text.repeat(2));
+    // Its dictionary has 64 MiB, too much to have several side by side.
+    let large = xz_in_blocks(&text, 9);
+    assert_eq!(xz::blocks_of(&large), None);
+    assert_eq!(xz::decompress(&large, text.len() as u64).unwrap(), text);
+}
+
+#[test]
+fn damaged_blocks_are_an_error_or_other_text_but_never_a_panic() {
+    let text = TEXT.repeat(10_000);
+    let file = xz_in_blocks(&text, 1);
+    for position in (0..file.len()).step_by(7).chain(file.len() - 60..file.len()) {
+        for value in [0x00, 0x7f, 0xff] {
+            let mut damaged = file.clone();
+            damaged[position] = value;
+            let _ = xz::decompress(&damaged, text.len() as u64);
+        }
+    }
+    for length in [0, 1, 11, 12, 24, file.len() / 2, file.len() - 1] {
+        assert!(xz::decompress(&file[..length], text.len() as u64).is_err(), "{length}");
+    }
+}

@@ -150,3 +150,23 @@ fn a_status_without_sense_is_refused() {
         assert_eq!(error.code(), codes::DEBIAN_PACKAGE);
     }
 }
+
+#[test]
+fn an_index_for_several_threads_keeps_its_order() {
+    let count = 2 * LEAST_FOR_A_THREAD / described("").len() + 1000;
+    let text: String =
+        (0..count).map(|number| described("").replace("nginx", &format!("p{number}")) + "\n").collect();
+    let broken = text
+        .replace("Package: p7\n", "Package: -\n")
+        .replace(&format!("Package: p{}\n", count - 1), "Package: -\n");
+    let packages = parse_index(broken.as_bytes()).unwrap();
+    assert_eq!(packages.unusable.len(), 2);
+    let names: Vec<&str> = packages.usable.iter().map(|package| package.name).collect();
+    let expected: Vec<String> =
+        (0..count - 1).filter(|number| *number != 7).map(|number| format!("p{number}")).collect();
+    assert_eq!(names, expected);
+    let last = packages.usable[count - 3].stanza;
+    assert_eq!(&broken.as_bytes()[last.offset()..][..last.text().len()], last.text());
+    let damaged = text + "<html>\n";
+    assert_eq!(parse_index(damaged.as_bytes()).unwrap_err().code(), codes::DEBIAN_CONTROL);
+}
