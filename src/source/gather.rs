@@ -97,7 +97,7 @@ impl Gatherer {
         &self.client
     }
 
-    /// Brings all of `wanted`, in that order as far as limits allow, and calls `ready` for each as soon as
+    /// Brings all of `wanted`, which a lock pins, in that order as far as limits allow, and calls `ready` for each as soon as
     /// it is complete. The first failure stops the others; what they have so far stays in the cache.
     pub async fn all(
         &self,
@@ -121,6 +121,7 @@ impl Gatherer {
                 Ok(true) => cost.transferred += 1,
                 Ok(false) => cost.cached += 1,
                 Err(error) => {
+                    let error = gone(error);
                     self.stop();
                     if failure.as_ref().is_none_or(|first| first.code() == codes::INTERRUPTED) {
                         failure = Some(error);
@@ -239,6 +240,17 @@ async fn on_thread<T: Send + 'static>(work: impl FnOnce(&Handle) -> Result<T> + 
 
 fn thread_failed(error: tokio::task::JoinError) -> Error {
     Error::new(codes::INTERNAL, "a download thread ended unexpectedly").with_source(error)
+}
+
+/// Archives of distributions delete a package as soon as a newer one is there.
+fn gone(error: Error) -> Error {
+    if error.code() != codes::FETCH_NOT_FOUND {
+        return error;
+    }
+    error.with_help(
+        "bundle.lock pins what was there when it was made: `airlock bundle lock --update` pins what is there now, \
+         and with a name after it only this image, file or target of `apt`",
+    )
 }
 
 fn stopped() -> Error {

@@ -12,7 +12,6 @@ mod cuda;
 mod debian;
 mod device_plugin;
 mod fabric_manager;
-mod help;
 mod kernels;
 mod release;
 mod run_file;

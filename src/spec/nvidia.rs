@@ -1,5 +1,7 @@
 //! The section `nvidia` of `bundle.yaml`, checked: what nodes with NVIDIA GPUs need besides.
 
+pub(crate) mod help;
+
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::oci::reference::Reference;

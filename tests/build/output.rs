@@ -69,7 +69,9 @@ fn a_build_that_fails_half_way_costs_neither_the_older_bundle_nor_what_was_fetch
     site.must_verify("out");
     assert!(!site.names("out").iter().any(|name| name.ends_with(".partial")));
     let sent = site.upstream.stats().matching("/blobs/").bytes;
-    assert!(sent <= good.len() as u64 + 400_000, "only what failed or was under way comes again: {sent}");
+    // Two layers and the small documents around them; the third layer was in the cache all the time.
+    let most = 2 * good.len() as u64 + 10_000;
+    assert!(sent <= most, "only what failed or was under way comes again: {sent}");
 }
 
 #[test]

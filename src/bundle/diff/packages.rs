@@ -33,6 +33,17 @@ impl fmt::Display for PackageChange {
     }
 }
 
+impl PackageChange {
+    /// The package it is about, as users write it.
+    pub fn package(&self) -> &str {
+        match self {
+            PackageChange::Added { package, .. }
+            | PackageChange::Removed { package, .. }
+            | PackageChange::Moved { package, .. } => package,
+        }
+    }
+}
+
 /// A version of a package as it is compared.
 pub trait Version {
     /// Name, version and architecture of the package.

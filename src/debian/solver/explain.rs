@@ -25,7 +25,9 @@ pub(super) fn unknown(universe: &Universe<'_>, name: &str) -> Error {
     match similar(universe, name).join(", ") {
         names if names.is_empty() => error
             .with_help("check the name, and whether its suite and component (contrib, non-free) are listed"),
-        names => error.with_help(format!("similar names: {names}")),
+        names => error.with_help(format!(
+            "similar names: {names}; if it is none of these, list the suite or component (contrib, non-free) that has it"
+        )),
     }
 }
 

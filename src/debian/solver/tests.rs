@@ -183,7 +183,15 @@ fn versions_are_chosen_by_request_and_unknown_names_get_similar_ones() {
     expect(index, "", "nginx", "nginx=2");
     expect(index, "", "nginx=1", "nginx=1");
     let error = refusal(index, "", "ngnix", Profile::Classic);
-    assert_eq!((error.code(), error.help()), (codes::UNKNOWN_PACKAGE, Some("similar names: nginx")));
+    assert_eq!(
+        (error.code(), error.help()),
+        (
+            codes::UNKNOWN_PACKAGE,
+            Some(
+                "similar names: nginx; if it is none of these, list the suite or component (contrib, non-free) that has it"
+            )
+        )
+    );
     let error = refusal(index, "", "nginx=3", Profile::Classic);
     assert_eq!(error.code(), codes::UNKNOWN_PACKAGE);
     assert!(error.help().unwrap().contains("2 ()"), "{:?}", error.help());

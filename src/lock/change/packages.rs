@@ -48,12 +48,16 @@ pub(super) fn keep_evidence(old: Option<&Lock>, new: &mut Lock) {
     }
 }
 
-/// What changed in the targets that `new` has. Those it has not any more are told by their name alone.
+/// What changed in the targets that `new` has, what is installed by name before what that needs. Targets it has
+/// not any more are told by their name alone.
 pub(super) fn changes(old: Option<&Lock>, new: &Lock) -> Vec<Change> {
     let of_target = |target: &Apt| {
         let before = old.and_then(|old| old.apt.iter().find(|before| before.name == target.name));
         let before = before.map_or(&[][..], |before| &before.packages);
-        let changes = packages::changes(before, &target.packages, target.platform);
+        let mut changes = packages::changes(before, &target.packages, target.platform);
+        let by_name =
+            |change: &PackageChange| target.install.iter().any(|entry| entry.package == change.package());
+        changes.sort_by_key(|change| !by_name(change));
         let name = target.name.clone();
         changes.into_iter().map(move |change| Change::Package { target: name.clone(), change })
     };

@@ -5,10 +5,10 @@
 
 use super::kernels;
 use super::release::{self, Release};
-use super::{Order, Wanted, help};
+use super::{Order, Wanted};
 use crate::bundle::manifest::apt::Purpose;
 use crate::error::Result;
-use crate::spec::nvidia::Flavour;
+use crate::spec::nvidia::{Flavour, help};
 
 /// The first branch without its number in the names of packages for Ubuntu.
 const FIRST_UNSUFFIXED: u32 = 590;

@@ -5,10 +5,10 @@
 
 use super::kernels;
 use super::release::{self, Release};
-use super::{Order, Wanted, help};
+use super::{Order, Wanted};
 use crate::bundle::manifest::apt::Purpose;
 use crate::error::Result;
-use crate::spec::nvidia::Flavour;
+use crate::spec::nvidia::{Flavour, help};
 
 /// Of the driver's version. The first one is in Debian only, not in NVIDIA's own repository for Debian.
 const PACKAGES: [&str; 4] = ["nvidia-smi", "libcuda1", "libnvidia-cfg1", "firmware-nvidia-gsp"];

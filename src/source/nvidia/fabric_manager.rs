@@ -4,11 +4,11 @@
 //! or pattern of versions is not enough: the repositories have later ones.
 
 use super::release::listed;
-use super::{Order, Wanted, help};
+use super::{Order, Wanted};
 use crate::bundle::manifest::apt::Purpose;
 use crate::debian::package::Package;
 use crate::error::{Error, Result, codes};
-use crate::spec::nvidia::DriverSource;
+use crate::spec::nvidia::{DriverSource, help};
 
 /// Of exactly the driver's version. With the branch behind their names in Ubuntu's archive, without it in NVIDIA's
 /// repository from 580 on.

@@ -6,13 +6,11 @@ use super::{Order, Wanted, kernels};
 use crate::bundle::manifest::apt::Purpose;
 use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
-use crate::spec::nvidia::{Driver, DriverSource, Nvidia};
+use crate::spec::nvidia::{Driver, DriverSource, Nvidia, machine, run_file_url};
 use crate::spec::{FileEntry, FileSource, apt};
 
 /// Where installers lie on nodes.
 const DIRECTORY: &str = "/opt/airlock/nvidia";
-/// In a URL, stands for the machine.
-const MACHINE: &str = "$(MACHINE)";
 /// The installer tests the compiler with a program that includes headers of the C library.
 const C_LIBRARY: &str = "libc6-dev";
 
@@ -45,7 +43,7 @@ pub(super) fn files(nvidia: &Nvidia, targets: &[apt::Target]) -> Vec<FileEntry> 
     let with_gpus = targets.iter().filter(|target| nvidia.targets.contains(&target.name));
     let platforms: BTreeSet<Platform> = with_gpus.map(|target| target.platform).collect();
     let file = |platform| FileEntry {
-        source: FileSource::Url(url.replace(MACHINE, machine(platform))),
+        source: FileSource::Url(run_file_url(url, platform)),
         path: path(platform, version),
         mode: 0o755,
         digest: *digest,
@@ -57,12 +55,4 @@ pub(super) fn files(nvidia: &Nvidia, targets: &[apt::Target]) -> Vec<FileEntry> 
 
 fn path(platform: Platform, version: &str) -> String {
     format!("{DIRECTORY}/NVIDIA-Linux-{}-{version}.run", machine(platform))
-}
-
-/// A platform as `uname -m` prints it.
-fn machine(platform: Platform) -> &'static str {
-    match platform {
-        Platform::LinuxAmd64 => "x86_64",
-        Platform::LinuxArm64 => "aarch64",
-    }
 }

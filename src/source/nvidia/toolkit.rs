@@ -3,13 +3,13 @@
 //! NVIDIA's repository keeps all versions. apt takes the newest of each package unless every one is pinned, and then
 //! finds that they do not fit.
 
+use super::Wanted;
 use super::catalogue::Catalogue;
 use super::release::listed;
-use super::{Wanted, help};
 use crate::bundle::manifest::apt::Purpose;
 use crate::debian::version::Version;
 use crate::error::{Error, Result, codes};
-use crate::spec::nvidia::ContainerToolkit;
+use crate::spec::nvidia::{ContainerToolkit, help};
 
 /// The first one is what others ask for.
 const PACKAGES: [&str; 4] = [

@@ -11,11 +11,11 @@
 use super::catalogue::needs_from;
 use super::kernels::{self, Kernels};
 use super::release::{self, Release};
-use super::{Order, Wanted, help};
+use super::{Order, Wanted};
 use crate::bundle::manifest::apt::{Kernel, Purpose};
 use crate::debian::package::Package;
 use crate::error::{Error, Result, codes};
-use crate::spec::nvidia::Flavour;
+use crate::spec::nvidia::{Flavour, help};
 
 /// The names of the packages of one branch in one flavour.
 struct Names {

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::spec::apt::Target;
-use crate::spec::nvidia::{DriverSource, Nvidia};
+use crate::spec::nvidia::{DriverSource, Nvidia, help};
 use crate::spec::raw::nvidia as raw;
 use crate::spec::source::Source;
 use crate::spec::yaml::Located;
@@ -11,7 +11,6 @@ use crate::spec::yaml::Located;
 use super::super::lacking;
 
 /// Where the container toolkit is published.
-const TOOLKIT: &str = "https://nvidia.github.io/libnvidia-container/stable/deb/$(ARCH)";
 /// Where the CUDA repositories are published, one for each release and architecture.
 const CUDA: &str = "https://developer.download.nvidia.com/compute/cuda/repos/";
 
@@ -55,9 +54,7 @@ pub(super) fn known(
     if nvidia.container_toolkit.is_some() && target.repositories.is_empty() {
         let message =
             format!("target `{}` has no repository that the container toolkit could come from", target.name);
-        let help = format!(
-            "add NVIDIA's under `repositories`: `uri: {TOOLKIT}`, `suites: [\"/\"]`; or write `containerToolkit: false`"
-        );
+        let help = format!("write `containerToolkit: false`, or {}", help::toolkit());
         let span = section.value.container_toolkit.as_ref().map_or(&section.span, |toolkit| &toolkit.span);
         return Err(lacking(source, span, message, help));
     }

@@ -6,14 +6,14 @@ use crate::oci::platform::Platform;
 const CUDA_KEY: &str = "EB693B3035CD5710E231E123A4B469963BF863CC";
 
 /// The entry of NVIDIA's repository of the container toolkit.
-pub(super) fn toolkit() -> String {
+pub(crate) fn toolkit() -> String {
     let base = "https://nvidia.github.io/libnvidia-container";
     let fingerprint = Some("C95B321B61E88C1809C4F759DDCAE044F796ECB0");
     entry(&format!("{base}/stable/deb/$(ARCH)"), &format!("{base}/gpgkey"), fingerprint)
 }
 
 /// The entry of NVIDIA's CUDA repository for a distribution.
-pub(super) fn cuda(host: &str, platform: Platform) -> String {
+pub(crate) fn cuda(host: &str, platform: Platform) -> String {
     // Release 24.04 of Ubuntu is `ubuntu2404` there, Debian 12 is `debian12`.
     let release: String = host.chars().filter(char::is_ascii_alphanumeric).collect();
     let machine = match platform {
@@ -30,7 +30,7 @@ pub(super) fn cuda(host: &str, platform: Platform) -> String {
 }
 
 /// The components of a distribution's archive that have its driver.
-pub(super) fn components(host: &str) -> String {
+pub(crate) fn components(host: &str) -> String {
     let components = match host.starts_with("ubuntu-") {
         true => "main, restricted, universe, multiverse",
         false => "main, contrib, non-free, non-free-firmware",
