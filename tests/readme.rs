@@ -140,3 +140,14 @@ fn the_tour_of_the_readme_works_as_printed() {
     }
     assert!(count >= 10, "only {count} commands were found");
 }
+
+#[test]
+fn every_spec_of_the_readme_is_one() {
+    let readme = fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let specs = blocks(&readme, "yaml");
+    assert!(specs.len() >= 2, "only {} specs were found", specs.len());
+    for spec in specs {
+        let checked = airlock::spec::parse(spec.as_bytes(), "README.md", Path::new("."));
+        assert!(checked.is_ok(), "{spec}: {checked:?}");
+    }
+}
