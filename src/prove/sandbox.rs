@@ -179,6 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says why")]
     async fn a_program_has_no_network_and_ends_when_nobody_waits_for_it() {
         if !rustix::process::geteuid().is_root() || check().await.is_err() {
             eprintln!("SKIPPED: namespaces need the rights of root");

@@ -52,7 +52,7 @@ async fn prove_one(bench: &Bench<'_>, target: &Target, opened: &Opened) -> Resul
         root(bench.gatherer, universe, |package| indices.url(package))
     })?;
     wanted.extend(opened.packages.iter().filter_map(|(_, blob)| remote(blob, &target.name)));
-    bench.gatherer.all(wanted, |_| {}).await?;
+    fetch(bench, wanted).await?;
     let carried: u64 = opened.locked.packages.iter().map(|package| installed_size(&package.stanza)).sum();
     let candidate = Candidate {
         name: target.name.clone(),
@@ -67,6 +67,14 @@ async fn prove_one(bench: &Bench<'_>, target: &Target, opened: &Opened) -> Resul
         installed_size: size + carried,
     };
     prove(&candidate, bench.gatherer.cache().root(), bench.progress).await
+}
+
+async fn fetch(bench: &Bench<'_>, wanted: Vec<Wanted>) -> Result<()> {
+    let bytes = wanted.iter().map(|blob| blob.size).sum();
+    bench.progress.event(Event::Started { stage: Stage::Fetch, bytes: Some(bytes) });
+    bench.gatherer.all(wanted, |_| {}).await?;
+    bench.progress.event(Event::Finished { stage: Stage::Fetch });
+    Ok(())
 }
 
 /// Nobody has the packages of a node whose status is known, so apt simulates in the least root it runs in.

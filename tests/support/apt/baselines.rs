@@ -10,6 +10,7 @@ use airlock::debian::package::{Package, Priority, parse_index};
 
 use super::Result;
 use super::answer::{Answer, Question};
+use super::measure::tell;
 use super::root::Root;
 
 /// Hosts and the code names of their releases. Ubuntu's archive is needed for Ubuntu's.
@@ -100,7 +101,7 @@ pub fn run(output: &Path) -> Result<bool> {
             let names = kind.ask(output, &root)?;
             let file = Path::new(DIRECTORY).join(format!("{host}-{}.txt", kind.name));
             fs_err::write(&file, kind.text(host, &names))?;
-            println!("{}: {} packages", file.display(), names.len());
+            tell(&format!("{}: {} packages", file.display(), names.len()));
         }
     }
     Ok(true)
