@@ -66,8 +66,8 @@ fn undo(versions: &mut Vec<(String, String)>, change: PackageChange) {
 }
 
 fn lists() -> impl Strategy<Value = Vec<apt::Package>> {
-    let package = ("[ab]x", "[1-3]", prop::sample::select(vec!["amd64", "i386"]));
-    prop::collection::btree_set(package, 0..8).prop_map(|packages| {
+    let identity = ("[ab]x", "[1-3]", prop::sample::select(vec!["amd64", "i386"]));
+    prop::collection::btree_set(identity, 0..8).prop_map(|packages| {
         packages.iter().map(|(name, version, architecture)| package(name, version, architecture)).collect()
     })
 }
