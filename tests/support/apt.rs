@@ -1,5 +1,6 @@
 //! `scripts/bench apt-equality`: compares the solver with the real apt of each release, in a root of that
-//! release; `scripts/bench apt-speed`: compares the time and memory both take.
+//! release; `scripts/bench apt-speed`: compares the time and memory both take; `scripts/bench apt-hosts`: compares
+//! locks that were made in different places.
 
 #[path = "apt/answer.rs"]
 mod answer;
@@ -7,6 +8,8 @@ mod answer;
 mod baselines;
 #[path = "apt/equality.rs"]
 mod equality;
+#[path = "apt/hosts.rs"]
+mod hosts;
 #[path = "bench/measure.rs"]
 #[expect(dead_code, reason = "shared with the other measurements; not all of it is needed here")]
 mod measure;
@@ -43,6 +46,8 @@ enum Command {
     Baselines,
     /// Compare time and memory, on bookworm
     Speed,
+    /// Compare locks made here, on another release, and without apt
+    Hosts(hosts::Arguments),
     /// Solve once from the compressed indices in a root; this is what is measured
     #[command(hide = true)]
     Solve {
@@ -57,6 +62,7 @@ fn main() -> Result<ExitCode> {
     let kept = match arguments.command {
         Command::Equality(equality) => equality::run(&output, &equality)?,
         Command::Baselines => baselines::run(&output)?,
+        Command::Hosts(hosts) => hosts::run(&output, &hosts)?,
         Command::Speed => speed::run(&output)?,
         Command::Solve { root } => speed::solve_once(&root).map(|()| true)?,
     };
