@@ -86,15 +86,14 @@ fn lock(root: &Path, changed_root: bool) -> Result<Vec<Apt>> {
         }
     }
     let inside = if changed_root { Path::new("/").join(PLACE) } else { place.clone() };
-    let mut command = if changed_root {
-        let mut command = Command::new("chroot");
-        command.arg(root).arg(inside.join("airlock"));
-        command
-    } else {
-        Command::new(inside.join("airlock"))
-    };
+    let program = inside.join("airlock");
+    let mut command = Command::new(if changed_root { Path::new("chroot") } else { &program });
+    if changed_root {
+        command.arg(root).arg(&program);
+    }
     command.args(["bundle", "lock", "--quiet", "--cache-dir"]).arg(inside.join("cache"));
-    command.arg(inside.join("bundle.yaml")).env("HOME", &inside);
+    // Without /proc the program does not find itself.
+    command.arg("--installer").arg(&program).arg(inside.join("bundle.yaml")).env("HOME", &inside);
     run_to_end(&mut command)?;
     let text = fs_err::read_to_string(place.join("bundle.lock"))?;
     Ok(file::parse(&text, "bundle.lock")?.apt)
