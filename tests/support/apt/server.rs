@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use airlock::debian::package::parse_index;
+use airlock::debian::package::{Package, parse_index, parse_status};
 
 use super::Result;
 use super::answer::{Answer, Question};
@@ -26,13 +26,21 @@ pub fn prepare(output: &std::path::Path, root: &Root) -> Result<()> {
     let Answer::Installs(mut missing) = question.ask(output, root)? else {
         return Err("apt cannot install the server's packages".into());
     };
-    let mut status = fs_err::read_to_string(root.status("minbase"))?;
+    let minimal = fs_err::read(root.status("minbase"))?;
+    let mut status = kept(&minimal, &missing)?;
     for index in root.indices()? {
         let text = fs_err::read(&index.file)?;
         status += &installed(&text, &mut missing)?;
     }
     fs_err::write(file, status)?;
     Ok(())
+}
+
+/// The stanzas of a status file without those of packages that are `replaced` by a newer version.
+fn kept(status: &[u8], replaced: &BTreeMap<String, String>) -> Result<String> {
+    let stays = |package: &Package<'_>| !replaced.contains_key(package.name);
+    let stanzas = parse_status(status)?.into_iter().filter(stays);
+    Ok(stanzas.map(|package| String::from_utf8_lossy(package.stanza.text()) + "\n").collect())
 }
 
 /// The stanzas of what is in `missing`, as they would stand in dpkg's status; takes them out of `missing`.
