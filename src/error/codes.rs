@@ -162,6 +162,7 @@ codes! {
     APT_TASK_UNKNOWN = 837, BadInput, "no package belongs to a requested task";
     APT_PACKAGE_MISMATCH = 838, Corrupt, "a package is not what the index of its repository says";
     APT_LOCK_CONTRADICTS = 839, BadInput, "the packages in bundle.lock are not those its signature is for";
+    APT_OTHER_SUITE = 840, Untrusted, "a mirror serves another suite than the one that was asked for";
 
     DEBIAN_UNIVERSE = 851, BadInput, "the packages of the repositories and the baseline do not fit together";
     PACKAGE_REQUEST = 852, BadInput, "a requested package is not written in a way that names one";

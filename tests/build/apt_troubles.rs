@@ -114,6 +114,13 @@ fn changed_after_it_was_signed() -> String {
     })
 }
 
+fn another_suite() -> String {
+    spoiled(|_, debian| {
+        let old = debian.base.directory().join("InRelease");
+        fs_err::copy(old, debian.security.directory().join("InRelease")).unwrap();
+    })
+}
+
 fn login_page_for_the_release() -> String {
     spoiled(|_, debian| {
         fs_err::write(debian.base.directory().join("InRelease"), "<!doctype html><title>Login</title>")
@@ -237,7 +244,7 @@ fn edited_lock() -> String {
 #[test]
 fn troubles_are_told_with_their_remedy() {
     type Case = (&'static str, fn() -> String);
-    let cases: [Case; 26] = [
+    let cases: [Case; 27] = [
         ("an expired Release", expired),
         ("a Release from the future", from_the_future),
         ("a Release older than before", older),
@@ -245,6 +252,7 @@ fn troubles_are_told_with_their_remedy() {
         ("no longer signed", no_longer_signed),
         ("never signed", never_signed),
         ("changed after it was signed", changed_after_it_was_signed),
+        ("another suite in its place", another_suite),
         ("a login page for InRelease", login_page_for_the_release),
         ("a login page for an index", login_page_for_an_index),
         ("a truncated index", truncated_index),

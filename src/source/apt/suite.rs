@@ -16,6 +16,7 @@ use crate::error::{Error, Result, codes};
 use crate::fetch::Limits;
 use crate::lock::apt as lock;
 use crate::progress::{Event, Stage};
+use crate::quote::quote;
 
 /// Largest `InRelease`, in bytes; that of Debian's unstable has 200 KiB.
 const RELEASE_LIMIT: u64 = 16 << 20;
@@ -66,6 +67,7 @@ async fn fetch_once(bench: &Bench<'_>, asked: &Asked<'_>, name: &str) -> Result<
     let place = Suite::new(uri, suite, &asked.architectures[0])?;
     let signed = signed_release(bench, asked, &place, name).await?;
     let release = signed.release()?;
+    check_name(asked.upstream, &release, name)?;
     check_time(bench, asked, &release, name)?;
     let wanted = wanted_indices(&release, components, asked.architectures, &place)?;
     let described = described(&release);
@@ -120,6 +122,20 @@ async fn document(bench: &Bench<'_>, url: &str) -> Result<Option<Vec<u8>>> {
         Err(error) if error.code() == codes::FETCH_NOT_FOUND => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Another suite of the same owners is signed as well: one without the latest fixes could take the place of the one
+/// that has them. Other repositories often are called differently than their directory.
+fn check_name(upstream: &Upstream, release: &Release<'_>, name: &str) -> Result<()> {
+    let asked = upstream.suite.trim_end_matches("/updates");
+    if !upstream.is_archive || [release.suite, release.codename].contains(&asked) {
+        return Ok(());
+    }
+    let found = quote(if release.codename.is_empty() { release.suite } else { release.codename });
+    Err(Error::new(codes::APT_OTHER_SUITE, format!("{name} is really the suite `{found}`")).with_help(
+        "the mirror mixes up suites, or somebody hides newer packages: use another mirror, or name the suite that is \
+         meant: `archive: {suites: [...]}`",
+    ))
 }
 
 fn check_time(bench: &Bench<'_>, asked: &Asked<'_>, release: &Release<'_>, name: &str) -> Result<()> {

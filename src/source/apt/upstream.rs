@@ -16,6 +16,8 @@ pub(super) struct Upstream {
     pub(super) uri: String,
     pub(super) suite: String,
     pub(super) components: Vec<String>,
+    /// Belongs to the archive of the distribution, whose suites are called as they call themselves.
+    pub(super) is_archive: bool,
     pub(super) keyring: Keyring,
     /// Use it although its `Release` has expired.
     pub(super) allow_expired: bool,
@@ -35,6 +37,7 @@ pub(super) async fn all(bench: &Bench<'_>, target: &Target, release: &Release) -
             uri: repository.uri.clone(),
             suite: suite.clone(),
             components: repository.components.clone(),
+            is_archive: false,
             keyring: keyring.clone(),
             allow_expired: repository.allow_expired,
             only: repository.only.clone(),
@@ -59,6 +62,7 @@ async fn archive(bench: &Bench<'_>, target: &Target, release: &Release) -> Resul
             uri: addresses.of_suite(suite, release).map_err(|error| at(error, target.line))?,
             suite: suite.clone(),
             components: components(archive),
+            is_archive: true,
             keyring: keyring.clone(),
             allow_expired: archive.allow_expired,
             only: Vec::new(),
