@@ -30,6 +30,7 @@ mod interruptions;
 mod k3s;
 mod lock;
 mod media;
+mod nvidia;
 mod output;
 mod prove;
 mod signing;

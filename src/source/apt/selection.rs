@@ -68,6 +68,7 @@ pub(super) fn select(order: &Order) -> Result<Selection> {
     let mut options = options(&order.target, &order.release);
     order.baseline.add_to(&mut universe, &mut options)?;
     let nvidia = nvidia_packages(order, &universe)?;
+    warnings.borrow_mut().extend(nvidia.iter().flat_map(|nvidia| nvidia.warnings.clone()));
     // Those of the driver go first: its packages must have one version.
     let own = std::mem::take(&mut options.preferences.pins);
     options.preferences.pins = nvidia.iter().flat_map(|nvidia| nvidia.pins.clone()).chain(own).collect();

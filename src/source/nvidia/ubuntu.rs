@@ -137,17 +137,18 @@ fn add_prebuilt(
 
 fn add_dkms(order: &Order<'_, '_>, names: &Names, kernels: &Kernels<'_>, wanted: &mut Wanted) -> Result<()> {
     let packages = [names.headless(), names.utils(), names.dkms()];
-    let Release { version, latest, packages } =
-        release::find(order, order.catalogue, &packages, || branches(order, names))?;
+    let known = || with_modules(order, names);
+    let unbuilt =
+        format!("there are no prebuilt modules of one version for {}", release::listed(&kernels.releases));
+    let Release { version, latest, packages } = release::find(order, order.catalogue, &packages, known)
+        .map_err(|error| error.with_detail(&unbuilt))?;
     for package in packages {
         wanted.ask_exactly(Purpose::Driver, package.name, package.version.as_str());
     }
     wanted.warn_of_older(version, latest);
     wanted.warnings.push(format!(
-        "there are no prebuilt NVIDIA modules of one version for {}: nodes build them, and under Secure Boot somebody has to enrol a key at the console",
-        release::listed(&kernels.releases)
+        "{unbuilt} of the NVIDIA driver: nodes build them, and under Secure Boot somebody has to enrol a key at the console"
     ));
-    let known = || with_modules(order, names);
     let built = kernels::add_build_tools(order, kernels, known, wanted)?;
     wanted.add_driver(order, version, built);
     Ok(())
