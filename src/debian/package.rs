@@ -115,7 +115,7 @@ pub struct Packages<'a> {
     pub unusable: Vec<Error>,
 }
 
-/// Reads an index, that is a file `Packages`.
+/// Reads an index, that is a file `Packages`; a large one on several threads.
 ///
 /// # Errors
 /// [`DEBIAN_CONTROL`](crate::error::codes::DEBIAN_CONTROL) if it is no control file. One bad package does not spoil
@@ -123,6 +123,9 @@ pub struct Packages<'a> {
 pub fn parse_index(text: &[u8]) -> Result<Packages<'_>> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let pieces = stanzas_by_pieces(text, (text.len() / cores).max(LEAST_FOR_A_THREAD));
+    if let [only] = &pieces[..] {
+        return Packages::of(only.clone());
+    }
     thread::scope(|scope| {
         let threads: Vec<_> =
             pieces.into_iter().map(|stanzas| scope.spawn(|| Packages::of(stanzas))).collect();
