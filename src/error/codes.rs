@@ -1,7 +1,7 @@
 //! Every error code. Numbers are never reused or renumbered: people search for them.
 //!
 //! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
-//! E04xx bundle format · E05xx trust · E06xx cache and disks · E07xx local sources · E08xx apt repositories.
+//! E04xx bundle format · E05xx trust · E06xx cache, disks and store · E07xx local sources · E08xx apt repositories.
 
 use super::{Code, Kind};
 
@@ -116,6 +116,19 @@ codes! {
     TARGET_IO = 621, CouldNotCheck, "the target directory cannot be read or written";
     TARGET_CHANGED = 622, Corrupt, "the medium does not give back what was written to it";
     INSTALLER = 623, Precondition, "the airlock program for a platform is missing";
+
+    STORE_MISSING = 630, Precondition, "there is no store in the directory";
+    STORE_FORMAT = 631, BadInput, "the directory of a store holds something else, or a file in it is malformed";
+    STORE_IO = 632, CouldNotCheck, "the store cannot be read or written";
+    REPOSITORY_NAME = 633, BadInput, "the name of a repository or tag is malformed";
+    MANIFEST_INVALID = 634, BadInput, "a pushed manifest is malformed or contradicts itself";
+    MANIFEST_BLOB_UNKNOWN = 635, BadInput, "a pushed manifest needs a blob that its repository does not have";
+    UPLOAD_BUSY = 636, Busy, "another request writes to the same upload";
+    UPLOAD_LIMIT = 637, Precondition, "unfinished uploads take up all the space they may have";
+    STORE_BLOB_DAMAGED = 638, Corrupt, "the bytes of a blob in the store are not what its name says";
+    STORE_DAMAGED = 639, Corrupt, "blobs of the store are damaged or missing";
+    STORE_BUNDLE_UNKNOWN = 640, Usage, "the store holds no such bundle, or several";
+    STORE_REPAIR = 641, Partial, "some blobs of the store could not be repaired";
 
     SOURCE_CHANGED = 701, BadInput, "a local file changed while the bundle was built";
     SOURCE_READ = 702, BadInput, "a local file or archive cannot be read";
