@@ -64,6 +64,7 @@ pub mod lock;
 pub mod oci;
 pub mod progress;
 pub mod quote;
+pub mod registry;
 pub mod secret;
 pub mod source;
 pub mod spec;

@@ -33,6 +33,7 @@ mod lookup;
 pub mod name;
 pub mod partial;
 mod put;
+mod signed;
 pub mod upload;
 mod verified;
 

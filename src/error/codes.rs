@@ -1,7 +1,8 @@
 //! Every error code. Numbers are never reused or renumbered: people search for them.
 //!
 //! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
-//! E04xx bundle format · E05xx trust · E06xx cache, disks and store · E07xx local sources · E08xx apt repositories.
+//! E04xx bundle format · E05xx trust · E06xx cache, disks and store · E07xx local sources · E08xx apt repositories ·
+//! E09xx serving.
 
 use super::{Code, Kind};
 
@@ -170,4 +171,9 @@ codes! {
     WOULD_REMOVE = 856, BadInput, "requested packages cannot be installed without removing installed ones";
     WRONG_SOLUTION = 857, Internal, "the packages that were chosen cannot be installed together";
     BROKEN_BASELINE = 858, BadInput, "packages on the node that serves as baseline are not installed properly";
+
+    REGISTRY_LISTEN = 901, Precondition, "the registry cannot listen where it should";
+    REGISTRY_TOKEN = 902, Precondition, "the token file of the registry cannot be used";
+    REGISTRY_TLS = 903, Precondition, "a certificate or key for the registry cannot be used";
+    REGISTRY_AUTHORITY = 904, Precondition, "the certificate authority of the cluster cannot be used";
 }

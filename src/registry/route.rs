@@ -13,6 +13,7 @@ use hyper::Method;
 
 use crate::oci::digest::{Algorithm, ContentDigest, Digest};
 use crate::registry::refusal::{Reason, Refusal};
+use crate::store::TagName;
 
 /// A request, understood. The numbers are those of the endpoints in the distribution specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum Request {
     /// The end of an upload that will not be finished (end-14).
     CancelUpload(Repository, UploadId),
     /// A pushed manifest (end-7); with a digest, the tags it gets as well.
-    PutManifest(Repository, Reference, Vec<String>),
+    PutManifest(Repository, Reference, Vec<TagName>),
     /// The tags of a repository (end-8).
     Tags(Repository, Page),
     /// Removal of a tag or a manifest (end-9).
@@ -74,7 +75,7 @@ pub struct Repository {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
     /// A tag.
-    Tag(String),
+    Tag(TagName),
     /// A digest.
     Digest(ContentDigest),
 }

@@ -27,7 +27,7 @@ pub struct Settings {
     /// Where pushes go; without it there are none.
     pub store: Option<Store>,
     /// Imported bundles: their manifests and package repositories.
-    pub bundles: Vec<bundles::Imported>,
+    pub bundles: bundles::Shelf,
     /// Who may do what.
     pub access: Access,
     /// Whether tags, manifests and blobs can be deleted.
@@ -148,9 +148,9 @@ impl Inner {
             Request::DeleteManifest(repository, reference) => manage::delete_manifest(self, repository, reference).await,
             Request::DeleteBlob(repository, digest) => manage::delete_blob(self, repository, digest).await,
             Request::Token => challenge::token(self, &asked),
-            Request::BundleManifest(digest) => bundles::manifest(self, digest),
-            Request::BundleSignatures(digest) => bundles::signatures(self, digest),
-            Request::Apt(target, path) => bundles::apt(self, &target, &path, &asked).await,
+            Request::BundleManifest(digest) => bundles::manifest(self, digest).await,
+            Request::BundleSignatures(digest) => bundles::signatures(self, digest).await,
+            Request::Apt(target, path) => bundles::apt(self, target, path, &asked).await,
             Request::Health => Ok(answer::typed(StatusCode::OK, "text/plain", "ok\n")),
             Request::Metrics => self.metrics_answer().await,
         }

@@ -110,6 +110,14 @@ impl Store {
         Ok(path.join("data").exists().then_some(upload))
     }
 
+    /// How many uploads are unfinished, and their bytes.
+    pub fn upload_usage(&self) -> Result<(u64, u64)> {
+        let root = &self.0.uploads.directory;
+        let ids = files::names(root).map_err(|error| files::failed(root, error))?;
+        let lengths = ids.iter().filter_map(|id| fs::metadata(root.join(id).join("data")).ok());
+        Ok((ids.len() as u64, lengths.map(|found| found.len()).sum()))
+    }
+
     /// Gives up uploads to which nothing was added for so long.
     pub fn expire_uploads(&self, age: Duration) -> Result<Expired> {
         let root = &self.0.uploads.directory;

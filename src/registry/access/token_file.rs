@@ -2,7 +2,7 @@
 //! locking anybody out.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use aws_lc_rs::rand;

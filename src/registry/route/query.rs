@@ -5,6 +5,7 @@ use crate::oci::digest::{Algorithm, ContentDigest};
 use crate::oci::reference::grammar;
 use crate::quote::quote;
 use crate::registry::refusal::{Reason, Refusal};
+use crate::store::TagName;
 
 /// Docker Hub has had several names; images are known by the first.
 const HUB: &str = "docker.io";
@@ -32,7 +33,7 @@ impl Query {
 
     /// The first value of `name`.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of `name`.
@@ -86,11 +87,8 @@ fn invalid_digest(error: &crate::error::Error) -> Refusal {
 }
 
 /// A tag, checked.
-pub(super) fn tag(text: &str) -> Result<String, Refusal> {
-    match grammar::is_tag(text) {
-        true => Ok(text.to_owned()),
-        false => Err(Refusal::new(Reason::TagInvalid, format!("`{}` is not a tag", quote(text)))),
-    }
+pub(super) fn tag(text: &str) -> Result<TagName, Refusal> {
+    TagName::new(text).map_err(|error| Refusal::new(Reason::TagInvalid, error.message()))
 }
 
 /// A repository, checked.

@@ -30,7 +30,7 @@ fn empty() -> ContentDigest {
 #[test]
 fn every_endpoint_is_found() {
     let upload = || UploadId("0f-1".to_owned());
-    let tag = || Reference::Tag("1.0".to_owned());
+    let tag = || Reference::Tag(TagName::new("1.0").unwrap());
     let r = || repository("a/b");
     let expected = [
         ("GET", "/v2/".to_owned(), Request::Ping),
@@ -68,7 +68,7 @@ fn every_endpoint_is_found() {
         (
             "PUT",
             format!("/v2/a/b/manifests/{EMPTY}?tag=x&tag=y"),
-            Request::PutManifest(r(), Reference::Digest(empty()), vec!["x".into(), "y".into()]),
+            Request::PutManifest(r(), Reference::Digest(empty()), ["x", "y"].map(|tag| TagName::new(tag).unwrap()).to_vec()),
         ),
         (
             "GET",
@@ -98,7 +98,7 @@ fn every_endpoint_is_found() {
 
 #[test]
 fn words_of_the_api_may_stand_in_names() {
-    let tag = || Reference::Tag("1".to_owned());
+    let tag = || Reference::Tag(TagName::new("1").unwrap());
     for name in ["blobs", "tags/list", "a/blobs/uploads", "manifests/manifests", "v2"] {
         assert_eq!(get(&format!("/v2/{name}/manifests/1")), Request::Manifest(repository(name), tag()));
         assert_eq!(get(&format!("/v2/{name}/tags/list")), Request::Tags(repository(name), Page::default()));
