@@ -74,7 +74,8 @@ impl Access {
     /// logs in learns that its password is wrong.
     pub fn rights(&self, authorization: Option<&str>, now: Instant) -> Result<Rights, NotAllowed> {
         let Some(header) = authorization else { return Ok(self.anonymous) };
-        let (scheme, value) = header.split_once(' ').filter(|_| header.len() <= LONGEST_HEADER).ok_or(NotAllowed)?;
+        let (scheme, value) =
+            header.split_once(' ').filter(|_| header.len() <= LONGEST_HEADER).ok_or(NotAllowed)?;
         let value = value.trim();
         if scheme.eq_ignore_ascii_case("basic") {
             return self.rights_of_password(value);
@@ -137,7 +138,8 @@ mod tests {
     use std::time::Duration;
 
     fn access(anonymous: bool) -> Access {
-        let tokens = ["first-token-of-the-file", "second-token-of-the-file"].map(|token| Secret::new(token.to_owned()));
+        let tokens = ["first-token-of-the-file", "second-token-of-the-file"]
+            .map(|token| Secret::new(token.to_owned()));
         Access::new(&tokens, anonymous).unwrap()
     }
 
@@ -158,7 +160,10 @@ mod tests {
             assert_eq!(access.rights(Some(&header), now), Ok(Rights::Everything), "{header}");
             assert_eq!(access.check(Some(&header), Action::Delete, now), Ok(()));
         }
-        assert_eq!(access.rights(Some(&format!("Bearer {pass}")), now + Duration::from_secs(3600)), Err(NotAllowed));
+        assert_eq!(
+            access.rights(Some(&format!("Bearer {pass}")), now + Duration::from_secs(3600)),
+            Err(NotAllowed)
+        );
     }
 
     #[test]

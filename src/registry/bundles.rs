@@ -9,10 +9,10 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::answer::{self, Result};
+use super::failure;
 use super::pull::{self, Terms};
 use super::refusal::{Reason, Refusal};
 use super::service::{Asked, Inner};
-use super::failure;
 use crate::bundle::manifest::apt::Apt;
 use crate::bundle::manifest::{Artifact, Manifest};
 use crate::bundle::{Bundle, Verified};
@@ -129,7 +129,8 @@ pub(super) async fn signatures(inner: &Arc<Inner>, digest: Option<Digest>) -> Re
     inner
         .blocking(move |inner| {
             let (digest, signed) = signed(inner, digest)?;
-            let signatures: Vec<String> = signed.signatures.iter().map(|bytes| STANDARD.encode(bytes)).collect();
+            let signatures: Vec<String> =
+                signed.signatures.iter().map(|bytes| STANDARD.encode(bytes)).collect();
             let body = json!({"bundle": digest, "signatures": signatures}).to_string();
             Ok(answer::typed(StatusCode::OK, "application/json", body))
         })
@@ -142,7 +143,9 @@ fn signed(inner: &Inner, digest: Option<Digest>) -> Result<(Digest, Signed)> {
     let unknown = || Refusal::new(Reason::ManifestUnknown, "there is no such bundle here");
     let found = shelf.find(digest).map_err(failed)?.ok_or_else(unknown)?;
     let signed = match (&found.signed, &shelf.store) {
-        (Some(signed), _) => Signed { manifest: signed.manifest.clone(), signatures: signed.signatures.clone() },
+        (Some(signed), _) => {
+            Signed { manifest: signed.manifest.clone(), signatures: signed.signatures.clone() }
+        }
         (None, Some(store)) => {
             let manifest = store.signed_manifest(&found.digest).map_err(failed)?.ok_or_else(unknown)?;
             Signed { manifest, signatures: store.signatures(&found.digest).map_err(failed)? }
@@ -159,7 +162,10 @@ pub(super) async fn apt(inner: &Arc<Inner>, target: String, path: String, asked:
         .blocking(move |inner| {
             let failed = |error| failure::refusal(inner, error);
             let missing = || {
-                Refusal::new(Reason::NameUnknown, format!("there is no `{}` for target `{}`", quote(&path), quote(&target)))
+                Refusal::new(
+                    Reason::NameUnknown,
+                    format!("there is no `{}` for target `{}`", quote(&path), quote(&target)),
+                )
             };
             let digest = inner.settings.bundles.file(&target, &path).map_err(failed)?.ok_or_else(missing)?;
             let blob = inner.settings.content.blob(&digest.into()).map_err(failed)?.ok_or_else(missing)?;

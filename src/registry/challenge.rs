@@ -67,7 +67,8 @@ mod tests {
         let parse = |method: &str, path| Request::parse(&method.parse().unwrap(), path, None).unwrap();
         let push = parse("POST", "/v2/a/b/blobs/uploads/");
         let client = Client::remote(([192, 0, 2, 1], 4).into(), true);
-        let expected = r#"Bearer realm="https://reg.lab:5000/token",service="airlock",scope="repository:a/b:pull,push""#;
+        let expected =
+            r#"Bearer realm="https://reg.lab:5000/token",service="airlock",scope="repository:a/b:pull,push""#;
         assert_eq!(challenge(&client, &push, Some("reg.lab:5000")), expected);
         let plain = Client::remote(([192, 0, 2, 1], 4).into(), false);
         let expected = r#"Bearer realm="http://[::1]:5000/token",service="airlock""#;

@@ -63,7 +63,9 @@ pub(super) async fn referrers(
                     let found = inner.settings.content.referrers(&name, &subject);
                     found.map_err(|error| failure::refusal(inner, error))?
                 }
-                Err(refusal) if refusal.detail.is_null() && refusal.status == StatusCode::NOT_FOUND => Vec::new(),
+                Err(refusal) if refusal.detail.is_null() && refusal.status == StatusCode::NOT_FOUND => {
+                    Vec::new()
+                }
                 Err(refusal) => return Err(refusal.with_status(StatusCode::BAD_REQUEST)),
             };
             if let Some(wanted) = &artifact_type {

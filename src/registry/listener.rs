@@ -51,7 +51,11 @@ impl Listener {
     /// [`codes::REGISTRY_LISTEN`].
     pub fn tcp(address: SocketAddr, tls: Option<Tls>) -> Result<Listener> {
         let listen = || {
-            let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
+            let socket = if address.is_ipv4() {
+                tokio::net::TcpSocket::new_v4()
+            } else {
+                tokio::net::TcpSocket::new_v6()
+            }?;
             // Connections of the server before us may still be ending.
             socket.set_reuseaddr(true)?;
             socket.bind(address)?;
@@ -66,9 +70,8 @@ impl Listener {
     /// # Errors
     /// [`codes::REGISTRY_LISTEN`], also if something else has that name.
     pub fn unix(path: &Path, mode: u32) -> Result<Listener> {
-        let listener = bind_unix(path, mode).map_err(|error| {
-            cannot_listen(&quote(&path.to_string_lossy())).with_source(error)
-        })?;
+        let listener = bind_unix(path, mode)
+            .map_err(|error| cannot_listen(&quote(&path.to_string_lossy())).with_source(error))?;
         Ok(Listener::Unix(listener))
     }
 
@@ -96,13 +99,17 @@ impl Listener {
         match self {
             Listener::Tcp(listener, tls) => {
                 let scheme = if tls.is_some() { "https" } else { "http" };
-                let address = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |found| found.to_string());
+                let address =
+                    listener.local_addr().map_or_else(|_| "unknown".to_owned(), |found| found.to_string());
                 format!("{scheme}://{address}")
             }
             Listener::Unix(listener) => {
                 let address = listener.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
-                path.map_or_else(|| "unix".to_owned(), |path| format!("unix:{}", quote(&path.to_string_lossy())))
+                path.map_or_else(
+                    || "unix".to_owned(),
+                    |path| format!("unix:{}", quote(&path.to_string_lossy())),
+                )
             }
         }
     }
@@ -126,7 +133,9 @@ impl Listener {
 fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     use std::os::unix::fs::FileTypeExt as _;
     match fs_err::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => return Err(io::Error::other("there is a file of that name")),
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(io::Error::other("there is a file of that name"));
+        }
         _ => {}
     }
     let name = path.file_name().ok_or_else(|| io::Error::other("it is no name of a file"))?;

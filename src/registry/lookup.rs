@@ -5,10 +5,10 @@
 //! A path alone means the repository that was pushed so, or the only one with that path.
 
 use super::answer::Result;
+use super::failure;
 use super::refusal::{Reason, Refusal};
 use super::route::Repository;
 use super::service::Inner;
-use super::failure;
 use crate::store::RepositoryName;
 
 /// The repository to read. Blocks on the disk.

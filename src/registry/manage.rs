@@ -11,7 +11,11 @@ use super::{failure, lookup};
 use crate::oci::digest::ContentDigest;
 
 /// Removes a tag, or a manifest with all its tags.
-pub(super) async fn delete_manifest(inner: &Arc<Inner>, repository: Repository, reference: Reference) -> Result {
+pub(super) async fn delete_manifest(
+    inner: &Arc<Inner>,
+    repository: Repository,
+    reference: Reference,
+) -> Result {
     inner
         .blocking(move |inner| {
             let name = lookup::existing(inner, &repository)?;

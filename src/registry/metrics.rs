@@ -101,8 +101,18 @@ impl Metrics {
             ("sent_bytes_total", "counter", "Bytes of bodies sent.", load(&self.sent)),
             ("received_bytes_total", "counter", "Bytes of bodies received.", load(&self.received)),
             ("connections", "gauge", "Open connections.", load(&self.connections)),
-            ("connections_refused_total", "counter", "Connections over a limit.", load(&self.refused_connections)),
-            ("damaged_blobs_total", "counter", "Blobs that were not what their name says.", load(&self.damaged_blobs)),
+            (
+                "connections_refused_total",
+                "counter",
+                "Connections over a limit.",
+                load(&self.refused_connections),
+            ),
+            (
+                "damaged_blobs_total",
+                "counter",
+                "Blobs that were not what their name says.",
+                load(&self.damaged_blobs),
+            ),
             ("uploads", "gauge", "Uploads that are not finished.", level.uploads),
             ("upload_bytes", "gauge", "Bytes of unfinished uploads.", level.upload_bytes),
             ("store_free_bytes", "gauge", "Bytes left in the file system of the store.", level.free_bytes),
@@ -124,7 +134,12 @@ impl Metrics {
     }
 
     fn write_latencies(&self, text: &mut String) {
-        head(text, "request_seconds", "histogram", "Time from the head of a request to the end of its answer.");
+        head(
+            text,
+            "request_seconds",
+            "histogram",
+            "Time from the head of a request to the end of its answer.",
+        );
         for (kind, latency) in Kind::ALL.iter().zip(&self.latencies) {
             let count = latency.count.load(Relaxed);
             if count == 0 {

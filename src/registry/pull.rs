@@ -61,7 +61,9 @@ pub(super) async fn manifest(
                 Reference::Tag(tag) => content.tag(&name, tag).map_err(failed)?,
             };
             let found = match digest {
-                Some(digest) => content.manifest(&name, &digest).map_err(failed)?.map(|found| (digest, found)),
+                Some(digest) => {
+                    content.manifest(&name, &digest).map_err(failed)?.map(|found| (digest, found))
+                }
                 None => None,
             };
             let (digest, found) = found.ok_or_else(|| unknown_manifest(&name, &reference))?;
@@ -104,7 +106,8 @@ pub(super) async fn any_blob(inner: &Arc<Inner>, digest: ContentDigest, asked: &
     let terms = Terms::of(asked);
     inner
         .blocking(move |inner| {
-            let blob = inner.settings.content.blob(&digest).map_err(|error| failure::refusal(inner, error))?;
+            let blob =
+                inner.settings.content.blob(&digest).map_err(|error| failure::refusal(inner, error))?;
             send(inner, blob.ok_or_else(|| unknown_blob(&digest))?, BYTES, &terms)
         })
         .await
@@ -143,7 +146,9 @@ pub(super) fn send(inner: &Inner, blob: Blob, media_type: &str, terms: &Terms) -
 }
 
 fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
-    headers.extend(header::HeaderValue::from_str(value).ok().map(|value| (name, value)));
+    if let Ok(value) = header::HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
 }
 
 fn entity_tag(digest: &ContentDigest) -> String {

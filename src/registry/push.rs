@@ -74,7 +74,11 @@ pub(super) async fn append(inner: &Arc<Inner>, repository: Repository, id: Uploa
     match chunk {
         Some(chunk) if chunk.length != open.upload.length() - before => Err(Refusal::new(
             Reason::SizeInvalid,
-            format!("the chunk has {} bytes, Content-Range says {}", open.upload.length() - before, chunk.length),
+            format!(
+                "the chunk has {} bytes, Content-Range says {}",
+                open.upload.length() - before,
+                chunk.length
+            ),
         )),
         _ => Ok(progress(&open, StatusCode::ACCEPTED)),
     }
@@ -115,7 +119,10 @@ pub(super) async fn manifest(
     asked: Asked,
 ) -> Result {
     let media_type = asked.header(header::CONTENT_TYPE).map(str::to_owned).ok_or_else(|| {
-        Refusal::new(Reason::ManifestInvalid, "the header Content-Type is missing: it tells what the manifest is")
+        Refusal::new(
+            Reason::ManifestInvalid,
+            "the header Content-Type is missing: it tells what the manifest is",
+        )
     })?;
     let bytes = receive::whole(inner, asked.body, LARGEST_MANIFEST).await?;
     inner
@@ -145,9 +152,11 @@ async fn open(inner: &Arc<Inner>, repository: Repository, id: UploadId) -> Resul
     inner
         .blocking(move |inner| {
             let name = lookup::written(inner, &repository)?;
-            let upload = inner.store()?.upload(&name, &id.0).map_err(|error| failure::refusal(inner, error))?;
+            let upload =
+                inner.store()?.upload(&name, &id.0).map_err(|error| failure::refusal(inner, error))?;
             let location = path(&repository, &format!("blobs/uploads/{}", id.0));
-            let unknown = || Refusal::new(Reason::BlobUploadUnknown, format!("there is no upload `{}`", id.0));
+            let unknown =
+                || Refusal::new(Reason::BlobUploadUnknown, format!("there is no upload `{}`", id.0));
             Ok(Open { upload: upload.ok_or_else(unknown)?, location })
         })
         .await
@@ -158,7 +167,8 @@ fn check_place(open: &Open, asked: &Asked) -> Result<Option<Chunk>> {
     let chunk = asked.header(header::CONTENT_RANGE).map(Chunk::parse).transpose()?;
     match chunk {
         Some(chunk) if chunk.first != open.upload.length() => {
-            let message = format!("the upload has {} bytes, the chunk begins at {}", open.upload.length(), chunk.first);
+            let message =
+                format!("the upload has {} bytes, the chunk begins at {}", open.upload.length(), chunk.first);
             Err(Refusal::new(Reason::RangeInvalid, message)
                 .with_header(header::LOCATION, &open.location)
                 .with_header(header::RANGE, &received(open)))
@@ -200,7 +210,8 @@ fn path(repository: &Repository, rest: &str) -> String {
 
 /// The place of a blob whose upload was at `upload`.
 fn blob_location(upload: &str, digest: &ContentDigest) -> String {
-    let (path, namespace) = upload.split_once('?').map_or((upload, None), |(path, query)| (path, Some(query)));
+    let (path, namespace) =
+        upload.split_once('?').map_or((upload, None), |(path, query)| (path, Some(query)));
     let repository = path.rsplit_once("/uploads/").map_or(path, |(repository, _)| repository);
     match namespace {
         Some(query) => format!("{repository}/{digest}?{query}"),

@@ -288,7 +288,8 @@ fn unescape(text: &str) -> Result<Cow<'_, str>, Refusal> {
     if !text.contains('%') {
         return Ok(Cow::Borrowed(text));
     }
-    let malformed = || Refusal::new(Reason::NameInvalid, format!("`{}` is not escaped well", crate::quote::quote(text)));
+    let malformed =
+        || Refusal::new(Reason::NameInvalid, format!("`{}` is not escaped well", crate::quote::quote(text)));
     let mut bytes = Vec::with_capacity(text.len());
     let mut parts = text.split('%');
     bytes.extend_from_slice(parts.next().unwrap_or_default().as_bytes());

@@ -29,7 +29,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Serves until `stop` ends, then until all transfers have ended or [`Deadlines::stop`] has passed.
 ///
 /// [`Deadlines::stop`]: super::deadline::Deadlines::stop
-pub async fn serve(registry: Registry, listeners: Vec<Listener>, limits: Limits, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    registry: Registry,
+    listeners: Vec<Listener>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
     let (stopping, watcher) = watch::channel(false);
     let connections = Connections::new(limits);
     let mut accepting = JoinSet::new();
@@ -42,12 +47,19 @@ pub async fn serve(registry: Registry, listeners: Vec<Listener>, limits: Limits,
     let _ = stopping.send(true);
     let all_ended = async { while accepting.join_next().await.is_some() {} };
     if tokio::time::timeout(registry.deadlines().stop, all_ended).await.is_err() {
-        registry.progress().event(Event::Warning { text: "some transfers had not ended and were broken off" });
+        registry
+            .progress()
+            .event(Event::Warning { text: "some transfers had not ended and were broken off" });
     }
 }
 
 /// Accepts clients of one listener until the end, then waits for those that are there.
-async fn accept(registry: Registry, listener: Listener, connections: Connections, mut stopping: watch::Receiver<bool>) {
+async fn accept(
+    registry: Registry,
+    listener: Listener,
+    connections: Connections,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -61,7 +73,9 @@ async fn accept(registry: Registry, listener: Listener, connections: Connections
                     Accepted::Tcp(_, client, _) | Accepted::Unix(_, client) => client,
                 };
                 match connections.take(client.address()) {
-                    Some(place) => drop(open.spawn(connection(registry.clone(), accepted, place, stopping.clone()))),
+                    Some(place) => {
+                        drop(open.spawn(connection(registry.clone(), accepted, place, stopping.clone())))
+                    }
                     None => registry.metrics().refused_connection(),
                 }
             }

@@ -92,9 +92,9 @@ impl Registry {
     ) -> Response<Observed<impl FnMut(u64, Option<&Error>) + Unpin + use<>>> {
         let start = Instant::now();
         let (parts, body) = request.into_parts();
-        let target = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), |target| target.to_string());
         let parsed = Request::parse(&parts.method, parts.uri.path(), parts.uri.query());
         let kind = parsed.as_ref().map_or(Kind::Unknown, Request::kind);
+        let target = loggable(&parts.uri, kind);
         let head = parts.method == Method::HEAD;
         let asked = Asked { head, headers: parts.headers, body };
         let result = match parsed {
@@ -116,7 +116,8 @@ impl Registry {
             // Probes come every few seconds and say nothing.
             if !matches!(kind, Kind::Health | Kind::Metrics) {
                 let method = parts.method.as_str();
-                let served = Served { client: client.name(), method, target: &target, status, bytes, elapsed };
+                let served =
+                    Served { client: client.name(), method, target: &target, status, bytes, elapsed };
                 inner.settings.progress.event(Event::Served(&served));
             }
         };
@@ -131,10 +132,14 @@ impl Inner {
             Request::Ping => Ok(answer::typed(StatusCode::OK, "application/json", "{}")),
             Request::Blob(repository, digest) => pull::blob(self, repository, digest, &asked).await,
             Request::AnyBlob(digest) => pull::any_blob(self, digest, &asked).await,
-            Request::Manifest(repository, reference) => pull::manifest(self, repository, reference, &asked).await,
+            Request::Manifest(repository, reference) => {
+                pull::manifest(self, repository, reference, &asked).await
+            }
             Request::StartUpload(repository, start) => push::start(self, repository, start, asked).await,
             Request::AppendUpload(repository, id) => push::append(self, repository, id, asked).await,
-            Request::FinishUpload(repository, id, digest) => push::finish(self, repository, id, digest, asked).await,
+            Request::FinishUpload(repository, id, digest) => {
+                push::finish(self, repository, id, digest, asked).await
+            }
             Request::UploadStatus(repository, id) => push::status(self, repository, id).await,
             Request::CancelUpload(repository, id) => push::cancel(self, repository, id).await,
             Request::PutManifest(repository, reference, tags) => {
@@ -145,7 +150,9 @@ impl Inner {
                 discover::referrers(self, repository, digest, artifact_type).await
             }
             Request::Catalogue(page) => discover::catalogue(self, page).await,
-            Request::DeleteManifest(repository, reference) => manage::delete_manifest(self, repository, reference).await,
+            Request::DeleteManifest(repository, reference) => {
+                manage::delete_manifest(self, repository, reference).await
+            }
             Request::DeleteBlob(repository, digest) => manage::delete_blob(self, repository, digest).await,
             Request::Token => challenge::token(self, &asked),
             Request::BundleManifest(digest) => bundles::manifest(self, digest).await,
@@ -179,7 +186,9 @@ impl Inner {
     }
 
     async fn metrics_answer(self: &Arc<Self>) -> Result {
-        let level = self.blocking(|inner| Ok(inner.settings.store.as_ref().map(super::level::of).unwrap_or_default())).await?;
+        let level = self
+            .blocking(|inner| Ok(inner.settings.store.as_ref().map(super::level::of).unwrap_or_default()))
+            .await?;
         let text = self.metrics.text(level);
         Ok(answer::typed(StatusCode::OK, "text/plain; version=0.0.4", text))
     }
@@ -197,8 +206,20 @@ impl Inner {
     /// The store that pushes go to.
     pub(super) fn store(&self) -> Result<&Store> {
         self.settings.store.as_ref().ok_or_else(|| {
-            Refusal::new(Reason::Unsupported, "this registry serves a bundle as it lies; nothing can be pushed to it")
+            Refusal::new(
+                Reason::Unsupported,
+                "this registry serves a bundle as it lies; nothing can be pushed to it",
+            )
         })
+    }
+}
+
+/// What of the address of a request goes into the log. Clients that log in may put secrets behind the `?`, and so
+/// may anybody who asks for something that we do not know.
+fn loggable(uri: &hyper::Uri, kind: Kind) -> String {
+    match (kind, uri.path_and_query()) {
+        (Kind::Token | Kind::Unknown, _) | (_, None) => uri.path().to_owned(),
+        (_, Some(target)) => target.to_string(),
     }
 }
 

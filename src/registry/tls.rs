@@ -49,10 +49,12 @@ pub fn given(certificate: &Path, key: &Path) -> Result<Arc<dyn ResolvesServerCer
     let (chain, _) = read(certificate)?;
     let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&chain).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
-    let chain = chain.ok_or_else(|| failed(&format!("`{}` holds no certificates in PEM", shown(certificate))))?;
+    let chain =
+        chain.ok_or_else(|| failed(&format!("`{}` holds no certificates in PEM", shown(certificate))))?;
     let (bytes, mode) = read(key)?;
     if mode & 0o077 != 0 {
-        let message = format!("the private key `{}` can be read by others (mode {:04o})", shown(key), mode & 0o7777);
+        let message =
+            format!("the private key `{}` can be read by others (mode {:04o})", shown(key), mode & 0o7777);
         return Err(failed(&message).with_help(format!("`chmod 600 {}`", shown(key))));
     }
     let private = PrivateKeyDer::from_pem_slice(&bytes)
@@ -105,7 +107,13 @@ mod tests {
         write("text", "no PEM", 0o600);
         let given = |chain: &str, key: &str| given(&path(chain), &path(key));
         assert!(acceptor(given("chain", "key").unwrap()).is_ok());
-        for (chain, key) in [("chain", "open-key"), ("chain", "other-key"), ("chain", "text"), ("text", "key"), ("none", "key")] {
+        for (chain, key) in [
+            ("chain", "open-key"),
+            ("chain", "other-key"),
+            ("chain", "text"),
+            ("text", "key"),
+            ("none", "key"),
+        ] {
             assert_eq!(given(chain, key).err().unwrap().code(), codes::REGISTRY_TLS, "{chain} {key}");
         }
     }

@@ -26,8 +26,9 @@ pub(super) struct Passes {
 
 impl Passes {
     pub(super) fn new() -> Result<Self> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new())
-            .map_err(|_| Error::new(codes::RESOURCES, "the system gives no random bytes").with_help("restart the machine"))?;
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).map_err(|_| {
+            Error::new(codes::RESOURCES, "the system gives no random bytes").with_help("restart the machine")
+        })?;
         Ok(Passes { key, start: Instant::now() })
     }
 
@@ -47,7 +48,9 @@ impl Passes {
         hmac::verify(&self.key, claims, signature).ok()?;
         let (rights, end) = claims.split_first()?;
         let end = u64::from_be_bytes(end.try_into().ok()?);
-        let rights = [Rights::Nothing, Rights::Pull, Rights::Everything].into_iter().find(|known| *known as u8 == *rights)?;
+        let rights = [Rights::Nothing, Rights::Pull, Rights::Everything]
+            .into_iter()
+            .find(|known| *known as u8 == *rights)?;
         (self.second(now) < end).then_some(rights)
     }
 

@@ -29,8 +29,11 @@ pub fn read_or_make(path: &Path) -> Result<Vec<Secret<String>>> {
     }
     let (text, mode) = read(path).map_err(|error| unusable(path, "cannot be read").with_source(error))?;
     if mode & 0o077 != 0 {
-        let message = format!("the token file `{}` can be read by others (mode {:04o})", shown(path), mode & 0o7777);
-        return Err(Error::new(codes::REGISTRY_TOKEN, message).with_help(format!("`chmod 600 {}`", shown(path))));
+        let message =
+            format!("the token file `{}` can be read by others (mode {:04o})", shown(path), mode & 0o7777);
+        return Err(
+            Error::new(codes::REGISTRY_TOKEN, message).with_help(format!("`chmod 600 {}`", shown(path)))
+        );
     }
     parse(&text).map_err(|what| unusable(path, &what))
 }
@@ -40,9 +43,13 @@ fn parse(text: &str) -> Result<Vec<Secret<String>>, String> {
     let lines = text.lines().map(str::trim).enumerate();
     let tokens = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let tokens = tokens.map(|(number, line)| {
-        let good = (SHORTEST..=LONGEST).contains(&line.len()) && line.bytes().all(|byte| byte.is_ascii_graphic());
+        let good =
+            (SHORTEST..=LONGEST).contains(&line.len()) && line.bytes().all(|byte| byte.is_ascii_graphic());
         let complaint = || {
-            format!("has in line {} something else than {SHORTEST} to {LONGEST} printable characters", number + 1)
+            format!(
+                "has in line {} something else than {SHORTEST} to {LONGEST} printable characters",
+                number + 1
+            )
         };
         good.then(|| Secret::new(line.to_owned())).ok_or_else(complaint)
     });
@@ -79,8 +86,9 @@ fn read(path: &Path) -> std::io::Result<(String, u32)> {
 
 fn unusable(path: &Path, what: &str) -> Error {
     let path = shown(path);
-    Error::new(codes::REGISTRY_TOKEN, format!("the token file `{path}` {what}"))
-        .with_help(format!("write one token a line: `(umask 077; head -c 24 /dev/urandom | base64 > {path})`"))
+    Error::new(codes::REGISTRY_TOKEN, format!("the token file `{path}` {what}")).with_help(format!(
+        "write one token a line: `(umask 077; head -c 24 /dev/urandom | base64 > {path})`"
+    ))
 }
 
 fn shown(path: &Path) -> String {

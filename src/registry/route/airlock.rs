@@ -1,7 +1,7 @@
 //! Paths of our own: `/airlock/v1/…` for other nodes, `/apt/…` for apt.
 
-use super::query::{self, Query};
 use super::Request;
+use super::query::{self, Query};
 use crate::oci::digest::Digest;
 use crate::registry::refusal::{Reason, Refusal};
 

@@ -40,7 +40,11 @@ fn every_endpoint_is_found() {
         ("HEAD", format!("/v2/a/b/manifests/{EMPTY}"), Request::Manifest(r(), Reference::Digest(empty()))),
         ("POST", "/v2/a/b/blobs/uploads/".into(), Request::StartUpload(r(), Start::Empty(None))),
         ("POST", "/v2/a/b/blobs/uploads".into(), Request::StartUpload(r(), Start::Empty(None))),
-        ("POST", format!("/v2/a/b/blobs/uploads/?digest={EMPTY}"), Request::StartUpload(r(), Start::Whole(empty()))),
+        (
+            "POST",
+            format!("/v2/a/b/blobs/uploads/?digest={EMPTY}"),
+            Request::StartUpload(r(), Start::Whole(empty())),
+        ),
         (
             "POST",
             "/v2/a/b/blobs/uploads/?digest-algorithm=sha512".into(),
@@ -68,7 +72,11 @@ fn every_endpoint_is_found() {
         (
             "PUT",
             format!("/v2/a/b/manifests/{EMPTY}?tag=x&tag=y"),
-            Request::PutManifest(r(), Reference::Digest(empty()), ["x", "y"].map(|tag| TagName::new(tag).unwrap()).to_vec()),
+            Request::PutManifest(
+                r(),
+                Reference::Digest(empty()),
+                ["x", "y"].map(|tag| TagName::new(tag).unwrap()).to_vec(),
+            ),
         ),
         (
             "GET",
@@ -85,9 +93,17 @@ fn every_endpoint_is_found() {
         ("GET", "/v2/_catalog?n=2".into(), Request::Catalogue(Page { limit: Some(2), after: None })),
         ("GET", "/token?service=x".into(), Request::Token),
         ("GET", "/airlock/v1/manifest".into(), Request::BundleManifest(None)),
-        ("GET", format!("/airlock/v1/signatures?bundle={EMPTY}"), Request::BundleSignatures(empty().sha256())),
+        (
+            "GET",
+            format!("/airlock/v1/signatures?bundle={EMPTY}"),
+            Request::BundleSignatures(empty().sha256()),
+        ),
         ("GET", format!("/airlock/v1/blobs/{EMPTY}"), Request::AnyBlob(empty())),
-        ("GET", "/apt/noble/pool/a_1+2%7E3.deb".into(), Request::Apt("noble".into(), "pool/a_1+2~3.deb".into())),
+        (
+            "GET",
+            "/apt/noble/pool/a_1+2%7E3.deb".into(),
+            Request::Apt("noble".into(), "pool/a_1+2~3.deb".into()),
+        ),
         ("HEAD", "/healthz".into(), Request::Health),
         ("GET", "/metrics".into(), Request::Metrics),
     ];
@@ -107,7 +123,9 @@ fn words_of_the_api_may_stand_in_names() {
 
 #[test]
 fn the_namespace_is_part_of_the_name() {
-    let Request::Manifest(found, _) = get("/v2/library/x/manifests/1?ns=registry-1.docker.io") else { panic!() };
+    let Request::Manifest(found, _) = get("/v2/library/x/manifests/1?ns=registry-1.docker.io") else {
+        panic!()
+    };
     assert_eq!(found, Repository { namespace: Some("docker.io".into()), path: "library/x".into() });
     let Request::Manifest(found, _) = get("/v2/x/manifests/1?ns=reg.lab:5000") else { panic!() };
     assert_eq!(found.namespace.as_deref(), Some("reg.lab:5000"));

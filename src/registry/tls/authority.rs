@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 use crate::error::{Error, Result, codes};
@@ -53,8 +53,10 @@ impl Authority {
         let parameters = parameters(&key);
         let certificate = directory.join(CERTIFICATE);
         if !certificate.exists() {
-            let made = parameters.self_signed(&key).map_err(|error| unusable(directory).with_source(error))?;
-            place(&certificate, made.pem().as_bytes(), 0o644).map_err(|error| unusable(directory).with_source(error))?;
+            let made =
+                parameters.self_signed(&key).map_err(|error| unusable(directory).with_source(error))?;
+            place(&certificate, made.pem().as_bytes(), 0o644)
+                .map_err(|error| unusable(directory).with_source(error))?;
         }
         Ok(Authority { certificate, issuer: Issuer::new(parameters, key) })
     }

@@ -112,7 +112,8 @@ mod tests {
     fn certificates_are_kept_until_something_changes() {
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority::open(directory.path()).unwrap();
-        let certificates = Certificates::new(authority, vec!["reg.lab".into()], vec![[127, 0, 0, 1].into()]).unwrap();
+        let certificates =
+            Certificates::new(authority, vec!["reg.lab".into()], vec![[127, 0, 0, 1].into()]).unwrap();
         let on = |date: Date| certificates.certificate(date).unwrap();
         let day = jiff::civil::date(2030, 1, 1);
         certificates.state.lock().unwrap().current = None;

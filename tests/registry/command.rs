@@ -1,0 +1,1 @@
+//! `airlock registry serve` as a process.

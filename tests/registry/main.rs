@@ -1,0 +1,14 @@
+//! `airlock registry`: the server, by raw requests and by real clients.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+#![allow(clippy::print_stderr, reason = "a skipped check says why")]
+
+mod access;
+mod clients;
+mod command;
+mod discover;
+mod faults;
+mod manage;
+mod pull;
+mod push;
+mod support;
+mod uploads;
