@@ -17,6 +17,10 @@ pub enum Stage {
     Verify,
     /// Something is copied out of a bundle.
     Extract,
+    /// A bundle is copied into a store.
+    Import,
+    /// Damaged blobs of a store are replaced.
+    Repair,
 }
 
 /// One thing that happened.

@@ -1,5 +1,6 @@
 //! Uploads and manifests (end-4 to end-7, end-11, end-13, end-14).
 
+mod adopt;
 mod receive;
 
 use std::sync::Arc;
@@ -136,7 +137,9 @@ pub(super) async fn manifest(
                     None
                 }
             };
-            let pushed = inner.store()?.put_manifest(&name, &media_type, &bytes, expected.as_ref(), &tags);
+            let store = inner.store()?;
+            let put = || store.put_manifest(&name, &media_type, &bytes, expected.as_ref(), &tags);
+            let pushed = adopt::while_missing(inner, store, &name, put);
             let pushed = pushed.map_err(|error| failure::refusal(inner, error))?;
             let location = path(&repository, &format!("manifests/{}", pushed.digest));
             let mut answered = created(&pushed.digest, &location);

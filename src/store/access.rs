@@ -4,6 +4,7 @@
 //! needs it. Collecting garbage spares blobs whose file is young, so whoever is told "yes" makes it young.
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::directory::{self, BLOBS, MANIFESTS};
@@ -20,8 +21,20 @@ impl Store {
     /// Whether the repository has the blob; a client that pushes may rely on it for some hours.
     pub fn has_blob(&self, repository: &RepositoryName, digest: &ContentDigest) -> Result<bool> {
         let directory = self.repository(repository);
-        let members = [BLOBS, MANIFESTS].map(|kind| directory::member(&directory, kind, digest));
-        Ok(members.iter().any(|member| member.is_file()) && self.touch(digest, YOUNG)?)
+        for kind in [BLOBS, MANIFESTS] {
+            let member = directory::member(&directory, kind, digest);
+            if touch_file(&member, YOUNG).map_err(|error| files::failed(&member, error))?.is_some() {
+                return self.touch(digest, YOUNG);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the repository has the blob; then it is needed from now on.
+    pub(super) fn claim(&self, repository: &RepositoryName, digest: &ContentDigest) -> Result<bool> {
+        let member = directory::member(&self.repository(repository), BLOBS, digest);
+        let is_member = touch_file(&member, Duration::ZERO).map_err(|error| files::failed(&member, error))?;
+        Ok(is_member.is_some() && self.touch(digest, Duration::ZERO)?)
     }
 
     /// Gives the repository `to` a blob that `from` has, or that anybody has if `from` is none. Whether
@@ -43,7 +56,7 @@ impl Store {
                 return Ok(false);
             }
             let mut batch = self.directory().batch();
-            batch.write(&directory::member(&self.repository(to), BLOBS, digest), b"")?;
+            batch.join(&directory::member(&self.repository(to), BLOBS, digest))?;
             Ok(true)
         };
         mount().map_err(|error| files::failed(self.root(), error))
@@ -55,15 +68,23 @@ impl Store {
     }
 
     pub(super) fn try_touch(&self, digest: &ContentDigest, age: Duration) -> io::Result<bool> {
-        let Some(file) = files::open(&self.directory().blob(digest))? else { return Ok(false) };
-        let before = file.metadata()?;
-        let now = SystemTime::now();
-        if before.modified().is_ok_and(|modified| modified + age > now && modified <= now) {
-            return Ok(true);
-        }
-        file.file().set_modified(now)?;
-        let mark = |metadata| self.0.verified.mark_of((*digest, Identity::of(metadata)));
-        self.0.verified.moved(mark(&before), mark(&file.metadata()?));
+        let Some((before, after)) = touch_file(&self.directory().blob(digest), age)? else {
+            return Ok(false);
+        };
+        let mark = |identity| self.0.verified.mark_of((*digest, identity));
+        self.0.verified.moved(mark(before), mark(after));
         Ok(true)
     }
+}
+
+/// Makes a file young, unless it is not older than `age`. What it was and what it is now, if it exists.
+fn touch_file(path: &Path, age: Duration) -> io::Result<Option<(Identity, Identity)>> {
+    let Some(file) = files::open(path)? else { return Ok(None) };
+    let metadata = file.metadata()?;
+    let (before, now) = (Identity::of(&metadata), SystemTime::now());
+    if metadata.modified().is_ok_and(|modified| modified + age > now && modified <= now) {
+        return Ok(Some((before, before)));
+    }
+    file.file().set_modified(now)?;
+    Ok(Some((before, Identity::of(&file.metadata()?))))
 }

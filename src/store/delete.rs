@@ -57,15 +57,14 @@ impl Store {
     }
 
     /// Removes one file of names durably; whether it was there.
-    pub(super) fn forget(&self, repository: &Path, path: &Path) -> Result<bool> {
+    fn forget(&self, repository: &Path, path: &Path) -> Result<bool> {
         let forget = || -> io::Result<bool> {
-            if !files::remove(path)? {
+            let mut batch = self.directory().batch();
+            if !batch.remove(path)? {
                 return Ok(false);
             }
+            batch.sync()?;
             if let Some(parent) = path.parent() {
-                let mut batch = self.directory().batch();
-                batch.changed(parent);
-                batch.sync()?;
                 // The directory of tags or manifests itself stays: the repository still exists.
                 files::remove_empty(parent, repository);
             }

@@ -105,6 +105,11 @@ impl Directory {
         Batch::new(&self.incoming())
     }
 
+    /// A batch of thousands of writes to this store.
+    pub(super) fn bulk(&self) -> Batch {
+        Batch::in_bulk(&self.incoming())
+    }
+
     /// Writes one small file and waits until it is on the disk.
     pub(super) fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut batch = self.batch();

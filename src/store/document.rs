@@ -17,6 +17,11 @@ pub(super) const MAX_SIZE: u64 = crate::oci::document::MAX_SIZE;
 /// Most descriptors in one manifest.
 const MAX_DESCRIPTORS: usize = 10_000;
 
+/// Whether content of this media type is known to be a manifest or an index.
+pub(super) fn is_manifest(media_type: &str) -> bool {
+    [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].contains(&media_type)
+}
+
 /// What a manifest mentions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Document {
@@ -49,7 +54,7 @@ impl Document {
         if bytes.len() as u64 > MAX_SIZE {
             return Err(invalid(format!("it has {} bytes, more than {MAX_SIZE}", bytes.len())));
         }
-        let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].contains(&media_type);
+        let known = is_manifest(media_type);
         match serde_json::from_slice::<Raw>(bytes) {
             Ok(raw) => raw.checked(media_type, known),
             Err(_) if !known => Ok(Document::default()),

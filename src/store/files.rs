@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
@@ -15,34 +16,76 @@ use crate::quote::escape;
 /// How often a directory is made again that somebody else removed because it was empty.
 const ATTEMPTS: usize = 16;
 
+/// How many files of a bulk wait to be synced together.
+const BULK: usize = 1024;
+
 /// Writes into a store: files appear by rename, [`Batch::sync`] makes all of it last.
 pub(super) struct Batch {
     scratch: PathBuf,
     /// Directories whose entries changed.
     directories: BTreeSet<PathBuf>,
+    /// Files that get their names after all of them were synced at once; only in bulk.
+    waiting: Option<Vec<(PathBuf, PathBuf)>>,
 }
 
 impl Batch {
     /// A batch whose unfinished files lie in the directory `scratch`, on the same file system.
     pub(super) fn new(scratch: &Path) -> Batch {
-        Batch { scratch: scratch.to_owned(), directories: BTreeSet::new() }
+        Batch { scratch: scratch.to_owned(), directories: BTreeSet::new(), waiting: None }
+    }
+
+    /// The same for thousands of files: their file system is synced instead of each of them, and they
+    /// appear at [`Batch::sync`] at the latest.
+    pub(super) fn in_bulk(scratch: &Path) -> Batch {
+        Batch { waiting: Some(Vec::new()), ..Batch::new(scratch) }
     }
 
     /// Gives `path` this content. What is equal already is left alone.
     pub(super) fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         if has_content(path, bytes) {
-            self.directories.extend(path.parent().map(Path::to_owned));
+            self.changed(parent(path));
             return Ok(());
         }
         let (temporary, mut file) = create_unique(&self.scratch)?;
-        let written = file.write_all(bytes).and_then(|()| match bytes {
-            [] => Ok(()),
-            _ => file.sync_data(),
+        let written = file.write_all(bytes).and_then(|()| match self.waiting {
+            Some(_) => Ok(()),
+            None if bytes.is_empty() => Ok(()),
+            None => file.sync_data(),
         });
-        let placed = written.and_then(|()| self.place(&temporary, path));
+        let placed = written.and_then(|()| match &mut self.waiting {
+            Some(waiting) => {
+                waiting.push((temporary.clone(), path.to_owned()));
+                if waiting.len() < BULK { Ok(()) } else { self.place_waiting() }
+            }
+            None => self.place(&temporary, path),
+        });
         placed.inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
         })
+    }
+
+    /// Makes an empty file, or an existing one young.
+    pub(super) fn join(&mut self, path: &Path) -> io::Result<()> {
+        for _ in 1..ATTEMPTS {
+            self.create_directories(parent(path))?;
+            match fs::OpenOptions::new().write(true).create(true).truncate(true).open(path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                file => {
+                    self.changed(parent(path));
+                    return file?.file().set_modified(SystemTime::now());
+                }
+            }
+        }
+        Err(ErrorKind::NotFound.into())
+    }
+
+    fn place_waiting(&mut self) -> io::Result<()> {
+        let waiting = self.waiting.replace(Vec::new()).unwrap_or_default();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        rustix::fs::syncfs(fs::File::open(&self.scratch)?.file())?;
+        waiting.iter().try_for_each(|(temporary, path)| self.place(temporary, path))
     }
 
     /// Renames a complete and synced file to its final name.
@@ -79,6 +122,12 @@ impl Batch {
         }
     }
 
+    /// Removes a file; whether it was there.
+    pub(super) fn remove(&mut self, path: &Path) -> io::Result<bool> {
+        self.changed(parent(path));
+        remove(path)
+    }
+
     /// Remembers that an entry of the directory changed.
     pub(super) fn changed(&mut self, directory: &Path) {
         self.directories.insert(directory.to_owned());
@@ -86,6 +135,9 @@ impl Batch {
 
     /// Waits until everything so far is on the disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
+        if self.waiting.is_some() {
+            self.place_waiting()?;
+        }
         for directory in std::mem::take(&mut self.directories) {
             match fs::File::open(&directory).and_then(|directory| directory.sync_all()) {
                 // Removed meanwhile because it became empty: then nothing in it has to last.

@@ -62,11 +62,9 @@ impl Store {
 
     /// Fails unless the repository has all blobs that the manifest needs; they are young afterwards.
     fn require(&self, repository: &RepositoryName, document: &Document) -> Result<()> {
-        let directory = self.repository(repository);
         let mut missing = Vec::new();
         for digest in &document.blobs {
-            let member = directory::member(&directory, BLOBS, digest);
-            if !member.is_file() || !self.touch(digest, Duration::ZERO)? {
+            if !self.claim(repository, digest)? {
                 missing.push(digest);
             }
         }

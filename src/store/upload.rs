@@ -244,7 +244,7 @@ impl Upload {
         let mut batch = store.directory().batch();
         // What lies under the name already may be damaged; these bytes are not.
         batch.place(self.file.path(), &store.directory().blob(digest))?;
-        batch.write(&directory::member(&store.repository(&self.repository), BLOBS, digest), b"")?;
+        batch.join(&directory::member(&store.repository(&self.repository), BLOBS, digest))?;
         self.hasher = None;
         store.0.uploads.end(&self.id, length)
     }

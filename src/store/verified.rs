@@ -76,7 +76,7 @@ impl Verified {
 
     /// The same bytes under another mark: only the times of the file were changed, by us.
     pub(super) fn moved(&self, from: u64, to: u64) {
-        if self.marks().remove(&from) {
+        if from != to && self.marks().remove(&from) {
             self.add(to);
         }
     }

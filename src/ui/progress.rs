@@ -75,6 +75,8 @@ fn running(stage: Stage) -> &'static str {
         Stage::Check => "Checking",
         Stage::Verify => "Verifying",
         Stage::Extract => "Extracting",
+        Stage::Import => "Importing",
+        Stage::Repair => "Repairing",
     }
 }
 
@@ -88,5 +90,7 @@ fn done(stage: Stage) -> &'static str {
         // Not "verified": the stage also ends when it has found damage.
         Stage::Verify => "Checked",
         Stage::Extract => "Extracted",
+        Stage::Import => "Imported",
+        Stage::Repair => "Repaired",
     }
 }

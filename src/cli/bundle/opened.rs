@@ -10,7 +10,7 @@ use crate::cli::session::Session;
 use crate::error::Result;
 
 /// Opens the bundle at `path` (its directory or one of its volumes) and verifies its signature.
-pub(super) fn open(path: &Path, trust: &Trust, session: &Session) -> Result<Bundle<Verified>> {
+pub(in crate::cli) fn open(path: &Path, trust: &Trust, session: &Session) -> Result<Bundle<Verified>> {
     verified(Bundle::open(path)?, trust, session)
 }
 

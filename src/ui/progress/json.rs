@@ -160,6 +160,8 @@ fn stage_name(stage: Stage) -> &'static str {
         Stage::Check => "check",
         Stage::Verify => "verify",
         Stage::Extract => "extract",
+        Stage::Import => "import",
+        Stage::Repair => "repair",
     }
 }
 
