@@ -4,6 +4,7 @@ mod adopt;
 mod receive;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hyper::{StatusCode, header};
 
@@ -18,6 +19,10 @@ use crate::store::{RepositoryName, Upload};
 
 /// The largest manifest that is taken; clients take hardly larger ones.
 const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
+
+/// How long to wait for another writer of an upload, and how long between two looks.
+const BUSY_PATIENCE: Duration = Duration::from_secs(3);
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// An upload that was found, and where clients find it.
 struct Open {
@@ -151,18 +156,27 @@ pub(super) async fn manifest(
         .await
 }
 
+/// Finds an upload. Whoever lost a connection goes on over another one, often before the first has noticed:
+/// so it waits a little for somebody else who writes to the upload.
 async fn open(inner: &Arc<Inner>, repository: Repository, id: UploadId) -> Result<Open> {
-    inner
-        .blocking(move |inner| {
-            let name = lookup::written(inner, &repository)?;
-            let upload =
-                inner.store()?.upload(&name, &id.0).map_err(|error| failure::refusal(inner, error))?;
-            let location = path(&repository, &format!("blobs/uploads/{}", id.0));
-            let unknown =
-                || Refusal::new(Reason::BlobUploadUnknown, format!("there is no upload `{}`", id.0));
-            Ok(Open { upload: upload.ok_or_else(unknown)?, location })
-        })
-        .await
+    let patience = Instant::now() + BUSY_PATIENCE;
+    loop {
+        let (repository, id) = (repository.clone(), id.clone());
+        match inner.blocking(move |inner| try_open(inner, &repository, &id)).await {
+            Err(refusal) if refusal.status == StatusCode::CONFLICT && Instant::now() < patience => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn try_open(inner: &Inner, repository: &Repository, id: &UploadId) -> Result<Open> {
+    let name = lookup::written(inner, repository)?;
+    let upload = inner.store()?.upload(&name, &id.0).map_err(|error| failure::refusal(inner, error))?;
+    let unknown = || Refusal::new(Reason::BlobUploadUnknown, format!("there is no upload `{}`", id.0));
+    let location = path(repository, &format!("blobs/uploads/{}", id.0));
+    Ok(Open { upload: upload.ok_or_else(unknown)?, location })
 }
 
 /// Fails if the bytes of the request do not belong where the upload ends.

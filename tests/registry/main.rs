@@ -3,10 +3,14 @@
 #![allow(clippy::print_stderr, reason = "a skipped check says why")]
 
 mod access;
+#[path = "../bundle_format/support.rs"]
+#[allow(dead_code, reason = "only a part of it is needed here")]
+mod bundles;
 mod clients;
 mod command;
 mod discover;
 mod faults;
+mod in_place;
 mod manage;
 mod pull;
 mod push;
