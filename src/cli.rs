@@ -12,6 +12,7 @@ mod options;
 mod passphrase;
 mod session;
 mod signals;
+pub mod store;
 mod usage;
 mod values;
 
@@ -69,6 +70,7 @@ Exit status:
 pub enum Command {
     Bundle(bundle::Bundle),
     Key(key::Key),
+    Store(store::Store),
 }
 
 impl Command {
@@ -76,6 +78,7 @@ impl Command {
         match self {
             Command::Bundle(bundle) => bundle.run(session).await,
             Command::Key(key) => key.run(session).await,
+            Command::Store(store) => store.run(session).await,
         }
     }
 }
