@@ -13,6 +13,7 @@ mod passphrase;
 pub mod registry;
 mod session;
 mod signals;
+pub mod store;
 mod usage;
 mod values;
 
@@ -70,6 +71,7 @@ pub enum Command {
     Bundle(bundle::Bundle),
     Key(key::Key),
     Registry(registry::Registry),
+    Store(store::Store),
 }
 
 impl Command {
@@ -79,6 +81,7 @@ impl Command {
             Command::Bundle(bundle) => signals::run_until_stopped(bundle.run(session)),
             Command::Key(key) => signals::run_until_stopped(key.run(session)),
             Command::Registry(registry) => signals::run_server(|stop| registry.run(session, stop)),
+            Command::Store(store) => signals::run_until_stopped(store.run(session)),
         }
     }
 }

@@ -7,7 +7,7 @@ pub mod fetch;
 pub mod fetch_options;
 pub mod inspect;
 pub mod lock;
-pub(in crate::cli) mod opened;
+pub(super) mod opened;
 pub mod plan;
 pub mod sign;
 pub mod signing_options;

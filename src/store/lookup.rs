@@ -79,12 +79,8 @@ impl Content for Store {
     }
 
     fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page> {
-        let mut names = Vec::new();
-        self.each_repository(&mut |name, _| {
-            names.push(name.to_string());
-            Ok(())
-        })?;
-        Ok(Page::cut(names, after, limit))
+        let names = self.repository_names()?;
+        Ok(Page::cut(names.iter().map(ToString::to_string).collect(), after, limit))
     }
 }
 
@@ -103,6 +99,17 @@ impl Store {
             }
             bytes => Ok(bytes),
         }
+    }
+
+    /// All repositories, sorted.
+    pub fn repository_names(&self) -> Result<Vec<RepositoryName>> {
+        let mut names = Vec::new();
+        self.each_repository(&mut |name, _| {
+            names.push(name.clone());
+            Ok(())
+        })?;
+        names.sort();
+        Ok(names)
     }
 
     /// Calls `take` for every repository with its directory. Memory grows with the depth of names only.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -136,10 +136,6 @@ impl Server {
 
     pub fn socket(&self) -> PathBuf {
         self.directory.path().join("socket")
-    }
-
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
     }
 
     pub fn connect(&self) -> TcpStream {

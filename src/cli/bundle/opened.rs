@@ -15,7 +15,11 @@ pub(in crate::cli) fn open(path: &Path, trust: &Trust, session: &Session) -> Res
 }
 
 /// The same for a bundle whose volumes may lie apart.
-pub(super) fn open_all(paths: &[PathBuf], trust: &Trust, session: &Session) -> Result<Bundle<Verified>> {
+pub(in crate::cli) fn open_all(
+    paths: &[PathBuf],
+    trust: &Trust,
+    session: &Session,
+) -> Result<Bundle<Verified>> {
     match paths {
         [path] => open(path, trust, session),
         _ => verified(Bundle::open_volumes(paths)?, trust, session),
