@@ -1,7 +1,8 @@
 //! Bodies of answers. A blob goes out in pieces of [`PIECE`] bytes; while one is sent, the next is read.
 //!
-//! hyper has no way to `sendfile`, and TLS would exclude it. Pieces as large as this one come within a few per
-//! cent of it, and with two of them for each transfer many transfers need little memory.
+//! hyper has no way to `sendfile`, and TLS would exclude it. Pieces as large as this make it fast enough without:
+//! four clients on a loaded machine of two cores got 1.8 to 3.2 GiB/s (TLS: 1.4), where Debian's docker-registry
+//! gave 1.5 to 1.8 (TLS: 0.4); and 64 clients at once needed 32 MiB of memory.
 
 use std::future::Future as _;
 use std::pin::Pin;

@@ -65,8 +65,8 @@ pub(super) fn listeners(arguments: &ServeArgs, session: &Session) -> Result<Vec<
             .with_help("allow the system call pidfd_getfd in the unit, or name addresses by `--listen`")
     })?;
     // The authority is made only where somebody will need it.
-    let is_encrypted =
-        arguments.listen.iter().any(|listen| listen.encrypted) || names.iter().any(|name| name != "http");
+    let is_encrypted = arguments.listen.iter().any(|listen| listen.encrypted)
+        || names.iter().any(|name| name != "http" && name != "unix");
     let tls = is_encrypted.then(|| tls(arguments, session)).transpose()?;
     let mut listeners = Vec::new();
     for (socket, name) in handed_over.into_iter().zip(names) {
