@@ -10,8 +10,10 @@ mod files;
 pub mod key;
 mod options;
 mod passphrase;
+pub mod registry;
 mod session;
 mod signals;
+pub mod store;
 mod usage;
 mod values;
 
@@ -25,7 +27,6 @@ pub use self::options::GlobalOptions;
 pub use self::session::Session;
 use self::signals::Ending;
 use self::usage::Parsed;
-use crate::error::Result;
 use crate::ui::report::{self, Style};
 
 /// Carry a Kubernetes platform across an air gap
@@ -69,13 +70,18 @@ Exit status:
 pub enum Command {
     Bundle(bundle::Bundle),
     Key(key::Key),
+    Registry(registry::Registry),
+    Store(store::Store),
 }
 
 impl Command {
-    async fn run(self, session: Session) -> Result<()> {
+    /// Runs it until it ends or a signal arrives. Servers end in order when one does.
+    fn run(self, session: Session) -> Ending {
         match self {
-            Command::Bundle(bundle) => bundle.run(session).await,
-            Command::Key(key) => key.run(session).await,
+            Command::Bundle(bundle) => signals::run_until_stopped(bundle.run(session)),
+            Command::Key(key) => signals::run_until_stopped(key.run(session)),
+            Command::Registry(registry) => signals::run_server(|stop| registry.run(session, stop)),
+            Command::Store(store) => signals::run_until_stopped(store.run(session)),
         }
     }
 }
@@ -96,7 +102,7 @@ pub fn main() -> ExitCode {
     };
     let style = airlock.global.style(&environment);
     let session = Session::new(&airlock.global, environment);
-    let ending = signals::run_until_stopped(airlock.command.run(session.clone()));
+    let ending = airlock.command.run(session.clone());
     session.close();
     finish(ending, style)
 }

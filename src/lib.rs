@@ -29,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
-//! | what a command does | [`build`], [`prove`] |
+//! | what a command does | [`build`], [`prove`], [`registry`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
@@ -48,6 +48,9 @@
 //! | `~/.cache/airlock/prove/`, `prove.lock` | [`prove`] | a root and a repository, while `--prove` runs |
 //! | `~/.config/airlock/signing-key`, `signing-key.pub` (`--output`) | `cli::key::generate`, [`trust::key_file`] | OpenSSH keys, mode 0600 and 0644 |
 //! | `~/.config/airlock/allowed_signers` | `cli::key::generate` adds lines | ssh-keygen(1), "ALLOWED SIGNERS" |
+//! | `/var/lib/airlock/registry/ca.key`, `ca.crt` (`--tls-directory`) | [`registry::tls`] | PEM, mode 0600 and 0644 |
+//! | the file of `registry serve --token-file`, if it is missing | [`registry::access::token_file`] | a token a line, mode 0600 |
+//! | the socket of `registry serve --unix` | [`registry::listener`] | a unix socket, mode 0600 |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one
@@ -66,6 +69,7 @@ pub mod oci;
 pub mod progress;
 pub mod prove;
 pub mod quote;
+pub mod registry;
 pub mod secret;
 pub mod source;
 pub mod spec;

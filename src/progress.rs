@@ -1,5 +1,7 @@
 //! What long work tells the outside while it runs. The library emits events; `ui::progress` draws them.
 
+use std::fmt;
+
 /// A stretch of work with its own total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
@@ -17,6 +19,10 @@ pub enum Stage {
     Extract,
     /// The real apt tries the packages.
     Prove,
+    /// A bundle is copied into a store.
+    Import,
+    /// Damaged blobs of a store are replaced.
+    Repair,
 }
 
 /// One thing that happened.
@@ -39,6 +45,33 @@ pub enum Event<'a> {
     Warning { text: &'a str },
     /// Something that was done on the way and is worth a line, such as a change of the lock.
     Note { text: &'a str },
+    /// A server has answered a request.
+    Served(&'a Served<'a>),
+}
+
+/// A request that a server has answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// Who asked: an address, or `unix`.
+    pub client: &'a str,
+    /// The method of the request.
+    pub method: &'a str,
+    /// Its path and query; as foreign as text can be.
+    pub target: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+    /// Bytes of the body that went out.
+    pub bytes: u64,
+    /// From the head of the request to the end of the answer.
+    pub elapsed: std::time::Duration,
+}
+
+impl fmt::Display for Served<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Served { client, method, target, status, bytes, elapsed } = self;
+        let milliseconds = elapsed.as_secs_f64() * 1e3;
+        write!(formatter, "{client} {method} {target} {status} {bytes} B {milliseconds:.1} ms")
+    }
 }
 
 /// Receives events, from any thread. Must return quickly.

@@ -6,7 +6,7 @@ mod assemble;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::arrangement::Arrangement;
+use super::arrangement::{Arrangement, Extent};
 use super::blob::BlobReader;
 use super::envelope::COPY_AGAIN;
 use super::manifest::{Blob, Manifest};
@@ -40,6 +40,7 @@ pub struct Verified {
     pub(super) manifest_bytes: Vec<u8>,
     pub(super) arrangement: Arrangement,
     signers: Vec<TrustedSigner>,
+    signatures: Vec<SignatureFile>,
     blobs: HashMap<Digest, usize>,
 }
 
@@ -80,7 +81,7 @@ impl Bundle<Unverified> {
             .filter(|arrangement| arrangement.volumes().len() == self.volumes.len())
             .ok_or_else(|| wrong_header(self.volumes[0].as_ref()))?;
         let blobs = manifest.blobs.iter().enumerate().map(|(index, blob)| (blob.digest, index)).collect();
-        let state = Verified { manifest, manifest_bytes, arrangement, signers, blobs };
+        let state = Verified { manifest, manifest_bytes, arrangement, signers, signatures, blobs };
         Ok(Bundle { volumes: self.volumes, header: self.header, state })
     }
 }
@@ -106,6 +107,11 @@ impl Bundle<Verified> {
         &self.state.signers
     }
 
+    /// All signatures that were found in and beside the bundle, whether they counted or not.
+    pub fn signatures(&self) -> &[SignatureFile] {
+        &self.state.signatures
+    }
+
     /// Where everything lies.
     pub fn arrangement(&self) -> &Arrangement {
         &self.state.arrangement
@@ -129,6 +135,22 @@ impl Bundle<Verified> {
                 .with_help("`airlock bundle inspect --json` lists all blobs"));
         };
         Ok(self.reader_at(*index))
+    }
+
+    /// A blob and where its bytes lie, if the bundle has it. Whoever reads them there checks them himself.
+    pub(crate) fn extents(&self, digest: Digest) -> Option<(Blob, &[Extent])> {
+        let index = *self.state.blobs.get(&digest)?;
+        Some((self.state.manifest.blobs[index], self.state.arrangement.extents(index)))
+    }
+
+    /// The volume with this index, from 0.
+    pub(crate) fn volume(&self, index: usize) -> Option<&dyn Source> {
+        self.volumes.get(index).map(Box::as_ref)
+    }
+
+    /// Whether the volumes of these extents are still what was opened.
+    pub(crate) fn is_unchanged(&self, extents: &[Extent]) -> bool {
+        extents.iter().all(|extent| self.volumes[extent.volume].is_unchanged())
     }
 
     /// The whole of a small blob, verified. Fails if it has more than `limit` bytes.

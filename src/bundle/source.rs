@@ -23,6 +23,11 @@ pub trait Source: Send + Sync {
 
     /// Whether it is still what was opened: not replaced, truncated or rewritten since.
     fn is_unchanged(&self) -> bool;
+
+    /// The open file, if it is one.
+    fn file(&self) -> Option<&std::fs::File> {
+        None
+    }
 }
 
 /// Why bytes could not be had.
@@ -151,6 +156,10 @@ impl Source for FileSource {
             metadata.is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
         };
         same(self.file.metadata()) && same(fs_err::metadata(&self.path))
+    }
+
+    fn file(&self) -> Option<&std::fs::File> {
+        Some(self.file.file())
     }
 }
 

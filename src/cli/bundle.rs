@@ -8,7 +8,7 @@ pub mod fetch;
 pub mod fetch_options;
 pub mod inspect;
 pub mod lock;
-mod opened;
+pub(super) mod opened;
 pub mod plan;
 mod proof;
 pub mod sign;

@@ -11,6 +11,8 @@
 //! | `PATH` | where the system looks for credential helpers (`docker-credential-…`) |
 //! | `SSH_AUTH_SOCK` | socket of the ssh-agent that signs |
 //! | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxies; lower case names win over upper case ones |
+//! | `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` | sockets that systemd hands over (sd_listen_fds(3)) |
+//! | `NOTIFY_SOCKET` | where a service tells systemd that it is ready (sd_notify(3)) |
 //! | `SOURCE_DATE_EPOCH` | time written into a new lock, in seconds since 1970 |
 //! | `NO_COLOR` | no colour when set and not empty (no-color.org) |
 //! | `TERM` | no colour and no bars when `dumb` |
@@ -37,6 +39,10 @@ pub struct Environment {
     pub ssh_agent: Option<PathBuf>,
     /// Proxies as the user set them.
     pub proxies: Proxies,
+    /// Names of the sockets that were handed over, in the order of their descriptors, which begin at 3.
+    pub listen_names: Vec<String>,
+    /// The datagram socket that wants to know when a service is ready; `@` begins an abstract one.
+    pub notify_socket: Option<OsString>,
     /// The working directory, to which relative paths refer.
     pub working_directory: Option<PathBuf>,
     source_date_epoch: Option<OsString>,
@@ -86,6 +92,8 @@ impl Environment {
             credential_files,
             ssh_agent: path("SSH_AUTH_SOCK"),
             proxies: Proxies::from_variables(&set),
+            listen_names: handed_over(&set, std::process::id()),
+            notify_socket: set("NOTIFY_SOCKET"),
             working_directory: None,
             source_date_epoch: set("SOURCE_DATE_EPOCH"),
             no_colour: set("NO_COLOR").is_some(),
@@ -120,6 +128,19 @@ impl Environment {
     pub fn is_dumb_terminal(&self) -> bool {
         self.dumb_terminal
     }
+}
+
+/// More sockets than anybody hands over.
+const MOST_SOCKETS: usize = 64;
+
+/// The names of the sockets that are meant for the process `own`, not for one of its ancestors.
+fn handed_over(set: &dyn Fn(&str) -> Option<OsString>, own: u32) -> Vec<String> {
+    let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
+    let is_own = text("LISTEN_PID").and_then(|pid| pid.parse().ok()) == Some(own);
+    let count = text("LISTEN_FDS").and_then(|count| count.parse::<usize>().ok()).filter(|_| is_own);
+    let names = text("LISTEN_FDNAMES").unwrap_or_default();
+    let names = names.split(':').map(str::to_owned).chain(std::iter::repeat_with(String::new));
+    names.take(count.unwrap_or(0).min(MOST_SOCKETS)).collect()
 }
 
 impl Proxies {
@@ -165,6 +186,26 @@ mod tests {
         assert!(bare.config_directory.is_none() && bare.cache_directory.is_none());
         assert!(bare.credential_files.is_empty() && bare.ssh_agent.is_none());
         assert!(bare.is_dumb_terminal(), "a terminal nobody described is not trusted to move its cursor");
+    }
+
+    #[test]
+    fn sockets_are_taken_only_by_whom_they_are_meant_for() {
+        let names = |pid: &str, count: &str, names: &str| {
+            let variables = [("LISTEN_PID", pid), ("LISTEN_FDS", count), ("LISTEN_FDNAMES", names)];
+            let find = |name: &str| {
+                variables
+                    .iter()
+                    .find(|(candidate, _)| *candidate == name)
+                    .map(|(_, value)| OsString::from(value))
+            };
+            handed_over(&find, 42)
+        };
+        assert_eq!(names("42", "2", "http:unix"), ["http", "unix"]);
+        assert_eq!(names("42", "2", "one"), ["one", ""]);
+        assert_eq!(names("42", "999999999", "").len(), MOST_SOCKETS);
+        for (pid, count) in [("41", "2"), ("", "2"), ("42", "-1"), ("42", "0")] {
+            assert!(names(pid, count, "a:b").is_empty(), "{pid} {count}");
+        }
     }
 
     #[test]

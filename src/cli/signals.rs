@@ -64,6 +64,33 @@ pub(super) fn run_until_stopped(command: impl Future<Output = Result<()>>) -> En
     ending
 }
 
+/// Runs a server: the first signal asks it to stop, and it ends by itself; the second one ends it at once.
+pub(super) fn run_server<F: Future<Output = Result<()>>>(server: impl FnOnce(Stop) -> F) -> Ending {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Ending::Finished(Err(no_resources(error))),
+    };
+    let ending = runtime.block_on(async {
+        match Signals::new() {
+            Ok(signals) => Ending::Finished(server(Stop(signals)).await),
+            Err(error) => Ending::Finished(Err(no_resources(error))),
+        }
+    });
+    abandon(runtime);
+    ending
+}
+
+/// Waits for the signal that asks a server to stop.
+pub(super) struct Stop(Signals);
+
+impl Stop {
+    /// Ends when the server is to stop.
+    pub(super) async fn wait(mut self) {
+        self.0.next().await;
+        tokio::spawn(self.0.end_at_the_next());
+    }
+}
+
 /// Work that still blocks a thread is not waited for; it is safe to kill and ends with the process. The
 /// runtime is not shut down either: that work may wait for the network at this moment, and would panic.
 fn abandon(runtime: Runtime) {

@@ -1,7 +1,8 @@
 //! Every error code. Numbers are never reused or renumbered: people search for them.
 //!
 //! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
-//! E04xx bundle format · E05xx trust · E06xx cache and disks · E07xx local sources · E08xx apt repositories.
+//! E04xx bundle format · E05xx trust · E06xx cache, disks and store · E07xx local sources · E08xx apt repositories ·
+//! E09xx serving.
 
 use super::{Code, Kind};
 
@@ -118,6 +119,19 @@ codes! {
     TARGET_CHANGED = 622, Corrupt, "the medium does not give back what was written to it";
     INSTALLER = 623, Precondition, "the airlock program for a platform is missing";
 
+    STORE_MISSING = 630, Precondition, "there is no store in the directory";
+    STORE_FORMAT = 631, BadInput, "the directory of a store holds something else, or a file in it is malformed";
+    STORE_IO = 632, CouldNotCheck, "the store cannot be read or written";
+    REPOSITORY_NAME = 633, BadInput, "the name of a repository or tag is malformed";
+    MANIFEST_INVALID = 634, BadInput, "a pushed manifest is malformed or contradicts itself";
+    MANIFEST_BLOB_UNKNOWN = 635, BadInput, "a pushed manifest needs a blob that its repository does not have";
+    UPLOAD_BUSY = 636, Busy, "another request writes to the same upload";
+    UPLOAD_LIMIT = 637, Precondition, "unfinished uploads take up all the space they may have";
+    STORE_BLOB_DAMAGED = 638, Corrupt, "the bytes of a blob in the store are not what its name says";
+    STORE_DAMAGED = 639, Corrupt, "blobs of the store are damaged or missing";
+    STORE_BUNDLE_UNKNOWN = 640, Usage, "the store holds no such bundle, or several";
+    STORE_REPAIR = 641, Partial, "some blobs of the store could not be repaired";
+
     SOURCE_CHANGED = 701, BadInput, "a local file changed while the bundle was built";
     SOURCE_READ = 702, BadInput, "a local file or archive cannot be read";
     SOURCE_FORMAT = 703, BadInput, "a local image archive is not what its name says";
@@ -187,4 +201,8 @@ codes! {
     PROVE_REFUSED = 874, BadInput, "the real apt does not install what bundle.yaml asks for";
     PROVE_BUSY = 875, Busy, "another proof is running";
     PROVE_WORKSPACE = 876, Precondition, "the directory for a proof cannot be used";
+    REGISTRY_LISTEN = 901, Precondition, "the registry cannot listen where it should";
+    REGISTRY_TOKEN = 902, Precondition, "the token file of the registry cannot be used";
+    REGISTRY_TLS = 903, Precondition, "a certificate or key for the registry cannot be used";
+    REGISTRY_AUTHORITY = 904, Precondition, "the certificate authority of the cluster cannot be used";
 }

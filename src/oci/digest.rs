@@ -1,5 +1,7 @@
 //! SHA-256 digests: the name of every blob (OCI image-spec, "Digests").
 
+mod content;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
+
+pub use content::{Algorithm, ContentDigest, ContentHasher};
 
 /// A SHA-256 digest, written `sha256:` and 64 lower-case hexadecimal digits.
 ///
@@ -34,12 +38,7 @@ impl Digest {
 
     /// The 64 hexadecimal digits, as used in file names and `sha256sum` lists.
     pub fn hex(&self) -> String {
-        use fmt::Write as _;
-        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        write_hex(&self.0)
     }
 
     /// The 32 bytes.
@@ -48,12 +47,21 @@ impl Digest {
     }
 }
 
-fn parse_hex(hex: &str) -> Option<[u8; 32]> {
+fn write_hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn parse_hex<const LENGTH: usize>(hex: &str) -> Option<[u8; LENGTH]> {
     let hex = hex.as_bytes();
-    if hex.len() != 64 {
+    if hex.len() != 2 * LENGTH {
         return None;
     }
-    let mut bytes = [0u8; 32];
+    let mut bytes = [0u8; LENGTH];
     for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
         *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
     }

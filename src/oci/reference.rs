@@ -3,7 +3,7 @@
 //! The grammar is the one of the distribution project; on top of it airlock wants a tag or a digest, since
 //! "whatever is newest" is not something that can be carried across a gap twice.
 
-mod grammar;
+pub(crate) mod grammar;
 
 use std::fmt;
 use std::str::FromStr;

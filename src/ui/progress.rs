@@ -76,6 +76,8 @@ fn running(stage: Stage) -> &'static str {
         Stage::Verify => "Verifying",
         Stage::Extract => "Extracting",
         Stage::Prove => "Proving",
+        Stage::Import => "Importing",
+        Stage::Repair => "Repairing",
     }
 }
 
@@ -90,5 +92,7 @@ fn done(stage: Stage) -> &'static str {
         Stage::Verify => "Checked",
         Stage::Extract => "Extracted",
         Stage::Prove => "Proved",
+        Stage::Import => "Imported",
+        Stage::Repair => "Repaired",
     }
 }

@@ -10,12 +10,16 @@ use crate::cli::session::Session;
 use crate::error::Result;
 
 /// Opens the bundle at `path` (its directory or one of its volumes) and verifies its signature.
-pub(super) fn open(path: &Path, trust: &Trust, session: &Session) -> Result<Bundle<Verified>> {
+pub(in crate::cli) fn open(path: &Path, trust: &Trust, session: &Session) -> Result<Bundle<Verified>> {
     verified(Bundle::open(path)?, trust, session)
 }
 
 /// The same for a bundle whose volumes may lie apart.
-pub(super) fn open_all(paths: &[PathBuf], trust: &Trust, session: &Session) -> Result<Bundle<Verified>> {
+pub(in crate::cli) fn open_all(
+    paths: &[PathBuf],
+    trust: &Trust,
+    session: &Session,
+) -> Result<Bundle<Verified>> {
     match paths {
         [path] => open(path, trust, session),
         _ => verified(Bundle::open_volumes(paths)?, trust, session),

@@ -10,7 +10,7 @@ const HUB: &str = "docker.io";
 const OLD_HUB: &str = "index.docker.io";
 
 /// Most characters of a repository.
-const LONGEST_REPOSITORY: usize = 255;
+pub(crate) const LONGEST_REPOSITORY: usize = 255;
 
 /// Most characters of a tag.
 const LONGEST_TAG: usize = 128;
@@ -51,7 +51,7 @@ pub(super) fn parse(text: &str) -> Result<Parts, &'static str> {
 }
 
 /// `[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}`
-fn is_tag(text: &str) -> bool {
+pub(crate) fn is_tag(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let bytes = text.as_bytes();
     bytes.first().is_some_and(|first| word(*first))
@@ -60,7 +60,7 @@ fn is_tag(text: &str) -> bool {
 }
 
 /// Labels of letters, digits and inner hyphens, joined by dots; then a port, if any.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     port.is_none_or(is_port) && name.split('.').all(is_label)
@@ -72,7 +72,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// Words of lower case letters and digits, joined by `.`, `_`, `__` or any number of `-`.
-fn is_element(text: &str) -> bool {
+pub(crate) fn is_element(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
     let bounded =

@@ -89,6 +89,7 @@ impl State {
                 }
             }
             Event::Note { text } => self.say(&escape(text)),
+            Event::Served(served) => self.say(&escape(&served.to_string())),
             Event::Warning { text } => {
                 let line = style::warning(&escape(text), self.settings.coloured);
                 self.say(&line);

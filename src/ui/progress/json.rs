@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::Display;
-use crate::progress::{Event, Progress, Stage};
+use crate::progress::{Event, Progress, Served, Stage};
 use crate::ui::text::json_line;
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -70,6 +70,25 @@ struct Line<'a> {
     text: Option<&'a str>,
 }
 
+/// A request that a server has answered.
+#[derive(Serialize)]
+struct Request<'a> {
+    event: &'static str,
+    client: &'a str,
+    method: &'a str,
+    target: &'a str,
+    status: u16,
+    bytes: u64,
+    seconds: f64,
+}
+
+impl<'a> From<&'a Served<'a>> for Request<'a> {
+    fn from(served: &'a Served<'a>) -> Self {
+        let &Served { client, method, target, status, bytes, elapsed } = served;
+        Request { event: "served", client, method, target, status, bytes, seconds: elapsed.as_secs_f64() }
+    }
+}
+
 impl<W: Write> State<W> {
     fn take(&mut self, event: Event<'_>, now: Instant) {
         let line = |event, stage| Line { event, stage: Some(stage_name(stage)), ..Line::default() };
@@ -96,6 +115,7 @@ impl<W: Write> State<W> {
             Event::Warning { text } => {
                 self.write(&Line { event: "warning", text: Some(text), ..Line::default() });
             }
+            Event::Served(served) => self.write(&Request::from(served)),
         }
     }
 
@@ -124,7 +144,7 @@ impl<W: Write> State<W> {
         }
     }
 
-    fn write(&mut self, line: &Line<'_>) {
+    fn write(&mut self, line: &impl Serialize) {
         if let Ok(text) = json_line(line) {
             // Nobody listens any more: the work itself goes on.
             let _ = writeln!(self.out, "{text}");
@@ -141,6 +161,8 @@ fn stage_name(stage: Stage) -> &'static str {
         Stage::Verify => "verify",
         Stage::Extract => "extract",
         Stage::Prove => "prove",
+        Stage::Import => "import",
+        Stage::Repair => "repair",
     }
 }
 

@@ -81,6 +81,7 @@ impl<W: Write> State<W> {
             }
             Event::ItemStarted { .. } | Event::ItemFinished { .. } => {}
             Event::Note { text } => self.say(&escape(text)),
+            Event::Served(served) => self.say(&escape(&served.to_string())),
             Event::Warning { text } => self.say(&format!("warning: {}", escape(text))),
         }
     }

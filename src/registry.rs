@@ -1,0 +1,36 @@
+//! The registry of a node: serves a [`store`](crate::store) or a bundle as it lies, to containerd, k3s, apt and
+//! other nodes, and takes pushes. It speaks the OCI distribution specification 1.1, all four categories.
+//!
+//! A request is understood by [`route`], pure and checked against the grammar; [`service`] asks [`access`]
+//! whether its sender may do that, and hands it to the module that does: `pull`, `push`, `discover`, `manage`,
+//! [`bundles`]. Handlers run where they may wait for the disk, and end in an answer or a [`refusal`]. Bytes of
+//! blobs leave through one function, `pull::send`, and are hashed on their way: who is sent a damaged blob
+//! never gets the end of it.
+//!
+//! [`server`] accepts connections at every [`listener`], within [`limits`] and [`deadline`]s.
+
+pub mod access;
+mod answer;
+pub mod body;
+pub mod bundles;
+mod challenge;
+pub mod client;
+pub mod deadline;
+mod discover;
+mod failure;
+mod level;
+pub mod limits;
+pub mod listener;
+mod lookup;
+mod manage;
+pub mod metrics;
+mod pull;
+mod push;
+pub mod range;
+pub mod refusal;
+pub mod route;
+pub mod server;
+pub mod service;
+pub mod tls;
+
+pub use service::{Registry, Settings};

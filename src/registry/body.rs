@@ -1,0 +1,181 @@
+//! Bodies of answers. A blob goes out in pieces of [`PIECE`] bytes; while one is sent, the next is read.
+//!
+//! hyper has no way to `sendfile`, and TLS would exclude it. Pieces as large as this make it fast enough without:
+//! four clients on a loaded machine of two cores got 1.8 to 3.2 GiB/s (TLS: 1.4), where Debian's docker-registry
+//! gave 1.5 to 1.8 (TLS: 0.4); and 64 clients at once needed 32 MiB of memory.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use hyper::body::{Bytes, Frame, SizeHint};
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result, codes};
+use crate::store::blob::BlobStream;
+
+/// How much of a blob is read at once, in bytes.
+pub const PIECE: usize = 256 * 1024;
+
+/// Unused buffers that are kept.
+const MOST_SPARE: usize = 64;
+
+/// The body of an answer.
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// Everything at once; taken when it is sent.
+    Whole(Option<Bytes>),
+    /// Piece after piece.
+    Blob(BlobBody),
+}
+
+/// Buffers that were used and can be used again: fresh memory costs more time than reading into it.
+#[derive(Clone, Default)]
+pub struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// Sends a blob.
+pub struct BlobBody {
+    left: u64,
+    buffers: Buffers,
+    reading: Option<JoinHandle<Result<(BlobStream, Bytes)>>>,
+}
+
+/// A buffer that goes back when its bytes are sent.
+struct Lent {
+    buffer: Vec<u8>,
+    length: usize,
+    buffers: Buffers,
+}
+
+impl Buffers {
+    fn lend(&self) -> Vec<u8> {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.unwrap_or_else(|| vec![0; PIECE])
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut spare = self.buffers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < MOST_SPARE {
+            spare.push(std::mem::take(&mut self.buffer));
+        }
+    }
+}
+
+impl BlobBody {
+    /// Sends what `stream` reads.
+    pub fn new(stream: BlobStream, buffers: &Buffers) -> Self {
+        let left = stream.left();
+        let reading = (left > 0).then(|| read(stream, buffers.clone()));
+        BlobBody { left, buffers: buffers.clone(), reading }
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
+        let read_piece = ready!(Pin::new(reading).poll(context));
+        self.reading = None;
+        let stopped = |error| Error::new(codes::INTERNAL, "reading a blob stopped").with_source(error);
+        let piece = read_piece.map_err(stopped).flatten().map(|(stream, bytes)| {
+            self.left = stream.left();
+            self.reading = (self.left > 0).then(|| read(stream, self.buffers.clone()));
+            bytes
+        });
+        Poll::Ready(Some(piece))
+    }
+}
+
+fn read(mut stream: BlobStream, buffers: Buffers) -> JoinHandle<Result<(BlobStream, Bytes)>> {
+    tokio::task::spawn_blocking(move || {
+        let mut buffer = buffers.lend();
+        let length = stream.next_bytes(&mut buffer)?;
+        Ok((stream, Bytes::from_owner(Lent { buffer, length, buffers })))
+    })
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        match &mut *self {
+            Body::Empty => Poll::Ready(None),
+            Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Body::Blob(blob) => blob.poll_piece(context).map_ok(Frame::data),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Empty => true,
+            Body::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Body::Blob(blob) => blob.reading.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            Body::Empty => 0,
+            Body::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Body::Blob(blob) => blob.left,
+        })
+    }
+}
+
+/// Tells when the body was sent, or given up: how many bytes went out and what went wrong.
+pub struct Observed<F: FnMut(u64, Option<&Error>) + Unpin> {
+    body: Body,
+    sent: u64,
+    tell: F,
+    told: bool,
+}
+
+impl<F: FnMut(u64, Option<&Error>) + Unpin> Observed<F> {
+    /// Observes `body`; `tell` is called once.
+    pub fn new(body: Body, tell: F) -> Self {
+        Observed { body, sent: 0, tell, told: false }
+    }
+
+    fn tell_once(&mut self, error: Option<&Error>) {
+        if !std::mem::replace(&mut self.told, true) {
+            (self.tell)(self.sent, error);
+        }
+    }
+}
+
+impl<F: FnMut(u64, Option<&Error>) + Unpin> hyper::body::Body for Observed<F> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64),
+            Some(Err(error)) => self.tell_once(Some(error)),
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<F: FnMut(u64, Option<&Error>) + Unpin> Drop for Observed<F> {
+    fn drop(&mut self) {
+        self.tell_once(None);
+    }
+}

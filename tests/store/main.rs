@@ -1,0 +1,12 @@
+//! Tests of `airlock store` and of the store beneath it: what survives a kill, a full disk, damage, company.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+
+#[path = "../bundle_format/support.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod bundles;
+mod commands;
+mod full_disk;
+mod in_place;
+mod kill;
+mod node;
