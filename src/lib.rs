@@ -47,6 +47,7 @@
 //! | `~/.cache/airlock/partial/NAME` | [`store::partial`] | bytes so far of a blob or URL; locked by whoever writes it |
 //! | `~/.config/airlock/signing-key`, `signing-key.pub` (`--output`) | `cli::key::generate`, [`trust::key_file`] | OpenSSH keys, mode 0600 and 0644 |
 //! | `~/.config/airlock/allowed_signers` | `cli::key::generate` adds lines | ssh-keygen(1), "ALLOWED SIGNERS" |
+//! | `/var/lib/airlock/store` (`--store`) | [`store::Store`] | `bundle-spec/store.md` |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, or an OCI image layout |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one
