@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! oci-layout                                        marks the layout
-//! index.json                                        of all tagged images, for other tools; never read by us
+//! index.json                                        all tagged images, for other tools; never read by us
 //! blobs/<algorithm>/<hex>                           complete blobs; they appear by rename only
 //! names/<host or _>/<repository…>/_tags/<tag>       digest of the manifest
 //! names/…/_manifests/<algorithm>/<hex>              media type: the repository has this manifest
@@ -35,6 +35,7 @@ pub mod garbage;
 pub mod import;
 pub mod in_place;
 mod incoming;
+mod index;
 mod lookup;
 pub mod name;
 mod naming;

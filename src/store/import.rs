@@ -140,6 +140,7 @@ impl Store {
                 batch.sync().map_err(|error| files::failed(self.root(), error))?;
                 self.write_catalogue(&bundle.digest(), catalogue)?;
                 self.write_names(catalogue)?;
+                self.write_index()?;
                 return self.end_record(&bundle.digest());
             }
             drop(guard);

@@ -154,7 +154,7 @@ pub(super) fn read_tag(path: &Path) -> Result<Option<ContentDigest>> {
     text.map(|text| text.parse().map_err(|_| malformed(path))).transpose()
 }
 
-fn read_text(path: &Path) -> Result<Option<String>> {
+pub(super) fn read_text(path: &Path) -> Result<Option<String>> {
     let bytes = files::read(path, SMALL_FILE).map_err(|error| files::failed(path, error))?;
     bytes.map(|bytes| String::from_utf8(bytes).map_err(|_| malformed(path))).transpose()
 }

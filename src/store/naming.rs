@@ -74,6 +74,7 @@ impl Store {
                 .collect();
             self.take_back(&name, repository, &also)?;
         }
+        self.write_index()?;
         self.remove_record(&record.digest)
     }
 

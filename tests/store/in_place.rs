@@ -78,3 +78,23 @@ fn damage_on_the_medium_breaks_the_stream_off() {
     assert!(passed < 100_000);
     assert!(content.blob(&digest).unwrap().unwrap().stream(0..10).is_err());
 }
+
+#[test]
+fn other_tools_find_the_images_of_a_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::create(&directory.path().join("store")).unwrap();
+    let bundle = Contents::large().signed(None).verify().unwrap();
+    store.import(&bundle, NonZeroUsize::MIN, &Silent).unwrap();
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs_err::read(store.root().join("index.json")).unwrap()).unwrap();
+    let image = &index["manifests"][0];
+    assert_eq!(image["annotations"]["org.opencontainers.image.ref.name"], "docker.io/library/golden:1.0");
+    let from = format!("oci:{}:docker.io/library/golden:1.0", store.root().display());
+    match std::process::Command::new("skopeo").args(["inspect", "--raw", &from]).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(image["digest"], airlock::oci::digest::Digest::of(&output.stdout).to_string());
+        }
+        Err(_) => eprintln!("SKIPPED: there is no skopeo"),
+    }
+}

@@ -31,10 +31,6 @@ impl Node {
         self.0.path().join(name)
     }
 
-    pub fn store(&self) -> Store {
-        Store::open(&self.path("store")).unwrap()
-    }
-
     /// `airlock store …` with its store and its trust.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let signers = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/golden/allowed_signers");
