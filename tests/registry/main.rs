@@ -12,6 +12,8 @@ mod discover;
 mod faults;
 mod in_place;
 mod manage;
+#[path = "../support/packages.rs"]
+mod packages;
 mod pull;
 mod push;
 mod support;

@@ -10,3 +10,5 @@ mod full_disk;
 mod in_place;
 mod kill;
 mod node;
+#[path = "../support/packages.rs"]
+mod packages;
