@@ -71,7 +71,8 @@ impl Store {
             fs::write(directory.join("state"), state(repository))?;
             let mut options = fs::OpenOptions::new();
             let file = options.read(true).write(true).create_new(true).open(directory.join("data"))?;
-            flock(file.file(), FlockOperation::NonBlockingLockExclusive)?;
+            // Whoever looks for dead uploads holds it for a moment.
+            flock(file.file(), FlockOperation::LockExclusive)?;
             Ok(file)
         };
         let file = start().map_err(|error| files::failed(&self.directory().uploads(), error))?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, TOKEN, descriptor, image};
 
-fn is_there(program: &str) -> bool {
+pub fn is_there(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
         eprintln!("SKIPPED: {program} is not installed");

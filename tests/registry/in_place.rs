@@ -1,48 +1,28 @@
 //! Serving a bundle as it lies: its images, its packages, its signed manifest.
 
+use std::process::Command;
+
 use airlock::bundle::manifest::Artifact;
-use airlock::bundle::manifest::apt::{Apt, File, KEYRING, Package};
 use airlock::oci::digest::Digest;
-use airlock::oci::platform::Platform;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::bundles::{Contents, blob, manifest, test_key};
+use crate::bundles::{Contents, manifest, test_key};
+use crate::clients::is_there;
 use crate::command::{Process, get, serve};
+use crate::packages::{Wanted, repository};
 
-const PACKAGES: &[u8] = b"Package: hello\nFilename: pool/hello_1.0+b1_amd64.deb\n";
-const DEB: &[u8] = b"!<arch>\na package";
-const KEY: &[u8] = b"a public key";
+/// One package, whose version has a character that clients quote in different ways.
+const HELLO: Wanted<'static> = ("hello", "1.0+b1", "amd64", "");
 
 /// A bundle with the usual image and a package repository.
 fn contents() -> Contents {
     let usual = Contents::with_files(&[]);
-    let file = |path: &str, bytes| File { path: path.to_owned(), blob: blob(bytes) };
-    let package = Package {
-        name: "hello".to_owned(),
-        version: "1.0+b1".to_owned(),
-        architecture: "amd64".to_owned(),
-        path: "pool/hello_1.0+b1_amd64.deb".to_owned(),
-        wanted_by: "asked for".to_owned(),
-        origin: "https://example.com/hello.deb".to_owned(),
-        blob: blob(DEB),
-    };
-    let apt = Apt {
-        name: "noble".to_owned(),
-        host: "debian-12".to_owned(),
-        platform: Platform::LinuxAmd64,
-        baseline: "server".to_owned(),
-        recommends: false,
-        install: Vec::new(),
-        nvidia: None,
-        packages: vec![package],
-        files: vec![file(KEYRING, KEY), file("Packages", PACKAGES)],
-        blobs: [KEY, PACKAGES, DEB].map(Digest::of).to_vec(),
-    };
+    let (apt, packages) = repository("noble", &[HELLO]);
     let mut artifacts = usual.manifest.artifacts;
     artifacts.push(Artifact::Apt(apt));
     let mut blobs = usual.blobs;
-    blobs.extend([KEY, PACKAGES, DEB].map(<[u8]>::to_vec));
+    blobs.extend(packages);
     Contents { manifest: manifest(artifacts, &blobs), blobs }
 }
 
@@ -79,20 +59,55 @@ fn packages_are_served_under_their_names_and_digests() {
     let directory = tempfile::tempdir().unwrap();
     let mut process = start(directory.path(), &contents(), &[]);
     let address = process.address("http");
-    let by_hash = format!("by-hash/SHA256/{}", Digest::of(PACKAGES).hex());
-    for (path, bytes) in [
-        ("Packages", PACKAGES),
-        (by_hash.as_str(), PACKAGES),
-        (KEYRING, KEY),
-        ("pool/hello_1.0+b1_amd64.deb", DEB),
-        ("pool/hello_1.0%2bb1_amd64.deb", DEB),
-    ] {
+    let (apt, blobs) = repository("noble", &[HELLO]);
+    let bytes = |digest: Digest| blobs.iter().find(|bytes| Digest::of(bytes) == digest).unwrap();
+    let files = apt.files.iter().map(|file| (file.path.clone(), file.blob.digest));
+    let by_hash =
+        apt.files.iter().map(|file| (format!("by-hash/SHA256/{}", file.blob.digest.hex()), file.blob.digest));
+    let package = apt.packages[0].blob.digest;
+    let quoted = ["pool/hello_1.0+b1_amd64.deb", "pool/hello_1.0%2bb1_amd64.deb"]
+        .map(|path| (path.to_owned(), package));
+    for (path, digest) in files.chain(by_hash).chain(quoted) {
         let answer = get(&address, &format!("/apt/noble/{path}"));
-        assert_eq!((answer.status, answer.body.as_slice()), (200, bytes), "{path}");
+        assert_eq!((answer.status, &answer.body), (200, bytes(digest)), "{path}");
     }
     for path in ["/apt/noble/Release", "/apt/other/Packages", "/apt/noble/pool/../Packages"] {
         assert_eq!(get(&address, path).refusal(), (404, "NAME_UNKNOWN".to_owned()), "{path}");
     }
+}
+
+/// What a node does, with directories of its own.
+const INSTALL: &str = "set -e
+mkdir -p apt/lists/partial apt/archives/partial
+apt=\"apt-get -o Dir::Etc::sourcelist=$PWD/airlock.list -o Dir::Etc::sourceparts=- -o Dir::State::lists=$PWD/apt/lists
+-o Dir::Cache=$PWD/apt -o Dir::Cache::archives=$PWD/apt/archives -o APT::Update::Error-Mode=any
+-o Acquire::Languages=none -o APT::Sandbox::User=root -o Debug::NoLocking=1\"
+$apt update
+$apt --yes --download-only -o APT::Architecture=amd64 install hello=1.0+b1
+cat apt/archives/hello_1.0+b1_amd64.deb | sha256sum";
+
+#[test]
+fn the_real_apt_takes_packages_over_http() {
+    if !is_there("apt-get") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = start(directory.path(), &contents(), &[]);
+    let address = process.address("http");
+    let place = directory.path().canonicalize().unwrap();
+    fs_err::write(place.join("airlock.asc"), get(&address, "/apt/noble/airlock.asc").body).unwrap();
+    let source = format!(
+        "deb [signed-by={}/airlock.asc check-date=no] http://{address}/apt/noble ./\n",
+        place.display()
+    );
+    fs_err::write(place.join("airlock.list"), source).unwrap();
+    let output =
+        Command::new("sh").args(["-c", INSTALL]).current_dir(&place).env("LC_ALL", "C").output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    let package = repository("noble", &[HELLO]).0.packages[0].blob.digest;
+    assert!(said.contains(&package.hex()), "{said}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) fn parse(path: &str, query: &Query) -> Option<Result<Request, Refusal
         };
     }
     let (target, file) = path.strip_prefix("/apt/")?.split_once('/')?;
+    // apt puts the suite of a flat repository into its URLs as it is written: `./`.
+    let file = file.strip_prefix("./").unwrap_or(file);
     let complete = !target.is_empty() && !file.is_empty();
     complete.then(|| Ok(Request::Apt(target.to_owned(), file.to_owned())))
 }

@@ -104,6 +104,7 @@ fn every_endpoint_is_found() {
             "/apt/noble/pool/a_1+2%7E3.deb".into(),
             Request::Apt("noble".into(), "pool/a_1+2~3.deb".into()),
         ),
+        ("GET", "/apt/noble/./InRelease".into(), Request::Apt("noble".into(), "InRelease".into())),
         ("HEAD", "/healthz".into(), Request::Health),
         ("GET", "/metrics".into(), Request::Metrics),
     ];
