@@ -10,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::client::Client;
@@ -25,6 +25,9 @@ const BUFFER: usize = 256 * 1024;
 
 /// After an error of the system, such as too many open files, there is a pause before the next try.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the end waits for the first request of a client that has only just connected.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Serves until `stop` ends, then until all transfers have ended or [`Deadlines::stop`] has passed.
 ///
@@ -118,7 +121,9 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     let _open = registry.metrics().connection();
     let deadlines = registry.deadlines();
     let client = Arc::new(client);
+    let asked = Notify::new();
     let service = service_fn(|request| {
+        asked.notify_one();
         let client = client.clone();
         async move { Ok::<_, Infallible>(registry.answer(client, request).await) }
     });
@@ -133,6 +138,15 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     let ended = tokio::select! {
         _ = connection.as_mut() => true,
         _ = stopping.wait_for(|stopping| *stopping) => false,
+    };
+    if ended {
+        return;
+    }
+    // hyper would hang up on a client that has asked nothing yet, although its first request may be on its way.
+    let ended = tokio::select! {
+        _ = connection.as_mut() => true,
+        () = asked.notified() => false,
+        () = tokio::time::sleep(FIRST_REQUEST) => false,
     };
     if !ended {
         connection.as_mut().graceful_shutdown();
