@@ -15,7 +15,7 @@ pub use referrers::ReferrerDescriptor;
 
 use crate::error::{Error, Result, codes};
 use crate::fetch::{Answer, Client, Existence, Failure, Location, Place, Request, Tour, printable};
-use crate::oci::digest::Digest;
+use crate::oci::digest::{ContentDigest, Digest};
 use crate::oci::document;
 use crate::oci::reference::Reference;
 
@@ -132,6 +132,15 @@ impl Registry {
     pub fn blob(&self, host: &str, repository: &str, digest: Digest) -> Result<Location> {
         let places = self.places(host, repository, &format!("blobs/{digest}"))?;
         Ok(Location::blob(format!("blob {digest} of {host}/{repository}"), places))
+    }
+
+    /// Where another node has the blob `digest`, whatever it belongs to there: `/airlock/v1/blobs/<digest>`.
+    ///
+    /// # Errors
+    /// If the name of the host cannot be part of a URL.
+    pub fn blob_of_node(&self, host: &str, digest: &ContentDigest) -> Result<Location> {
+        let place = places::beside(&self.client.settings().hosts, host, &format!("airlock/v1/blobs/{digest}"))?;
+        Ok(Location::blob(format!("blob {digest} of {host}"), vec![place]))
     }
 
     fn places(&self, host: &str, repository: &str, what: &str) -> Result<Vec<Place>> {

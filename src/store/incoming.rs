@@ -81,17 +81,28 @@ impl<'a> Incoming<'a> {
         Ok(())
     }
 
-    /// Ends the blob if what was taken is right.
-    pub(super) fn commit(self) -> Result<()> {
+    /// Whether what was taken is right.
+    ///
+    /// # Errors
+    /// [`codes::WRONG_DIGEST`] if not.
+    pub(super) fn check(&self) -> Result<()> {
         let found = self.hasher.clone().finish();
-        if found != self.digest {
-            let error =
-                Error::new(codes::WRONG_DIGEST, format!("what came for blob {} is {found}", self.digest))
-                    .with_help("take it from somewhere else: `--from` a bundle or another node");
-            self.give_up();
-            return Err(error);
+        if found == self.digest {
+            return Ok(());
         }
-        self.publish()
+        Err(Error::new(codes::WRONG_DIGEST, format!("what came for blob {} is {found}", self.digest))
+            .with_help("take it from somewhere else: `--from` a bundle or another node"))
+    }
+
+    /// Ends the blob if what was taken is right; else nothing of it stays.
+    pub(super) fn commit(self) -> Result<()> {
+        match self.check() {
+            Ok(()) => self.publish(),
+            Err(error) => {
+                self.give_up();
+                Err(error)
+            }
+        }
     }
 
     /// Gives the file its name; its bytes are known to be right.

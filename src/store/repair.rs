@@ -1,30 +1,33 @@
 //! Replaces damaged and missing blobs by good ones from elsewhere: a bundle, another node, a registry.
 
-use std::io;
+mod owners;
+mod places;
+mod remote;
 
 use serde::Serialize;
+use tokio::runtime::Handle;
 
+pub use self::places::Servers;
+pub use self::remote::Remote;
+
+use self::owners::Owner;
+use super::Store;
 use super::incoming::{Incoming, Patience};
 use super::verify::Damage;
-use super::{RepositoryName, Store};
 use crate::bundle::{Bundle, Verified};
-use crate::error::{Error, Result, codes};
-use crate::fetch::{self, Client, Location, Sink};
+use crate::error::{Error, Kind, Result, codes};
 use crate::oci::digest::ContentDigest;
-use crate::oci::registry::Registry;
-use crate::progress::{Event, Progress, Silent, Stage};
+use crate::progress::{Event, Progress, Stage};
 
-/// Most bytes of a blob that is fetched, 1 TiB.
-const MAX_BLOB: u64 = 1 << 40;
+/// More than anybody wants to read; the rest is only counted.
+const MAX_DETAILS: usize = 100;
 
-/// Where good blobs come from.
-pub enum Origin {
+/// Where good blobs come from. None of them is believed: what they give is hashed.
+pub enum Source {
     /// A bundle.
     Bundle(Box<Bundle<Verified>>),
-    /// Another node or any registry, by its address: `https://node:5000`.
-    Peer(Client, String),
-    /// The registries that the images once came from.
-    Registries(Registry, Client),
+    /// Servers, asked over HTTP.
+    Remote(Remote),
 }
 
 /// What a repair did.
@@ -48,145 +51,127 @@ pub struct Left {
 
 impl Repaired {
     /// The error that names what is left; nothing if all is well.
+    ///
+    /// # Errors
+    /// [`codes::STORE_REPAIR`], with a line for each of the first blobs that are left.
     pub fn into_result(self) -> Result<Repaired> {
         if self.left.is_empty() {
             return Ok(self);
         }
-        let message = format!(
-            "{} of {} blobs could not be repaired",
-            self.left.len(),
-            self.left.len() + self.repaired.len()
-        );
+        let (left, all) = (self.left.len(), self.left.len() + self.repaired.len());
+        let message = format!("{left} of {all} blobs could not be repaired");
         let error = Error::new(codes::STORE_REPAIR, message).with_help(
-            "take the rest from somewhere else: `--from` another bundle, another node, or `registry`",
+            "take the rest from somewhere else: `airlock store repair --from` another bundle, `https://NODE:5000`, \
+             or `registry://HOST`",
         );
-        let details = self.left.iter().take(100).map(|left| format!("{}: {}", left.digest, left.why));
-        Err(details.fold(error, Error::with_detail))
+        let shown = self.left.iter().take(MAX_DETAILS);
+        let error = shown.fold(error, |error, left| error.with_detail(format!("{}: {}", left.digest, left.why)));
+        let more = left.saturating_sub(MAX_DETAILS);
+        Err(if more > 0 { error.with_detail(format!("and {more} more")) } else { error })
+    }
+
+    fn leave(&mut self, digest: ContentDigest, error: &Error) {
+        let mut why = error.message().to_owned();
+        for cause in error.causes().first().into_iter().chain(error.details()) {
+            why.push_str(": ");
+            why.push_str(cause);
+        }
+        self.left.push(Left { digest, why });
     }
 }
 
 impl Store {
-    /// Replaces what a check found, as far as `origin` has it. Waits for the network on the runtime that
+    /// Replaces what a check found, as far as `source` has it. Waits for the network on the runtime that
     /// `runtime` belongs to, so it must not be called from one of its tasks. Reports to [`Stage::Repair`].
     ///
     /// # Errors
-    /// Of the store itself only; what `origin` lacks is in the result.
+    /// Of the store itself, of settings and files of this machine, and of kind `Upstream` if the source was of no
+    /// use at all. What it lacks or has wrong is in the result, and so is the rest if it fails on the way.
     pub fn repair(
         &self,
         damage: &[Damage],
-        origin: &Origin,
-        runtime: &tokio::runtime::Handle,
+        source: &Source,
+        runtime: &Handle,
         progress: &dyn Progress,
     ) -> Result<Repaired> {
         progress.event(Event::Started { stage: Stage::Repair, bytes: None });
+        let mut owners = match source {
+            Source::Bundle(_) => Default::default(),
+            Source::Remote(_) => self.owners(damage)?,
+        };
         let mut repaired = Repaired::default();
-        for damage in damage {
-            let Some(mut incoming) = Incoming::open(self, damage.digest, Patience::Wait)? else { continue };
-            let brought = self.bring(origin, damage.digest, &mut incoming, runtime);
-            match brought {
-                Ok(()) => {
-                    progress.event(Event::Advanced { stage: Stage::Repair, bytes: incoming.length() });
-                    match incoming.commit() {
-                        Ok(()) => repaired.repaired.push(damage.digest),
-                        Err(error) => repaired.left.push(left(damage.digest, &error)),
-                    }
+        let mut trouble = None;
+        for Damage { digest, .. } in damage {
+            let owners = owners.remove(digest).unwrap_or_default();
+            match self.replace(*digest, source, &owners, runtime) {
+                Ok(bytes) => {
+                    progress.event(Event::Advanced { stage: Stage::Repair, bytes });
+                    repaired.repaired.push(*digest);
                 }
-                Err(error) if matches!(error.code(), codes::NO_SPACE | codes::STORE_IO) => return Err(error),
+                Err(error) if !is_about_source(&error) => return Err(error),
                 Err(error) => {
-                    incoming.give_up();
-                    repaired.left.push(left(damage.digest, &error));
+                    repaired.leave(*digest, &error);
+                    trouble = trouble.or(Some(error).filter(is_out_of_order));
                 }
             }
         }
         progress.event(Event::Finished { stage: Stage::Repair });
-        Ok(repaired)
+        match trouble {
+            Some(error) if repaired.repaired.is_empty() => Err(error),
+            _ => Ok(repaired),
+        }
     }
 
-    fn bring(
+    /// Replaces one blob, and tells its length. Nothing changes unless all bytes that came are right.
+    fn replace(
         &self,
-        origin: &Origin,
         digest: ContentDigest,
-        incoming: &mut Incoming<'_>,
-        runtime: &tokio::runtime::Handle,
-    ) -> Result<()> {
-        let client = match origin {
-            Origin::Bundle(bundle) => return from_bundle(bundle, digest, incoming),
-            Origin::Peer(client, _) | Origin::Registries(_, client) => client,
+        source: &Source,
+        owners: &[Owner],
+        runtime: &Handle,
+    ) -> Result<u64> {
+        // Whoever waits gets it.
+        let incoming = Incoming::open(self, digest, Patience::Wait)?;
+        let mut incoming = incoming.ok_or_else(|| lacking(&digest, "the source"))?;
+        let brought = match source {
+            Source::Bundle(bundle) => from_bundle(bundle, digest, &mut incoming),
+            Source::Remote(remote) => runtime.block_on(remote.bring(digest, owners, &mut incoming)),
         };
-        let mut failure = nowhere(&digest);
-        for location in self.locations(origin, digest)? {
-            let fetched =
-                runtime.block_on(fetch::download(client, &location, None, MAX_BLOB, incoming, &Silent));
-            match fetched {
-                Ok(_) => return Ok(()),
-                Err(error) => failure = error,
+        match brought {
+            Ok(()) => {
+                let length = incoming.length();
+                incoming.commit().map(|()| length)
             }
-            incoming.restart().map_err(|error| super::files::failed(self.root(), error))?;
-        }
-        Err(failure)
-    }
-
-    /// Where `origin` may have the blob.
-    fn locations(&self, origin: &Origin, digest: ContentDigest) -> Result<Vec<Location>> {
-        let repositories = self.repositories_with(&digest)?;
-        match origin {
-            Origin::Bundle(_) => Ok(Vec::new()),
-            Origin::Peer(_, base) => {
-                let base = base.trim_end_matches('/');
-                let in_registry =
-                    repositories.iter().map(|name| Location::url(&in_registry(base, name, &digest)));
-                let own = Location::url(&format!("{base}/airlock/v1/blobs/{digest}"));
-                std::iter::once(own).chain(in_registry).collect()
-            }
-            Origin::Registries(registry, _) => {
-                let hosts = repositories
-                    .iter()
-                    .filter_map(|name| Some((name.host()?, name.path(), digest.sha256()?)));
-                hosts.map(|(host, path, digest)| registry.blob(host, path, digest)).collect()
+            Err(error) => {
+                incoming.give_up();
+                Err(error)
             }
         }
     }
-}
-
-fn in_registry(base: &str, name: &RepositoryName, digest: &ContentDigest) -> String {
-    let host = name.host().map(|host| format!("?ns={host}")).unwrap_or_default();
-    format!("{base}/v2/{}/blobs/{digest}{host}", name.path())
 }
 
 fn from_bundle(bundle: &Bundle<Verified>, digest: ContentDigest, incoming: &mut Incoming<'_>) -> Result<()> {
     let Some(reader) = digest.sha256().and_then(|digest| bundle.blob_reader(digest).ok()) else {
-        return Err(nowhere(&digest));
+        return Err(lacking(&digest, "the bundle"));
     };
-    reader.for_each(|bytes| {
-        let path = incoming.file().path().to_owned();
-        incoming.write(bytes).map_err(|error| super::files::failed(&path, error))
-    })
+    let path = incoming.file().path().to_owned();
+    reader.for_each(|bytes| incoming.write(bytes).map_err(|error| super::files::failed(&path, error)))
 }
 
-fn nowhere(digest: &ContentDigest) -> Error {
-    Error::new(codes::STORE_REPAIR, format!("blob {digest} is not there"))
+fn lacking(digest: &ContentDigest, whom: &str) -> Error {
+    Error::new(codes::STORE_REPAIR, format!("{whom} does not have blob {digest}"))
         .with_help("take it from somewhere else with `--from`")
 }
 
-fn left(digest: ContentDigest, error: &Error) -> Left {
-    let mut why = error.message().to_owned();
-    if let Some(cause) = error.causes().first() {
-        why.push_str(": ");
-        why.push_str(cause);
-    }
-    Left { digest, why }
+/// Whether an error tells something about a source, so that the other blobs are worth a try. What else can go wrong
+/// is of this machine: a full disk, a certificate file that cannot be read.
+fn is_about_source(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Upstream | Kind::Corrupt | Kind::Partial)
+        || [codes::OCI_DOCUMENT, codes::BUNDLE_READ].contains(&error.code())
 }
 
-impl Sink for Incoming<'_> {
-    fn length(&self) -> u64 {
-        Incoming::length(self)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        Incoming::write(self, bytes)
-    }
-
-    fn restart(&mut self) -> io::Result<()> {
-        Incoming::restart(self)
-    }
+/// Whether a source is of no use, rather than to lack a blob.
+fn is_out_of_order(error: &Error) -> bool {
+    let about_one_blob = [codes::FETCH_NOT_FOUND, codes::FETCH_LENGTH, codes::FETCH_ANSWER];
+    error.kind() == Kind::Upstream && !about_one_blob.contains(&error.code())
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::content::Content as _;
 use super::directory::{self, BLOBS, MANIFESTS};
 use super::document::Document;
-use super::{RepositoryName, Store, files};
+use super::{Store, files};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::{Algorithm, ContentDigest};
 use crate::progress::{Event, Progress, Stage};
@@ -142,19 +142,6 @@ impl Store {
             }
             Ok(())
         })
-    }
-
-    /// The repositories that have a blob.
-    pub(super) fn repositories_with(&self, digest: &ContentDigest) -> Result<Vec<RepositoryName>> {
-        let mut found = Vec::new();
-        self.each_repository(&mut |name, repository| {
-            let member = |kind| directory::member(repository, kind, digest).is_file();
-            if member(BLOBS) || member(MANIFESTS) {
-                found.push(name.clone());
-            }
-            Ok(())
-        })?;
-        Ok(found)
     }
 }
 

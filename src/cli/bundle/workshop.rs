@@ -158,10 +158,10 @@ fn date(environment: &Environment, now: jiff::Timestamp) -> Result<jiff::Timesta
 }
 
 /// The credentials of Docker and podman, in the order in which they are looked for.
-struct CredentialFiles(Vec<DockerConfig>);
+pub(in crate::cli) struct CredentialFiles(Vec<DockerConfig>);
 
 impl CredentialFiles {
-    fn read(environment: &Environment) -> Result<CredentialFiles> {
+    pub(in crate::cli) fn read(environment: &Environment) -> Result<CredentialFiles> {
         let present = environment.credential_files.iter().filter(|path| path.is_file());
         let parse = |path: &PathBuf| {
             let text = files::read_text(path, "credentials file", CREDENTIALS_LIMIT)?;

@@ -1,32 +1,43 @@
 //! `airlock store repair`: replace what is damaged.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::repair_source::RepairSource;
 use super::{StoreOptions, all_cores};
 use crate::cli::bundle::opened;
 use crate::cli::bundle::trust_options::TrustOptions;
+use crate::cli::bundle::workshop::CredentialFiles;
 use crate::cli::session::Session;
-use crate::error::Result;
-use crate::fetch::{Client, Proxies, Settings, Url};
-use crate::oci::registry::Registry;
+use crate::error::{Error, Result, codes};
+use crate::fetch::{Client, Proxies, Settings};
 use crate::spec::HostSettings;
-use crate::store::repair::{Origin, Repaired};
+use crate::store::repair::{Remote, Repaired, Source};
 use crate::ui::human;
 
 /// Find what is damaged or missing in the store, and replace it from somewhere else
 ///
 /// Reads everything first, as `airlock store verify` does. What replaces a blob is compared with its digest,
 /// so it does not matter whom it comes from.
+///
+/// `--from` is one of:
+///
+///   PATH                    a bundle: its directory or one of its volumes
+///   https://NODE:5000       another node that serves its store
+///   registry://HOST[/PATH]  any registry that has copies, with the host of their origin in the name or without
+///   registry                the registries that the images came from
+///
+/// `http://` and `registry+http://` do without TLS. Who has to log in does so with `docker login` or
+/// `podman login`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
 pub struct RepairArgs {
-    /// Where good blobs are: a bundle, the address of another node or registry, or `registry` for the
-    /// registries that the images came from
+    /// Where good blobs are: a bundle, `https://NODE`, `registry://HOST[/PATH]`, or `registry`
     #[arg(long, value_name = "WHERE")]
-    pub from: String,
+    pub from: RepairSource,
 
-    /// Certificate authorities to trust for the address, besides those of this machine (PEM)
+    /// Certificate authorities to trust for that server, besides those of this machine (PEM)
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 
@@ -42,14 +53,15 @@ pub struct RepairArgs {
 const EXAMPLES: &str = "\
 Examples:
   airlock store repair --from /media/stick
-  airlock store repair --from https://node-2:5000 --ca /etc/airlock/ca.pem";
+  airlock store repair --from https://node-2:5000 --ca /etc/airlock/ca.crt
+  airlock store repair --from registry://harbor.lab/mirror";
 
 pub(super) fn run(arguments: RepairArgs, session: &Session) -> Result<()> {
     let store = arguments.store.open()?;
-    let origin = origin(&arguments, session)?;
+    let source = source(&arguments, session)?;
     let report = store.verify(all_cores(), session.progress())?;
     let runtime = tokio::runtime::Handle::current();
-    let repaired = store.repair(&report.damage, &origin, &runtime, session.progress())?;
+    let repaired = store.repair(&report.damage, &source, &runtime, session.progress())?;
     session.print(&repaired, |repaired: &Repaired| match repaired.repaired.len() {
         0 if repaired.left.is_empty() => "the store is intact\n".to_owned(),
         0 => String::new(),
@@ -58,35 +70,38 @@ pub(super) fn run(arguments: RepairArgs, session: &Session) -> Result<()> {
     repaired.into_result().map(drop)
 }
 
-fn origin(arguments: &RepairArgs, session: &Session) -> Result<Origin> {
-    let from = arguments.from.as_str();
-    if from == "registry" {
-        let client = client(BTreeMap::new(), session)?;
-        return Ok(Origin::Registries(Registry::new(client.clone()), client));
-    }
-    match Url::parse(from).ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
-        Some(url) => {
-            let settings = HostSettings { ca: arguments.ca.clone(), ..HostSettings::default() };
-            let hosts = host(&url).map(|host| (host, settings)).into_iter().collect();
-            Ok(Origin::Peer(client(hosts, session)?, from.to_owned()))
-        }
-        None => {
+fn source(arguments: &RepairArgs, session: &Session) -> Result<Source> {
+    let hosts = host_settings(arguments)?;
+    let servers = match &arguments.from {
+        RepairSource::Bundle(path) => {
             let trust = arguments.trust.clone().check(session.environment());
-            Ok(Origin::Bundle(Box::new(opened::open(Path::new(from), &trust, session)?)))
+            return Ok(Source::Bundle(Box::new(opened::open(path, &trust, session)?)));
         }
-    }
+        RepairSource::Encrypted(servers) | RepairSource::Plain(servers) => servers.clone(),
+    };
+    Ok(Source::Remote(Remote::new(servers, client(hosts, session)?)))
 }
 
-/// The host of an address, with its port if that is not the usual one.
-fn host(url: &Url) -> Option<String> {
-    let host = url.host_str()?;
-    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+/// How to reach the server that was named.
+fn host_settings(arguments: &RepairArgs) -> Result<BTreeMap<String, HostSettings>> {
+    let Some(host) = arguments.from.host() else {
+        return match &arguments.ca {
+            None => Ok(BTreeMap::new()),
+            Some(_) => Err(Error::new(codes::USAGE, "--ca is for a server, and --from names none")
+                .with_help("leave --ca out, or name a server: `--from https://NODE:5000`")),
+        };
+    };
+    let plain_http = matches!(arguments.from, RepairSource::Plain(_));
+    let settings = HostSettings { ca: arguments.ca.clone(), plain_http, ..HostSettings::default() };
+    Ok(BTreeMap::from([(host.to_owned(), settings)]))
 }
 
 fn client(hosts: BTreeMap<String, HostSettings>, session: &Session) -> Result<Client> {
-    let proxies = &session.environment().proxies;
+    let environment = session.environment();
+    let proxies = &environment.proxies;
     Ok(Client::new(Settings {
         hosts,
+        credentials: Arc::new(CredentialFiles::read(environment)?),
         proxies: Proxies::new(proxies.http.as_deref(), proxies.https.as_deref(), proxies.none.as_deref())?,
         progress: session.shared_progress(),
         ..Settings::default()

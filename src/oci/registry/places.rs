@@ -31,6 +31,13 @@ pub(super) fn places(
     Ok(places)
 }
 
+/// The place of what a server offers beside its registry.
+pub(super) fn beside(hosts: &BTreeMap<String, HostSettings>, host: &str, path: &str) -> Result<Place> {
+    let mut url = base(hosts, host, server(host))?;
+    url.set_path(path);
+    Ok(Place { url, access: Some(access(host, "")) })
+}
+
 /// The server behind the name of a host. Docker Hub is the one that differs.
 fn server(host: &str) -> &str {
     if host == "docker.io" { "registry-1.docker.io" } else { host }
