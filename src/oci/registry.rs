@@ -139,7 +139,8 @@ impl Registry {
     /// # Errors
     /// If the name of the host cannot be part of a URL.
     pub fn blob_of_node(&self, host: &str, digest: &ContentDigest) -> Result<Location> {
-        let place = places::beside(&self.client.settings().hosts, host, &format!("airlock/v1/blobs/{digest}"))?;
+        let place =
+            places::beside(&self.client.settings().hosts, host, &format!("airlock/v1/blobs/{digest}"))?;
         Ok(Location::blob(format!("blob {digest} of {host}"), vec![place]))
     }
 

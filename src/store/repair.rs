@@ -65,7 +65,8 @@ impl Repaired {
              or `registry://HOST`",
         );
         let shown = self.left.iter().take(MAX_DETAILS);
-        let error = shown.fold(error, |error, left| error.with_detail(format!("{}: {}", left.digest, left.why)));
+        let error =
+            shown.fold(error, |error, left| error.with_detail(format!("{}: {}", left.digest, left.why)));
         let more = left.saturating_sub(MAX_DETAILS);
         Err(if more > 0 { error.with_detail(format!("and {more} more")) } else { error })
     }

@@ -6,9 +6,16 @@
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
 mod commands;
+#[path = "../support/docker_registry.rs"]
+mod docker_registry;
 mod full_disk;
 mod in_place;
 mod kill;
+#[path = "../support/misbehaving.rs"]
+mod misbehaving;
 mod node;
 #[path = "../support/packages.rs"]
 mod packages;
+mod repair;
+#[path = "../support/serving.rs"]
+mod serving;

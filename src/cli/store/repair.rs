@@ -19,19 +19,10 @@ use crate::ui::human;
 /// Find what is damaged or missing in the store, and replace it from somewhere else
 ///
 /// Reads everything first, as `airlock store verify` does. What replaces a blob is compared with its digest,
-/// so it does not matter whom it comes from.
-///
-/// `--from` is one of:
-///
-///   PATH                    a bundle: its directory or one of its volumes
-///   https://NODE:5000       another node that serves its store
-///   registry://HOST[/PATH]  any registry that has copies, with the host of their origin in the name or without
-///   registry                the registries that the images came from
-///
-/// `http://` and `registry+http://` do without TLS. Who has to log in does so with `docker login` or
+/// so it does not matter whom it comes from. Who has to log in to a server does so with `docker login` or
 /// `podman login`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES, verbatim_doc_comment)]
+#[command(after_long_help = EXAMPLES)]
 pub struct RepairArgs {
     /// Where good blobs are: a bundle, `https://NODE`, `registry://HOST[/PATH]`, or `registry`
     #[arg(long, value_name = "WHERE")]
@@ -51,6 +42,13 @@ pub struct RepairArgs {
 }
 
 const EXAMPLES: &str = "\
+Sources:
+  PATH                    a bundle: its directory or one of its volumes
+  https://NODE:5000       another node that serves its store
+  registry://HOST[/PATH]  any registry with copies, named with the host of their origin or without
+  registry                the registries that the images came from
+  http://, registry+http://  the same without TLS
+
 Examples:
   airlock store repair --from /media/stick
   airlock store repair --from https://node-2:5000 --ca /etc/airlock/ca.crt

@@ -36,7 +36,10 @@ impl FromStr for RepairSource {
             "http" => node(address).map(RepairSource::Plain),
             "registry" => registry(address).map(RepairSource::Encrypted),
             "registry+http" => registry(address).map(RepairSource::Plain),
-            _ => Err("it begins with `https://` for another node, `registry://` for a registry, or is a path".to_owned()),
+            _ => {
+                Err("it begins with `https://` for another node, `registry://` for a registry, or is a path"
+                    .to_owned())
+            }
         }
     }
 }
@@ -78,7 +81,8 @@ fn split(address: &str) -> Result<(String, Option<String>), String> {
     match path {
         "" => Ok((host, None)),
         path if path.split('/').all(grammar::is_element) => Ok((host, Some(path.to_owned()))),
-        _ => Err("behind the host stands the beginning of the names of repositories, as in `lab/mirror`".to_owned()),
+        _ => Err("behind the host stands the beginning of the names of repositories, as in `lab/mirror`"
+            .to_owned()),
     }
 }
 
@@ -104,7 +108,10 @@ mod tests {
             parse("registry://harbor.lab/hub/mirror/"),
             RepairSource::Encrypted(registry("harbor.lab", Some("hub/mirror")))
         );
-        assert_eq!(parse("registry+http://localhost:5000"), RepairSource::Plain(registry("localhost:5000", None)));
+        assert_eq!(
+            parse("registry+http://localhost:5000"),
+            RepairSource::Plain(registry("localhost:5000", None))
+        );
     }
 
     #[test]

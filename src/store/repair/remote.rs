@@ -108,8 +108,13 @@ impl Remote {
     }
 
     fn remember(&self, host: &str, error: &Error) {
-        let is_down =
-            [codes::FETCH_CONNECT, codes::FETCH_STALLED, codes::FETCH_TLS, codes::FETCH_PROXY, codes::FETCH_WAIT];
+        let is_down = [
+            codes::FETCH_CONNECT,
+            codes::FETCH_STALLED,
+            codes::FETCH_TLS,
+            codes::FETCH_PROXY,
+            codes::FETCH_WAIT,
+        ];
         if is_down.contains(&error.code()) {
             let reason = (error.code(), error.message().to_owned(), error.help().map(str::to_owned));
             self.avoided.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), reason);
