@@ -8,6 +8,7 @@ mod installs;
 mod lists;
 mod nvidia;
 mod packages;
+#[path = "../support/roots.rs"]
 mod roots;
 mod updates;
 mod verdicts;

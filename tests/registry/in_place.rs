@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::bundles::{Contents, manifest, test_key};
-use crate::clients::is_there;
 use crate::command::{Process, get, serve};
 use crate::packages::{Wanted, repository};
+use crate::tools::is_there;
 
 /// One package, whose version has a character that clients quote in different ways.
 const HELLO: Wanted<'static> = ("hello", "1.0+b1", "amd64", "");

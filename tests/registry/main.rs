@@ -1,4 +1,4 @@
-//! `airlock registry`: the server, by raw requests and by real clients.
+//! `airlock registry`: the server, by raw requests. Real clients are in `tests/clients`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped check says why")]
 
@@ -6,7 +6,6 @@ mod access;
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
-mod clients;
 mod command;
 mod discover;
 mod faults;
@@ -17,4 +16,6 @@ mod packages;
 mod pull;
 mod push;
 mod support;
+#[path = "../support/tools.rs"]
+mod tools;
 mod uploads;

@@ -23,7 +23,14 @@ pub struct Remote {
     client: Client,
     registry: Registry,
     /// Hosts that are not asked again, with what they failed with.
-    avoided: Mutex<BTreeMap<String, (Code, String, Option<String>)>>,
+    avoided: Mutex<BTreeMap<String, Reason>>,
+}
+
+/// Why a host is avoided, to be told for every blob that is left because of it.
+struct Reason {
+    code: Code,
+    message: String,
+    help: Option<String>,
 }
 
 impl Remote {
@@ -102,9 +109,9 @@ impl Remote {
     /// A server that is down costs its time once, not once for each blob.
     fn check_reachable(&self, host: &str) -> Result<()> {
         let avoided = self.avoided.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((code, message, help)) = avoided.get(host) else { return Ok(()) };
-        let error = Error::new(*code, message.clone());
-        Err(help.iter().fold(error, |error, help| error.with_help(help.clone())))
+        let Some(reason) = avoided.get(host) else { return Ok(()) };
+        let error = Error::new(reason.code, reason.message.clone());
+        Err(reason.help.iter().fold(error, |error, help| error.with_help(help)))
     }
 
     fn remember(&self, host: &str, error: &Error) {
@@ -116,7 +123,8 @@ impl Remote {
             codes::FETCH_WAIT,
         ];
         if is_down.contains(&error.code()) {
-            let reason = (error.code(), error.message().to_owned(), error.help().map(str::to_owned));
+            let help = error.help().map(str::to_owned);
+            let reason = Reason { code: error.code(), message: error.message().to_owned(), help };
             self.avoided.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), reason);
         }
     }

@@ -1,0 +1,134 @@
+//! containerd of Debian 12 and 13, which says by `?ns=` which registry it means.
+
+use std::path::Path;
+use std::process::{Child, Command};
+
+use crate::root_of_clients;
+use crate::served::{Served, Workplace};
+use crate::tools::{printed, run, said};
+
+/// A private containerd in a root.
+struct Containerd {
+    place: Workplace,
+    process: Child,
+}
+
+impl Containerd {
+    fn start(root: &Path, served: &Served) -> Containerd {
+        let place = Workplace::new(root);
+        let configuration = format!(
+            "version = 2\nroot = \"{}\"\nstate = \"{}\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n[grpc]\naddress = \"{}\"\n",
+            place.inside("root"),
+            place.inside("state"),
+            place.inside("socket"),
+        );
+        fs_err::write(place.path("config.toml"), configuration).unwrap();
+        fs_err::copy(served.authority(), place.path("ca.crt")).unwrap();
+        let log = fs_err::File::create(place.path("log")).unwrap().into_file();
+        let mut command = place.command("containerd");
+        command.args(["-c", &place.inside("config.toml")]).stderr(log);
+        let process = command.spawn().unwrap();
+        let mut containerd = Containerd { place, process };
+        containerd.wait();
+        containerd
+    }
+
+    fn wait(&mut self) {
+        while !self.ctr(&["version"]).output().unwrap().status.success() {
+            let ended = self.process.try_wait().unwrap();
+            assert!(ended.is_none(), "{}", fs_err::read_to_string(self.place.path("log")).unwrap());
+        }
+    }
+
+    /// Where images of `host` come from, in the form of `hosts.toml`.
+    fn configure(&self, host: &str, server: &str) {
+        let directory = self.place.path("hosts").join(host);
+        fs_err::create_dir_all(&directory).unwrap();
+        let settings = format!(
+            "[host.\"{server}\"]\n  capabilities = [\"pull\", \"resolve\", \"push\"]\n  ca = \"{}\"\n",
+            self.place.inside("ca.crt")
+        );
+        fs_err::write(directory.join("hosts.toml"), settings).unwrap();
+    }
+
+    fn ctr(&self, arguments: &[&str]) -> Command {
+        let mut command = self.place.command("ctr");
+        command.args(["--address", &self.place.inside("socket")]).args(arguments);
+        command
+    }
+
+    fn pull(&self, image: &str) {
+        let hosts = self.place.inside("hosts");
+        let arguments =
+            ["images", "pull", "--hosts-dir", &hosts, "--snapshotter", "native", "--all-platforms"];
+        run(&mut self.ctr(&[&arguments[..], &[image]].concat()));
+    }
+
+    /// The digest that an image has here.
+    fn digest(&self, image: &str) -> String {
+        let listed = printed(&run(&mut self.ctr(&["images", "ls", &format!("name=={image}")])));
+        let words = listed.split_whitespace();
+        words
+            .clone()
+            .find(|word| word.starts_with("sha256:"))
+            .unwrap_or_else(|| panic!("{listed}"))
+            .to_owned()
+    }
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The same path of two registries is two images, whichever way containerd is told about the mirror.
+fn pulls_and_pushes(release: &str) {
+    let Some(root) = root_of_clients(release) else { return };
+    let served = Served::start();
+    let (hub, quay) = (served.sample("hub"), served.sample("quay"));
+    served.push(&hub, "docker.io/library/x:1");
+    served.push(&quay, "quay.io/library/x:1");
+    let containerd = Containerd::start(&root, &served);
+    containerd.configure("_default", &format!("https://{}", served.address));
+    containerd.configure("quay.io", &format!("http://{}", served.plain));
+    let by_digest = format!("docker.io/library/x@{}", hub.digest);
+    let images = ["docker.io/library/x:1", "quay.io/library/x:1", &by_digest];
+    for (image, sample) in images.iter().zip([&hub, &quay, &hub]) {
+        containerd.pull(image);
+        assert_eq!(containerd.digest(image), sample.digest);
+    }
+    assert!(
+        served.requests("/v2/library/x/manifests/1?ns=docker.io 200") > 0,
+        "{:#?}",
+        served.serving.said()
+    );
+    assert!(served.requests("/v2/library/x/manifests/1?ns=quay.io 200") > 0);
+    pushes(&containerd, &served, images[0], &hub.digest);
+}
+
+fn pushes(containerd: &Containerd, served: &Served, image: &str, digest: &str) {
+    let pushed = format!("{}/docker.io/library/y:2", served.address);
+    containerd.configure(&served.address, &format!("https://{}", served.address));
+    run(&mut containerd.ctr(&["images", "tag", image, &pushed]));
+    let hosts = containerd.place.inside("hosts");
+    let push = ["images", "push", "--hosts-dir", &hosts];
+    let refused = containerd.ctr(&[&push[..], &[&pushed]].concat()).output().unwrap();
+    assert!(!refused.status.success(), "without a token nothing can be pushed: {}", said(&refused));
+    let user = format!("ada:{}", served.token());
+    run(&mut containerd.ctr(&[&push[..], &["--user", &user, &pushed]].concat()));
+    assert_eq!(served.digest("library/y/manifests/2?ns=docker.io"), digest);
+}
+
+#[test]
+#[ignore = "takes a root of Debian 12; scripts/test runs it"]
+fn clients_containerd_of_debian_12() {
+    pulls_and_pushes("bookworm");
+}
+
+#[test]
+#[ignore = "takes a root of Debian 13; scripts/test runs it"]
+fn clients_containerd_of_debian_13() {
+    pulls_and_pushes("trixie");
+}

@@ -1,0 +1,73 @@
+//! Roots of Debian releases, made by mmdebstrap from the mirror that this machine's apt is configured with.
+#![allow(dead_code, reason = "every test program uses another part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+
+/// Makes the root a mount of its own, as programs that unpack images want it, in namespaces that take everything
+/// with them when the program ends.
+const ENTER: &str = r#"mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#;
+
+/// The root of a release, made on first use and kept below `target`. `None`, loudly, where that is not possible.
+pub fn root(release: &str) -> Option<PathBuf> {
+    root_with(release, release, &[])
+}
+
+/// The same with these packages besides, kept under its own `name`.
+pub fn root_with(name: &str, release: &str, packages: &[&str]) -> Option<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    let is_there = Command::new("mmdebstrap").arg("--version").output().is_ok();
+    if !is_there || !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: a root of {release} takes mmdebstrap and the rights of root");
+        return None;
+    }
+    let unfinished = path.with_extension("partial");
+    let _ = std::fs::remove_dir_all(&unfinished);
+    fs_err::create_dir_all(&unfinished).unwrap();
+    let mut command = Command::new("mmdebstrap");
+    // A mirror may be stale; what is tested here is not the mirror.
+    command.args(["--variant=apt", "--mode=root", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
+    command.arg("--aptopt=APT::Install-Recommends \"false\"");
+    if !packages.is_empty() {
+        command.arg(format!("--include={}", packages.join(",")));
+    }
+    let made = command.arg(release).arg(&unfinished).arg(mirror()?).output().unwrap();
+    if !made.status.success() {
+        eprintln!("SKIPPED: no root of {release} can be made: {}", String::from_utf8_lossy(&made.stderr));
+        return None;
+    }
+    fs_err::rename(&unfinished, &path).unwrap();
+    Some(path)
+}
+
+/// Where this machine gets its own packages from.
+fn mirror() -> Option<String> {
+    let targets = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(SITE)", "Created-By: Packages", "Component: main"])
+        .output()
+        .ok()?;
+    let sites = String::from_utf8_lossy(&targets.stdout);
+    let site = sites.lines().find(|site| !site.contains("security")).map(str::to_owned);
+    if site.is_none() {
+        eprintln!("SKIPPED: this machine's apt has no mirror configured");
+    }
+    site
+}
+
+/// Runs a shell command inside a root.
+pub fn run(root: &Path, command: &str) -> Output {
+    Command::new("chroot").arg(root).args(["/bin/sh", "-c", command]).env("LC_ALL", "C").output().unwrap()
+}
+
+/// A program inside a root, with its processes and mounts, all of which end with it.
+pub fn enter(root: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", ENTER]).arg(root);
+    command
+}
