@@ -10,6 +10,7 @@ mod docker_registry;
 mod exchange;
 #[path = "../support/images.rs"]
 mod images;
+mod machine;
 mod oras;
 mod podman;
 #[path = "../support/roots.rs"]
@@ -18,6 +19,7 @@ mod served;
 #[path = "../support/serving.rs"]
 mod serving;
 mod skopeo;
+mod systemd;
 #[path = "../support/tools.rs"]
 mod tools;
 
@@ -26,7 +28,6 @@ use std::path::PathBuf;
 /// The root with the clients of a release.
 fn root_of_clients(release: &str) -> Option<PathBuf> {
     let packages: &[&str] = match release {
-        // systemd is for tests/systemd, which shares the root.
         "bookworm" => {
             &["containerd", "podman", "buildah", "ca-certificates", "systemd", "systemd-sysv", "dbus", "curl"]
         }
