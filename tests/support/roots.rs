@@ -27,9 +27,11 @@ pub fn root_with(name: &str, release: &str, packages: &[&str]) -> Option<PathBuf
         eprintln!("SKIPPED: a root of {release} takes mmdebstrap and the rights of root");
         return None;
     }
-    let unfinished = path.with_extension("partial");
-    let _ = std::fs::remove_dir_all(&unfinished);
-    fs_err::create_dir_all(&unfinished).unwrap();
+    let roots = path.parent().unwrap();
+    fs_err::create_dir_all(roots).unwrap();
+    // A root that is not complete never gets the name.
+    let directory = tempfile::tempdir_in(roots).unwrap();
+    let unfinished = directory.path().join("root");
     let mut command = Command::new("mmdebstrap");
     // A mirror may be stale; what is tested here is not the mirror.
     command.args(["--variant=apt", "--mode=root", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
