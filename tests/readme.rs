@@ -1,17 +1,24 @@
-//! The tour of the README is run as it is printed, against the sample upstream, and its output compared.
+//! The tours of the README and of docs/registry.md are run as they are printed, against the sample upstream, and
+//! their output compared.
 //!
 //! Digests, keys, sizes and other numbers differ from machine to machine and are not compared.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+#![allow(clippy::print_stderr, reason = "a skipped check says why")]
 
 #[path = "support/samples.rs"]
 mod samples;
 #[path = "support/upstream/server.rs"]
 mod server;
+#[path = "support/serving.rs"]
+mod serving;
+#[path = "support/tools.rs"]
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use server::{Options, Server};
+use serving::Serving;
 
 const AIRLOCK: &str = env!("CARGO_BIN_EXE_airlock");
 
@@ -59,6 +66,8 @@ fn normalised(text: &str) -> Vec<String> {
 /// A machine with the spec of the README, whose upstream is on this machine.
 struct Tour {
     home: tempfile::TempDir,
+    /// Of the registry, once it is served.
+    address: String,
     _server: Server,
 }
 
@@ -76,7 +85,7 @@ impl Tour {
             + &format!("registries:\n  docker.io:\n    mirrors: [\"{url}\"]\n");
         fs_err::create_dir(home.path().join("work")).unwrap();
         fs_err::write(home.path().join("work/bundle.yaml"), spec).unwrap();
-        Tour { home, _server: server }
+        Tour { home, address: String::new(), _server: server }
     }
 
     fn path(&self, name: &str) -> String {
@@ -84,27 +93,60 @@ impl Tour {
     }
 
     /// The names of the README for what is elsewhere in a test, longest first.
-    fn places(&self) -> [(&'static str, String); 4] {
+    fn places(&self) -> [(&'static str, String); 9] {
         [
             ("/media/stick", self.path("stick")),
             ("/media/october", self.path("october")),
             ("/etc/airlock/allowed_signers", self.path(".config/airlock/allowed_signers")),
+            ("/etc/airlock/token", self.path("token")),
+            ("/run/airlock/registry.sock", self.path("socket")),
+            ("/var/lib/airlock/registry", self.path("tls")),
+            ("/var/lib/airlock/store", self.path("store")),
+            ("registry.lab:5000", self.address.clone()),
             ("~", self.home.path().to_str().unwrap().to_owned()),
         ]
     }
 
     /// Runs a command in `directory` and returns its standard output.
     fn run(&self, command: &str, directory: &Path) -> String {
-        let mut command = command.replace("key generate", "key generate --no-passphrase");
-        for (name, place) in self.places() {
-            command = command.replace(name, &place);
-        }
+        let command = self.resolved(command);
         let path = format!("{}:/usr/bin:/bin", Path::new(AIRLOCK).parent().unwrap().display());
         let mut bash = Command::new("bash");
         bash.env_clear().env("HOME", self.home.path()).env("PATH", path).current_dir(directory);
+        bash.env("REGISTRY_AUTH_FILE", self.path("auth.json"));
         let output = bash.args(["-c", &command]).output().unwrap();
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A command with the places of this test.
+    fn resolved(&self, command: &str) -> String {
+        let store = "--store /var/lib/airlock/store";
+        let mut command = command.replace("key generate", "key generate --no-passphrase");
+        for verb in ["import", "list", "verify", "repair", "gc"] {
+            command =
+                command.replace(&format!("airlock store {verb}"), &format!("airlock store {verb} {store}"));
+        }
+        for (name, place) in self.places() {
+            command = command.replace(name, &place);
+        }
+        command
+    }
+
+    /// Starts the registry as it is printed, but at a free port, and remembers where.
+    fn serve(&mut self, command: &str) -> Serving {
+        let command = command.replace("0.0.0.0:5000", "127.0.0.1:0").replace("127.0.0.1:5001", "127.0.0.1:0");
+        let command = self.resolved(&command);
+        let mut arguments: Vec<&str> = command.split_whitespace().skip(3).collect();
+        let (store, tls) = (self.path("store"), self.path("tls"));
+        if !arguments.contains(&"--in-place") {
+            arguments.extend(["--store", &store, "--tls-directory", &tls]);
+        }
+        let serving = Serving::start(self.home.path(), &arguments);
+        if let Some((_, port)) = serving.first_address().rsplit_once(':') {
+            self.address = format!("localhost:{port}");
+        }
+        serving
     }
 
     fn check(&self, step: &Step, directory: &Path) {
@@ -139,6 +181,30 @@ fn the_tour_of_the_readme_works_as_printed() {
         }
     }
     assert!(count >= 10, "only {count} commands were found");
+}
+
+#[test]
+fn the_tour_of_the_registry_works_as_printed() {
+    if !["curl", "skopeo"].into_iter().all(tools::is_there) {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs_err::read_to_string(root.join("README.md")).unwrap();
+    let mut tour = Tour::start(blocks(&readme, "yaml").first().unwrap());
+    let work = tour.home.path().join("work");
+    tour.run("airlock key generate --output signing-key --comment lab", &work);
+    tour.run("airlock bundle build --key signing-key --output /media/stick", &work);
+    let (mut serving, mut count) = (Vec::new(), 0);
+    for block in blocks(&fs_err::read_to_string(root.join("docs/registry.md")).unwrap(), "console") {
+        for step in steps(block) {
+            match step.command.starts_with("airlock registry serve") {
+                true => serving.push(tour.serve(&step.command)),
+                false => tour.check(&step, &work),
+            }
+            count += 1;
+        }
+    }
+    assert!(serving.len() == 2 && count >= 14, "only {count} commands were found");
 }
 
 #[test]

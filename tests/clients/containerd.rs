@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command};
 
+use crate::documented::settings;
 use crate::root_of_clients;
 use crate::served::{Served, Workplace};
 use crate::tools::{printed, run, said};
@@ -40,14 +41,13 @@ impl Containerd {
         }
     }
 
-    /// Where images of `host` come from, in the form of `hosts.toml`.
+    /// Where images of `host` come from, and go to, in the form of `hosts.toml`.
     fn configure(&self, host: &str, server: &str) {
         let directory = self.place.path("hosts").join(host);
         fs_err::create_dir_all(&directory).unwrap();
-        let settings = format!(
-            "[host.\"{server}\"]\n  capabilities = [\"pull\", \"resolve\", \"push\"]\n  ca = \"{}\"\n",
-            self.place.inside("ca.crt")
-        );
+        let settings = settings("toml", "[host.", "ADDRESS", &self.place.inside("ca.crt"));
+        let settings =
+            settings.replace("https://ADDRESS", server).replace("\"resolve\"", "\"resolve\", \"push\"");
         fs_err::write(directory.join("hosts.toml"), settings).unwrap();
     }
 

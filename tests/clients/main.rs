@@ -3,15 +3,22 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped check says why")]
 
+mod apt;
+#[path = "../bundle_format/support.rs"]
+#[allow(dead_code, reason = "only a part of it is needed here")]
+mod bundles;
 mod containerd;
 mod curl;
 #[path = "../support/docker_registry.rs"]
 mod docker_registry;
+mod documented;
 mod exchange;
 #[path = "../support/images.rs"]
 mod images;
 mod machine;
 mod oras;
+#[path = "../support/packages.rs"]
+mod packages;
 mod podman;
 #[path = "../support/roots.rs"]
 mod roots;

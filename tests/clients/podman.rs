@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::documented::settings;
 use crate::root_of_clients;
 use crate::served::{Served, Workplace};
 use crate::tools::{printed, run, run_with};
@@ -18,10 +19,7 @@ impl Podman {
         let place = Workplace::new(root);
         fs_err::create_dir(place.path("certs")).unwrap();
         fs_err::copy(served.authority(), place.path("certs/ca.crt")).unwrap();
-        let mirror = format!(
-            "unqualified-search-registries = []\n[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"{}/docker.io\"\n",
-            served.address
-        );
+        let mirror = settings("toml", "[[registry]]", &served.address, "");
         fs_err::write(place.path("registries.conf"), mirror).unwrap();
         // podman of Debian 12 insists that the file is there.
         fs_err::write(place.path("auth.json"), "{}").unwrap();

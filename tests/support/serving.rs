@@ -59,6 +59,12 @@ impl Serving {
         self.said.lock().unwrap().clone()
     }
 
+    /// `HOST:PORT` of the first listener.
+    pub fn first_address(&self) -> String {
+        let line = self.said().into_iter().find(|line| line.contains("Listening at ")).unwrap();
+        line.rsplit_once("//").map_or(line.clone(), |(_, address)| address.to_owned())
+    }
+
     /// `HOST:PORT` of the listener with this scheme.
     pub fn address(&self, scheme: &str) -> String {
         let start = format!("{scheme}://");
