@@ -119,6 +119,13 @@ fn pushes(containerd: &Containerd, served: &Served, image: &str, digest: &str) {
     let user = format!("ada:{}", served.token());
     run(&mut containerd.ctr(&[&push[..], &["--user", &user, &pushed]].concat()));
     assert_eq!(served.digest("library/y/manifests/2?ns=docker.io"), digest);
+    run(&mut containerd.ctr(&["images", "tag", image, "docker.io/library/z:3"]));
+    run(&mut containerd.ctr(&[&push[..], &["--user", &user, "docker.io/library/z:3"]].concat()));
+    assert_eq!(
+        served.requests("PUT /v2/library/z/manifests/3 201"),
+        1,
+        "docs/registry.md tells that `ns` is not said"
+    );
 }
 
 #[test]

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
 
 /// Makes the root a mount of its own, as programs that unpack images want it, in namespaces that take everything
 /// with them when the program ends.
@@ -16,9 +15,12 @@ pub fn root(release: &str) -> Option<PathBuf> {
 
 /// The same with these packages besides, kept under its own `name`.
 pub fn root_with(name: &str, release: &str, packages: &[&str]) -> Option<PathBuf> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots").join(name);
+    let roots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots");
+    let path = roots.join(name);
+    fs_err::create_dir_all(&roots).unwrap();
+    // Tests that need the same root wait for the one that makes it.
+    let lock = fs_err::File::create(roots.join(format!("{name}.lock"))).unwrap();
+    rustix::fs::flock(lock.file(), rustix::fs::FlockOperation::LockExclusive).unwrap();
     if path.exists() {
         return Some(path);
     }
@@ -27,10 +29,8 @@ pub fn root_with(name: &str, release: &str, packages: &[&str]) -> Option<PathBuf
         eprintln!("SKIPPED: a root of {release} takes mmdebstrap and the rights of root");
         return None;
     }
-    let roots = path.parent().unwrap();
-    fs_err::create_dir_all(roots).unwrap();
     // A root that is not complete never gets the name.
-    let directory = tempfile::tempdir_in(roots).unwrap();
+    let directory = tempfile::tempdir_in(&roots).unwrap();
     let unfinished = directory.path().join("root");
     let mut command = Command::new("mmdebstrap");
     // A mirror may be stale; what is tested here is not the mirror.
