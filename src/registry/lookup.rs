@@ -15,6 +15,12 @@ use crate::store::RepositoryName;
 pub(super) fn existing(inner: &Inner, repository: &Repository) -> Result<RepositoryName> {
     let content = &inner.settings.content;
     let failed = |error| failure::refusal(inner, error);
+    if let Some(upstreams) = &inner.upstream
+        && let Some(name) = upstreams.name(inner, repository)?
+        && content.has_repository(&name).map_err(failed)?
+    {
+        return Ok(name);
+    }
     if repository.namespace.is_some() {
         let name = written(inner, repository)?;
         return match content.has_repository(&name).map_err(failed)? {
