@@ -10,6 +10,8 @@ mod clients;
 mod command;
 mod discover;
 mod faults;
+#[path = "../support/images.rs"]
+mod images;
 mod in_place;
 mod manage;
 #[path = "../support/packages.rs"]
@@ -18,3 +20,6 @@ mod pull;
 mod push;
 mod support;
 mod uploads;
+mod upstream;
+#[path = "../support/upstream/server.rs"]
+mod upstream_server;
