@@ -22,7 +22,7 @@ fn run(command: &mut Command) -> Output {
 }
 
 /// An OCI image layout with one image of several megabytes.
-fn layout(directory: &Path) -> String {
+pub fn layout(directory: &Path) -> String {
     let layer: Vec<u8> =
         (0..5_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let configuration = json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers",

@@ -14,6 +14,8 @@ mod faults;
 mod images;
 mod in_place;
 mod manage;
+#[path = "../support/misbehaving.rs"]
+mod misbehaving;
 #[path = "../support/packages.rs"]
 mod packages;
 mod pull;
@@ -21,5 +23,6 @@ mod push;
 mod support;
 mod uploads;
 mod upstream;
+mod upstream_faults;
 #[path = "../support/upstream/server.rs"]
 mod upstream_server;

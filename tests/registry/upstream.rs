@@ -8,8 +8,11 @@ use airlock::fetch::{Client, RetryPolicy, Settings, Timeouts};
 use airlock::oci::digest::Digest;
 use airlock::registry::upstream::{self, Hosts};
 use airlock::spec::HostSettings;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::command::{Process, get, serve};
 use crate::images::{Family, ImageLayout, Layer};
 use crate::support::{Answer, Options, Server};
 use crate::upstream_server::transfer::Pace;
@@ -359,4 +362,61 @@ fn any_registry_can_be_asked_where_that_is_wanted() {
     let manifest = server.get(&format!("/v2/library/x/manifests/1.0?ns={host}"));
     assert_eq!(manifest.header("docker-content-digest"), Some(content.manifest.as_str()));
     assert_eq!(server.get("/v2/library/x/manifests/2.0").status, 404, "no registry is named");
+}
+
+#[test]
+fn the_command_asks_upstreams_with_the_logins_of_docker() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = fill(&directory.path().join("data"), "docker.io/library/x:1.0", 1000, 16);
+    let credentials = Some("ada:secret-of-ada".to_owned());
+    let options = upstream_server::Options::new(&directory.path().join("data"));
+    let upstream = Upstream::start(upstream_server::Options { credentials, ..options }).unwrap();
+    let named = format!("docker.io={}", upstream.url());
+    let arguments = ["--listen", "http://127.0.0.1:0", "--store", "store", "--upstream", &named];
+    let mut anonymous = Process::start(&mut serve(directory.path(), &arguments));
+    let refused = get(&anonymous.address("http"), MANIFEST);
+    assert_eq!(refused.refusal(), (403, "DENIED".to_owned()));
+    assert!(refused.text().contains("lets nobody read library/x without a login"), "{}", refused.text());
+    drop(anonymous);
+    fs_err::create_dir(directory.path().join(".docker")).unwrap();
+    let login = serde_json::json!({"auths": {upstream.address().to_string(): {"auth": STANDARD.encode("ada:secret-of-ada")}}});
+    fs_err::write(directory.path().join(".docker/config.json"), login.to_string()).unwrap();
+    let mut process = Process::start(&mut serve(directory.path(), &arguments));
+    let address = process.address("http");
+    assert_eq!(get(&address, MANIFEST).header("docker-content-digest"), Some(content.manifest.as_str()));
+    assert_is(&get(&address, &content.blob()), &content.layer);
+    let listed = std::process::Command::new(env!("CARGO_BIN_EXE_airlock"))
+        .args(["store", "list", "--images", "--store", "store"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains("docker.io/library/x:1.0") && listed.contains(&content.manifest), "{listed}");
+    process.signal("TERM");
+    let (status, said) = process.wait();
+    assert!(status.success() && !said.contains("secret-of-ada"), "{said}");
+}
+
+#[test]
+fn pull_through_needs_a_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let stick = directory.path().join("stick");
+    fs_err::create_dir(&stick).unwrap();
+    crate::bundles::Contents::with_files(&[]).signed(None).write_to(&stick);
+    let signer =
+        airlock::trust::signature::Signer::public_key(&crate::bundles::test_key()).allowed_line("test");
+    fs_err::write(directory.path().join("signers"), signer).unwrap();
+    let arguments = [
+        "--in-place",
+        "stick",
+        "--allowed-signers",
+        "signers",
+        "--listen",
+        "http://127.0.0.1:0",
+        "--upstream",
+        "docker.io",
+    ];
+    let (status, said) = Process::start(&mut serve(directory.path(), &arguments)).wait();
+    assert_eq!(status.code(), Some(2));
+    assert!(said.contains("there is no store for what comes from upstreams"), "{said}");
 }

@@ -2,11 +2,12 @@
 //! begins where the store has ended. It is hashed on its way as well, and its last piece waits for that.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::follow::broken_off;
 use super::transfer::{MAX_BLOB, Wanted};
@@ -31,7 +32,8 @@ type Announcement = std::result::Result<Option<u64>, Refusal>;
 
 /// The receiving end of a transfer that nobody keeps.
 pub(super) struct Relay {
-    pieces: mpsc::Receiver<Result<Bytes>>,
+    /// Waits on a thread of its own, as the other end does: a [`Sink`] takes its time by blocking.
+    pieces: Arc<Mutex<Receiver<Result<Bytes>>>>,
     length: Option<u64>,
 }
 
@@ -44,7 +46,11 @@ impl Relay {
         there: Option<Arc<UncheckedBytes>>,
         from: u64,
     ) -> std::result::Result<Relay, Refusal> {
-        let (sender, pieces) = mpsc::channel(WAITING);
+        let turn = match &inner.upstream {
+            Some(upstreams) => upstreams.transfers.turn().await,
+            None => None,
+        };
+        let (sender, pieces) = sync_channel(WAITING);
         let (announce, announced) = oneshot::channel();
         let (inner, wanted, handle) = (inner.clone(), wanted.clone(), Handle::current());
         tokio::task::spawn_blocking(move || {
@@ -53,10 +59,11 @@ impl Relay {
             let announce = Some(announce);
             let passing = Passing { sender, announce, hasher, position, from, held: Bytes::new() };
             run(&inner, &wanted, &handle, passing);
+            drop(turn);
         });
         let stopped = |_| Refusal::new(Reason::Unknown, "the transfer from the upstream stopped");
         let length = announced.await.map_err(stopped)??;
-        Ok(Relay { pieces, length })
+        Ok(Relay { pieces: Arc::new(Mutex::new(pieces)), length })
     }
 
     /// How many bytes the whole has, if the upstream says so.
@@ -66,7 +73,10 @@ impl Relay {
 
     /// The next bytes, `most` of them at most.
     pub(super) async fn next(&mut self, most: u64) -> Result<Bytes> {
-        let piece = self.pieces.recv().await.ok_or_else(|| broken_off("it ended too early"))??;
+        let pieces = self.pieces.clone();
+        let receive = move || pieces.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let received = tokio::task::spawn_blocking(receive).await.ok().and_then(std::result::Result::ok);
+        let piece = received.ok_or_else(|| broken_off("it ended too early"))??;
         if piece.len() as u64 > most { Err(broken_off("more came than was announced")) } else { Ok(piece) }
     }
 }
@@ -97,20 +107,20 @@ fn run(inner: &Arc<Inner>, wanted: &Wanted, handle: &Handle, mut passing: Passin
             let refusal = trouble::refusal(&error, || unknown_blob(&wanted.digest.into()));
             let _ = announce.send(Err(refusal));
         }
-        (Err(error), None) => drop(passing.sender.blocking_send(Err(error))),
+        (Err(error), None) => drop(passing.sender.send(Err(error))),
         (Ok(_), _) if passing.hasher.finish() == wanted.digest => {
-            drop(passing.sender.blocking_send(Ok(passing.held)));
+            drop(passing.sender.send(Ok(passing.held)));
         }
         (Ok(_), _) => {
             let error = broken_off("the upstream sends other bytes than the digest says");
-            drop(passing.sender.blocking_send(Err(error)));
+            drop(passing.sender.send(Err(error)));
         }
     }
 }
 
 /// Hashes what comes and hands it on, except for the last piece.
 struct Passing {
-    sender: mpsc::Sender<Result<Bytes>>,
+    sender: SyncSender<Result<Bytes>>,
     announce: Option<oneshot::Sender<Announcement>>,
     hasher: Hasher,
     /// How far this attempt is; behind the hasher if the upstream had to begin again.
@@ -138,7 +148,7 @@ impl Sink for Passing {
         if held.is_empty() {
             return Ok(());
         }
-        self.sender.blocking_send(Ok(held)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.sender.send(Ok(held)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     fn restart(&mut self) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::trouble;
 use crate::error::{Error, Result, codes};
@@ -15,7 +15,7 @@ use crate::oci::digest::{Algorithm, Digest};
 use crate::progress::{Event, Silent};
 use crate::registry::failure;
 use crate::registry::pull::unknown_blob;
-use crate::registry::refusal::{Reason, Refusal};
+use crate::registry::refusal::Refusal;
 use crate::registry::service::Inner;
 use crate::store::upload::UncheckedBytes;
 use crate::store::{RepositoryName, Store, Upload};
@@ -60,12 +60,12 @@ pub(super) struct Wanted {
 /// The transfers that are running.
 pub(super) struct Transfers {
     running: Mutex<HashMap<Wanted, Arc<watch::Sender<State>>>>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Default for Transfers {
     fn default() -> Self {
-        Transfers { running: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+        Transfers { running: Mutex::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
@@ -82,6 +82,11 @@ impl Transfers {
         let run = Run { inner: inner.clone(), transfers: self.clone(), wanted: wanted.clone(), sender };
         tokio::spawn(run.take_turn());
         receiver
+    }
+
+    /// Waits until another transfer may run, whose thread holds the result.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.turns.clone().acquire_owned().await.ok()
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Wanted, Arc<watch::Sender<State>>>> {
@@ -108,8 +113,7 @@ impl Drop for Run {
 
 impl Run {
     async fn take_turn(self) {
-        let transfers = self.transfers.clone();
-        let Ok(_turn) = transfers.turns.acquire().await else { return };
+        let Some(_turn) = self.transfers.turn().await else { return };
         // Writing and hashing take as long as they take; on a thread of its own that holds nobody up.
         let handle = Handle::current();
         let _ = tokio::task::spawn_blocking(move || self.run(&handle)).await;
@@ -211,9 +215,11 @@ impl Run {
             return failure::refusal(&self.inner, error);
         }
         if error.code() == codes::WRONG_DIGEST {
-            let message =
-                format!("upstream: {} sends other bytes for blob {}", self.wanted.name, self.wanted.digest);
-            return Refusal::new(Reason::Unavailable, message).with_status(hyper::StatusCode::BAD_GATEWAY);
+            let Wanted { name, digest } = &self.wanted;
+            let message = format!("an upstream sends other bytes for blob {digest} of {name}");
+            let error = Error::new(codes::UPSTREAM_BLOB, message).with_help(ASK_OPERATORS);
+            failure::report(&self.inner, &error);
+            return trouble::refusal(&error, || unknown_blob(&(*digest).into()));
         }
         trouble::refusal(&error, || unknown_blob(&self.wanted.digest.into()))
     }
