@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hyper::body::Bytes;
 use hyper::{HeaderMap, StatusCode, header};
 
 use super::answer::{self, Answer, Result};
@@ -149,6 +150,19 @@ pub(super) fn send(inner: &Inner, blob: Blob, media_type: &str, terms: &Terms) -
     };
     let stream = blob.stream(range).map_err(|error| failure::refusal(inner, error))?;
     *answered.body_mut() = Body::Blob(BlobBody::new(stream, &inner.buffers));
+    Ok(answered)
+}
+
+/// The same for what is in memory already.
+pub(super) fn send_bytes(bytes: Bytes, digest: &ContentDigest, media_type: &str, terms: &Terms) -> Result {
+    let mut answered = head(digest, Some(bytes.len() as u64), media_type, terms)?;
+    if !terms.head && answered.status() != StatusCode::NOT_MODIFIED {
+        let wanted = match terms.wanted(digest, bytes.len() as u64) {
+            Wanted::Part { first, last } => bytes.slice(first as usize..=last as usize),
+            _ => bytes,
+        };
+        *answered.body_mut() = Body::Whole(Some(wanted));
+    }
     Ok(answered)
 }
 

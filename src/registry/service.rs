@@ -161,7 +161,7 @@ impl Inner {
             }
             Request::DeleteBlob(repository, digest) => manage::delete_blob(self, repository, digest).await,
             Request::Token => challenge::token(self, &asked),
-            Request::BundleManifest(digest) => bundles::manifest(self, digest).await,
+            Request::BundleManifest(digest) => bundles::manifest(self, digest, &asked).await,
             Request::BundleSignatures(digest) => bundles::signatures(self, digest).await,
             Request::Apt(target, path) => bundles::apt(self, target, path, &asked).await,
             Request::Health => Ok(answer::typed(StatusCode::OK, "text/plain", "ok\n")),

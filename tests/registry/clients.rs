@@ -139,13 +139,13 @@ fn docker_registry_and_ours_exchange_images_unchanged() {
 }
 
 /// Debian's docker-registry on a free port.
-struct DockerRegistry {
+pub struct DockerRegistry {
     process: std::process::Child,
-    address: String,
+    pub address: String,
 }
 
 impl DockerRegistry {
-    fn start(directory: &Path) -> DockerRegistry {
+    pub fn start(directory: &Path) -> DockerRegistry {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let configuration = format!(

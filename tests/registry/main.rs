@@ -12,6 +12,7 @@ mod discover;
 mod faults;
 #[path = "../support/images.rs"]
 mod images;
+mod imported;
 mod in_place;
 mod manage;
 #[path = "../support/misbehaving.rs"]

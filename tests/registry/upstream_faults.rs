@@ -1,14 +1,13 @@
 //! Pull-through of upstreams that misbehave, of clients that leave, into stores without room.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use airlock::oci::digest::Digest;
 
-use crate::clients::is_there;
+use crate::clients::{DockerRegistry, is_there};
 use crate::misbehaving::{self, Server as Upstream, Step, answer, cut, rest};
 use crate::support::{Options, Server};
 use crate::upstream::{noise, through};
@@ -195,6 +194,13 @@ fn without_room_a_blob_is_passed_on() {
         server.heard.wait_for("is passed on, but not kept");
         assert_nothing_is_left(&server, &bytes);
     }
+    // Without room and without a length there is nothing to go by.
+    let whole = bytes.clone();
+    let unannounced = Upstream::start(move |_, _| {
+        vec![Step::Send([misbehaving::head("200 OK", &[]), whole.clone()].concat())]
+    });
+    let server = with(&unannounced, Options { upload_limit: Some(0), ..Options::default() });
+    assert_eq!(server.get(&blob(&bytes)).refusal(), (503, "UNAVAILABLE".to_owned()));
     // Wrong bytes are no better for it.
     let mut bad = bytes.clone();
     bad[999_999] ^= 1;
@@ -228,41 +234,6 @@ fn a_full_disk_keeps_nobody_from_pulling() {
     server.push_blob("a", &vec![2; 1 << 20]);
     drop(server);
     assert!(mount("umount", &["-l"]));
-}
-
-/// A docker-registry, ended with the test.
-struct DockerRegistry {
-    child: Child,
-    address: String,
-}
-
-impl DockerRegistry {
-    fn start(directory: &Path) -> DockerRegistry {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let configuration = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
-            directory.join("data").display()
-        );
-        fs_err::write(directory.join("config.yml"), configuration).unwrap();
-        let mut command = Command::new("docker-registry");
-        command.arg("serve").arg(directory.join("config.yml")).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().unwrap();
-        let registry = DockerRegistry { child, address };
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(&registry.address).is_err() {
-            assert!(Instant::now() < deadline, "docker-registry does not start");
-            std::thread::yield_now();
-        }
-        registry
-    }
-}
-
-impl Drop for DockerRegistry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

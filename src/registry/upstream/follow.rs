@@ -46,11 +46,8 @@ impl Follower {
         match (state.end, state.length) {
             (Some(End::Stored), _) => Ok(None),
             (Some(End::Refused(refusal)), _) => Err(refusal),
-            (Some(End::NoRoom), length) => {
-                let length = length.or(self.relay().await?.length());
-                length.map(Some).ok_or_else(no_length)
-            }
-            (None, length) => Ok(length),
+            (Some(End::NoRoom), None) => self.relay().await?.length().map(Some).ok_or_else(no_length),
+            (_, length) => Ok(length),
         }
     }
 
@@ -66,6 +63,8 @@ impl Follower {
 
     /// Begins with this byte.
     pub(super) fn skip_to(&mut self, position: u64) {
+        // A relay that told the length begins elsewhere.
+        self.relay = self.relay.take().filter(|_| position == self.position);
         self.position = position;
     }
 
@@ -154,22 +153,22 @@ pub(super) fn broken_off(why: &str) -> Error {
         .with_help("look at what the upstream says; clients try again by themselves")
 }
 
+/// The follower on its way to the next piece.
+type Step = Pin<Box<dyn Future<Output = Result<(Follower, Bytes)>> + Send>>;
+
 /// The body of an answer that is sent while it comes.
 pub struct GrowingBody {
     left: u64,
     end: u64,
     buffers: Buffers,
-    next: Option<Pin<Box<dyn Future<Output = Result<(Follower, Bytes)>> + Send>>>,
+    next: Option<Step>,
 }
 
 impl GrowingBody {
     /// Sends all that `follower` has not skipped of a blob of `length` bytes.
     pub(super) fn new(follower: Follower, length: u64, buffers: &Buffers) -> GrowingBody {
         let left = length.saturating_sub(follower.position);
-        let next: Option<Pin<Box<dyn Future<Output = _> + Send>>> = match left {
-            0 => None,
-            _ => Some(Box::pin(follower.next(length, buffers.clone()))),
-        };
+        let next = (left > 0).then(|| Box::pin(follower.next(length, buffers.clone())) as Step);
         GrowingBody { left, end: length, buffers: buffers.clone(), next }
     }
 
