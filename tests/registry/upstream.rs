@@ -201,6 +201,19 @@ fn a_tag_that_moved_is_found_when_it_is_time_to_ask() {
     assert_eq!(server_has(&curious, &old.manifest), 200, "the old one is still there by its digest");
 }
 
+#[test]
+fn a_tag_that_is_gone_upstream_stays_here() {
+    let data = tempfile::tempdir().unwrap();
+    let content = fill(data.path(), "docker.io/library/x:1.0", 1000, 17);
+    let upstream = start(data.path(), Pace::default());
+    let server = server(&upstream, ALWAYS);
+    assert_eq!(server.get(MANIFEST).status, 200);
+    fill(data.path(), "docker.io/library/x:2.0", 1000, 18);
+    assert_eq!(server.get(MANIFEST).header("docker-content-digest"), Some(content.manifest.as_str()));
+    server.heard.wait_for("docker.io/library/x:1.0: what the store has is served");
+    assert_eq!(server.get("/v2/library/x/manifests/2.0?ns=docker.io").status, 200);
+}
+
 fn server_has(server: &Server, digest: &str) -> u16 {
     server.get(&format!("/v2/library/x/manifests/{digest}?ns=docker.io")).status
 }

@@ -93,7 +93,12 @@ impl Errand {
         match result {
             Ok(passing) => Ok(passing),
             Err(error) if self.known.is_some() => {
-                upstreams.freshness.silent(&self.name);
+                match &self.reference {
+                    Reference::Tag(tag) if error.code() == codes::FETCH_NOT_FOUND => {
+                        upstreams.freshness.confirmed(&self.name, tag);
+                    }
+                    _ => upstreams.freshness.silent(&self.name),
+                }
                 let text =
                     format!("{}: what the store has is served: {}", self.shown(), trouble::message(&error));
                 self.inner.settings.progress.event(Event::Warning { text: &text });
