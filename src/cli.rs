@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod environment;
+mod fetching;
 mod files;
 pub mod key;
 mod options;

@@ -51,6 +51,7 @@ pub use document::{Document, Limits};
 pub use download::{Sink, download};
 pub(crate) use exchange::{Answer, Request};
 pub(crate) use failure::Failure;
+pub use failure::TooManyRequests;
 pub use location::Location;
 pub(crate) use location::{Access, Place};
 pub use proxies::Proxies;

@@ -7,6 +7,8 @@
 //! blobs leave through one function, `pull::send`, and are hashed on their way: who is sent a damaged blob
 //! never gets the end of it.
 //!
+//! What the store lacks can be asked of an [`upstream`], if there is one.
+//!
 //! [`server`] accepts connections at every [`listener`], within [`limits`] and [`deadline`]s.
 
 pub mod access;
@@ -32,5 +34,6 @@ pub mod route;
 pub mod server;
 pub mod service;
 pub mod tls;
+pub mod upstream;
 
 pub use service::{Registry, Settings};

@@ -82,6 +82,8 @@ pub struct Spec {
 pub struct HostSettings {
     /// Hosts (or `http://`/`https://` base URLs) asked before the host itself, in this order.
     pub mirrors: Vec<String>,
+    /// Never ask the host itself where there are mirrors. Not part of a spec.
+    pub mirrors_only: bool,
     /// PEM file of certificate authorities to trust for this host, besides the system's. Absolute, or
     /// relative to the spec's directory (resolved already).
     pub ca: Option<PathBuf>,

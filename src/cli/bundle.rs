@@ -16,7 +16,7 @@ pub mod signing_options;
 pub mod spec_options;
 pub mod trust_options;
 pub mod verify;
-pub(super) mod workshop;
+mod workshop;
 
 use super::session::Session;
 use crate::error::Result;

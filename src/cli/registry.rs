@@ -3,6 +3,7 @@
 mod handover;
 pub mod listen_address;
 pub mod serve;
+pub mod upstream_options;
 
 use super::session::Session;
 use super::signals::Stop;

@@ -205,4 +205,6 @@ codes! {
     REGISTRY_TOKEN = 902, Precondition, "the token file of the registry cannot be used";
     REGISTRY_TLS = 903, Precondition, "a certificate or key for the registry cannot be used";
     REGISTRY_AUTHORITY = 904, Precondition, "the certificate authority of the cluster cannot be used";
+    UPSTREAM_BLOB = 905, Corrupt, "an upstream sends a blob that is not what its digest says, or contradicts itself";
+    UPSTREAM_TRANSFER = 906, Upstream, "the transfer of a blob from an upstream was broken off";
 }

@@ -30,6 +30,10 @@ impl Permission {
     }
 }
 
+/// More servers and repositories than a build has; a server that fetches for its clients may see more. Then all
+/// permissions are forgotten, and obtained again.
+const MOST_SLOTS: usize = 10_000;
+
 /// Filled by one, awaited by the others.
 type Slot = Arc<tokio::sync::Mutex<Option<Permission>>>;
 
@@ -43,7 +47,11 @@ impl Authorizations {
     fn slot(&self, url: &Url, access: &Access) -> Slot {
         let key = (url.origin().ascii_serialization(), access.clone());
         // The map is always whole: nothing can fail while it is held.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= MOST_SLOTS && !slots.contains_key(&key) {
+            slots.clear();
+        }
+        slots.entry(key).or_default().clone()
     }
 
     /// The header to send unasked, if one is known to be good.

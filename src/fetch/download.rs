@@ -27,6 +27,10 @@ pub trait Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Forgets everything, to begin again with the first byte.
     fn restart(&mut self) -> io::Result<()>;
+    /// Hears before the first byte how many there will be in all, if the server says so.
+    fn announced(&mut self, _length: Option<u64>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Brings what lies at `location` into `sink`, and says how many bytes it has then. Whether they are the
@@ -120,6 +124,7 @@ impl Transfer<'_> {
         refuse_page(&answer, &place.url)?;
         self.check_size(&answer, announced)?;
         self.remember_validator(&answer);
+        self.sink.announced(announced).map_err(|error| self.sink_failed(error))?;
         self.receive(answer, announced).await
     }
 

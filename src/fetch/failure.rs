@@ -14,6 +14,39 @@ pub(crate) struct Failure {
     pub(crate) verdict: Verdict,
 }
 
+/// The cause of an error: a server limits how much may be fetched (429), and may say when to come back. Kept
+/// apart for those who pass it on to their own clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyRequests {
+    /// How long it asks to wait.
+    pub wait: Option<Duration>,
+}
+
+impl TooManyRequests {
+    /// The limit that `error` comes from, if it comes from one.
+    pub fn behind(error: &Error) -> Option<TooManyRequests> {
+        let mut cause = std::error::Error::source(error);
+        while let Some(current) = cause {
+            if let Some(found) = current.downcast_ref() {
+                return Some(*found);
+            }
+            cause = current.source();
+        }
+        None
+    }
+}
+
+impl std::fmt::Display for TooManyRequests {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.wait {
+            Some(wait) => write!(formatter, "it asks to wait {} s", wait.as_secs()),
+            None => formatter.write_str("it does not say how long to wait"),
+        }
+    }
+}
+
+impl std::error::Error for TooManyRequests {}
+
 /// What may be tried after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -114,6 +147,9 @@ impl Failure {
             .with_help(status_help(status, url));
         if let Some(reason) = reason {
             error = error.with_detail(format!("the server says: {}", shown::printable(reason)));
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            error = error.with_source(TooManyRequests { wait });
         }
         let verdict = if is_transient(status) { Verdict::Again(wait) } else { Verdict::Elsewhere };
         Failure { error, verdict }

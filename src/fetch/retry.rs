@@ -13,6 +13,10 @@ use super::settings::RetryPolicy;
 use crate::error::{Error, codes};
 use crate::progress::{Event, Progress};
 
+/// More failures than anybody reads about. A server that fetches for its clients runs for months; then all of
+/// it is forgotten, and said again.
+const MOST_ANNOUNCED: usize = 1000;
+
 /// What was said about failures already. Many transfers fail alike when a server is down; one line for each
 /// round of attempts tells as much as one for each transfer.
 #[derive(Default)]
@@ -22,6 +26,9 @@ impl Announcements {
     /// Whether nobody has said yet that `what` failed for the `attempt`th time.
     fn is_news(&self, what: &str, attempt: usize) -> bool {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() >= MOST_ANNOUNCED && !said.contains_key(what) {
+            said.clear();
+        }
         let known = said.entry(what.to_owned()).or_default();
         let is_news = attempt > *known;
         *known = attempt.max(*known);

@@ -107,22 +107,53 @@ impl Registry {
     /// [`codes::OCI_DIGEST_MISMATCH`] if other bytes come, [`codes::OCI_DOCUMENT`] if there are more than
     /// 4 MiB, others of kind `Upstream` if the registry cannot be asked or does not have it.
     pub async fn manifest(&self, host: &str, repository: &str, digest: Digest) -> Result<Vec<u8>> {
+        self.document(host, repository, digest).await.map(|(_, bytes)| bytes)
+    }
+
+    /// The same with the media type that the registry gives it; empty if it gives none.
+    ///
+    /// # Errors
+    /// As for [`Registry::manifest`].
+    pub async fn document(&self, host: &str, repository: &str, digest: Digest) -> Result<(String, Vec<u8>)> {
         let name = format!("{host}/{repository}@{digest}");
         let places = self.places(host, repository, &format!("manifests/{digest}"))?;
         let mut tour = Tour::new(&self.client, &name, &places, Existence::Expected)?;
         loop {
-            match self.manifest_at(tour.place(), &name, digest).await {
-                Ok(bytes) => return Ok(bytes),
+            match self.document_at(tour.place(), &name, digest).await {
+                Ok(document) => return Ok(document),
                 Err(failure) => tour.failed(failure).await?,
             }
         }
     }
 
-    async fn manifest_at(&self, place: &Place, name: &str, digest: Digest) -> Result<Vec<u8>, Failure> {
+    async fn document_at(
+        &self,
+        place: &Place,
+        name: &str,
+        digest: Digest,
+    ) -> Result<(String, Vec<u8>), Failure> {
         let answer = self.client.exchange(&asking_for_documents(Request::get(place))).await?;
-        let (_, bytes) = whole_document(answer, name).await?;
+        let (media_type, bytes) = whole_document(answer, name).await?;
         let found = Digest::of(&bytes);
-        if found == digest { Ok(bytes) } else { Err(mismatch(name, digest, found)) }
+        if found == digest { Ok((media_type, bytes)) } else { Err(mismatch(name, digest, found)) }
+    }
+
+    /// How many bytes the blob `digest` of a repository has, as far as the registry says.
+    ///
+    /// # Errors
+    /// [`codes::FETCH_NOT_FOUND`] if it does not have it, others of kind `Upstream` if it cannot be asked.
+    pub async fn blob_length(&self, host: &str, repository: &str, digest: Digest) -> Result<Option<u64>> {
+        let location = self.blob(host, repository, digest)?;
+        let places = self.places(host, repository, &format!("blobs/{digest}"))?;
+        let mut tour = Tour::new(&self.client, location.name(), &places, Existence::Expected)?;
+        loop {
+            let asked =
+                async { self.client.exchange(&Request::head(tour.place())).await?.successful().await };
+            match asked.await {
+                Ok(answer) => return Ok(answer.content_length()),
+                Err(failure) => tour.failed(failure).await?,
+            }
+        }
     }
 
     /// Where the blob `digest` of a repository lies, mirrors included.

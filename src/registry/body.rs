@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
+use super::upstream::follow::GrowingBody;
 use crate::error::{Error, Result, codes};
 use crate::store::blob::BlobStream;
 
@@ -29,6 +30,8 @@ pub enum Body {
     Whole(Option<Bytes>),
     /// Piece after piece.
     Blob(BlobBody),
+    /// The same while it comes from an upstream.
+    Growing(GrowingBody),
 }
 
 /// Buffers that were used and can be used again: fresh memory costs more time than reading into it.
@@ -53,6 +56,13 @@ impl Buffers {
     fn lend(&self) -> Vec<u8> {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         spare.unwrap_or_else(|| vec![0; PIECE])
+    }
+
+    /// The bytes that `read` puts at the beginning of a buffer.
+    pub(super) fn fill<E>(&self, read: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<Bytes, E> {
+        let mut buffer = self.lend();
+        let length = read(&mut buffer)?;
+        Ok(Bytes::from_owner(Lent { buffer, length, buffers: self.clone() }))
     }
 }
 
@@ -95,9 +105,8 @@ impl BlobBody {
 
 fn read(mut stream: BlobStream, buffers: Buffers) -> JoinHandle<Result<(BlobStream, Bytes)>> {
     tokio::task::spawn_blocking(move || {
-        let mut buffer = buffers.lend();
-        let length = stream.next_bytes(&mut buffer)?;
-        Ok((stream, Bytes::from_owner(Lent { buffer, length, buffers })))
+        let bytes = buffers.fill(|buffer| stream.next_bytes(buffer))?;
+        Ok((stream, bytes))
     })
 }
 
@@ -110,6 +119,7 @@ impl hyper::body::Body for Body {
             Body::Empty => Poll::Ready(None),
             Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Body::Blob(blob) => blob.poll_piece(context).map_ok(Frame::data),
+            Body::Growing(blob) => blob.poll_piece(context).map_ok(Frame::data),
         }
     }
 
@@ -118,6 +128,7 @@ impl hyper::body::Body for Body {
             Body::Empty => true,
             Body::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Body::Blob(blob) => blob.reading.is_none(),
+            Body::Growing(blob) => blob.left() == 0,
         }
     }
 
@@ -126,6 +137,7 @@ impl hyper::body::Body for Body {
             Body::Empty => 0,
             Body::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
             Body::Blob(blob) => blob.left,
+            Body::Growing(blob) => blob.left(),
         })
     }
 }

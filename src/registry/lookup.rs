@@ -9,12 +9,19 @@ use super::failure;
 use super::refusal::{Reason, Refusal};
 use super::route::Repository;
 use super::service::Inner;
+use crate::oci::reference::grammar;
 use crate::store::RepositoryName;
 
 /// The repository to read. Blocks on the disk.
 pub(super) fn existing(inner: &Inner, repository: &Repository) -> Result<RepositoryName> {
     let content = &inner.settings.content;
     let failed = |error| failure::refusal(inner, error);
+    if let Some(upstreams) = &inner.upstream
+        && let Some(name) = upstreams.name(inner, repository)?
+        && content.has_repository(&name).map_err(failed)?
+    {
+        return Ok(name);
+    }
     if repository.namespace.is_some() {
         let name = written(inner, repository)?;
         return match content.has_repository(&name).map_err(failed)? {
@@ -41,7 +48,7 @@ pub(super) fn written(inner: &Inner, repository: &Repository) -> Result<Reposito
 
 /// As Docker reads names: what comes first is a host if it has a dot, or is `localhost`.
 fn split_host(path: &str) -> (Option<&str>, &str) {
-    let is_host = |first: &str| first.contains('.') || first == "localhost";
+    let is_host = |first: &str| (first.contains('.') && grammar::is_host(first)) || first == "localhost";
     match path.split_once('/').filter(|(first, _)| is_host(first)) {
         Some((host, rest)) => (Some(host), rest),
         None => (None, path),
@@ -69,5 +76,6 @@ mod tests {
         assert_eq!(split_host("localhost/x"), (Some("localhost"), "x"));
         assert_eq!(split_host("library/x"), (None, "library/x"));
         assert_eq!(split_host("a.b"), (None, "a.b"));
+        assert_eq!(split_host("a.b_c/x"), (None, "a.b_c/x"), "no host has an underscore");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hyper::body::Bytes;
 use hyper::{HeaderMap, StatusCode, header};
 
 use super::answer::{self, Answer, Result};
@@ -10,16 +11,16 @@ use super::range::Wanted;
 use super::refusal::{Reason, Refusal};
 use super::route::{Reference, Repository};
 use super::service::{Asked, Inner};
-use super::{failure, lookup};
+use super::{failure, lookup, upstream};
 use crate::oci::digest::ContentDigest;
-use crate::store::{Blob, RepositoryName};
+use crate::store::{Blob, Manifest, RepositoryName};
 
 /// What a blob is, as far as the registry knows.
 const BYTES: &str = "application/octet-stream";
 
 /// What is asked of a blob, apart from which.
 pub(super) struct Terms {
-    head: bool,
+    pub(super) head: bool,
     range: Option<String>,
     if_range: Option<String>,
     if_none_match: Option<String>,
@@ -34,6 +35,11 @@ impl Terms {
             if_range: header(header::IF_RANGE),
             if_none_match: header(header::IF_NONE_MATCH),
         }
+    }
+
+    /// What of a blob of this length is wanted.
+    pub(super) fn wanted(&self, digest: &ContentDigest, length: u64) -> Wanted {
+        Wanted::parse(self.range(&entity_tag(digest)), length)
     }
 
     /// The range that counts: none if the client has bytes of something else (RFC 9110, 13.1.5).
@@ -51,6 +57,10 @@ pub(super) async fn manifest(
     asked: &Asked,
 ) -> Result {
     let if_none_match = asked.header(header::IF_NONE_MATCH).map(str::to_owned);
+    if let Some(passing) = upstream::manifest::bring(inner, &repository, &reference).await? {
+        let found = passing.manifest.clone();
+        return Ok(document(if_none_match.as_deref(), &passing.name, &passing.digest, found));
+    }
     inner
         .blocking(move |inner| {
             let name = lookup::existing(inner, &repository)?;
@@ -67,13 +77,22 @@ pub(super) async fn manifest(
                 None => None,
             };
             let (digest, found) = found.ok_or_else(|| unknown_manifest(&name, &reference))?;
-            if has_already(if_none_match.as_deref(), &digest) {
-                return Ok(not_modified(&digest));
-            }
-            let answered = answer::typed(StatusCode::OK, &found.media_type, found.bytes);
-            Ok(from(named(answered, &digest), &name))
+            Ok(document(if_none_match.as_deref(), &name, &digest, found))
         })
         .await
+}
+
+fn document(
+    if_none_match: Option<&str>,
+    name: &RepositoryName,
+    digest: &ContentDigest,
+    found: Manifest,
+) -> Answer {
+    if has_already(if_none_match, digest) {
+        return not_modified(digest);
+    }
+    let answered = answer::typed(StatusCode::OK, &found.media_type, found.bytes);
+    from(named(answered, digest), name)
 }
 
 /// A blob of a repository.
@@ -84,6 +103,9 @@ pub(super) async fn blob(
     asked: &Asked,
 ) -> Result {
     let terms = Terms::of(asked);
+    if let Some(answered) = upstream::blob::blob(inner, &repository, &digest, &terms).await? {
+        return Ok(answered);
+    }
     inner
         .blocking(move |inner| {
             let name = lookup::existing(inner, &repository)?;
@@ -117,32 +139,78 @@ pub(super) async fn any_blob(inner: &Arc<Inner>, digest: ContentDigest, asked: &
 ///
 /// There is never a `Content-Encoding`: clients check the digest of what they receive.
 pub(super) fn send(inner: &Inner, blob: Blob, media_type: &str, terms: &Terms) -> Result {
-    let digest = *blob.digest();
-    if has_already(terms.if_none_match.as_deref(), &digest) {
-        return Ok(not_modified(&digest));
+    let (digest, length) = (*blob.digest(), blob.length());
+    let mut answered = head(&digest, Some(length), media_type, terms)?;
+    if terms.head || answered.status() == StatusCode::NOT_MODIFIED {
+        return Ok(answered);
     }
-    let length = blob.length();
-    let (status, range) = match Wanted::parse(terms.range(&entity_tag(&digest)), length) {
-        Wanted::All => (StatusCode::OK, 0..length),
-        Wanted::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first..last + 1),
+    let range = match terms.wanted(&digest, length) {
+        Wanted::Part { first, last } => first..last + 1,
+        _ => 0..length,
+    };
+    let stream = blob.stream(range).map_err(|error| failure::refusal(inner, error))?;
+    *answered.body_mut() = Body::Blob(BlobBody::new(stream, &inner.buffers));
+    Ok(answered)
+}
+
+/// The same for what is in memory already.
+pub(super) fn send_bytes(bytes: Bytes, digest: &ContentDigest, media_type: &str, terms: &Terms) -> Result {
+    let mut answered = head(digest, Some(bytes.len() as u64), media_type, terms)?;
+    if !terms.head && answered.status() != StatusCode::NOT_MODIFIED {
+        let wanted = match terms.wanted(digest, bytes.len() as u64) {
+            Wanted::Part { first, last } => bytes.slice(first as usize..=last as usize),
+            _ => bytes,
+        };
+        *answered.body_mut() = Body::Whole(Some(wanted));
+    }
+    Ok(answered)
+}
+
+/// The answer for a blob of a repository without its body; `length` is none if nobody knows it.
+pub(super) fn blob_head(
+    digest: &ContentDigest,
+    length: Option<u64>,
+    terms: &Terms,
+    name: &RepositoryName,
+) -> Result {
+    Ok(from(head(digest, length, BYTES, terms)?, name))
+}
+
+fn head(digest: &ContentDigest, length: Option<u64>, media_type: &str, terms: &Terms) -> Result {
+    if has_already(terms.if_none_match.as_deref(), digest) {
+        return Ok(not_modified(digest));
+    }
+    let mut answered = answer::empty(StatusCode::OK);
+    let headers = answered.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    set(headers, header::CONTENT_TYPE, media_type);
+    set(headers, header::ACCEPT_RANGES, "bytes");
+    if let Some(length) = length {
+        let (status, sent) = part(digest, length, terms, headers)?;
+        set(headers, header::CONTENT_LENGTH, &sent.to_string());
+        *answered.status_mut() = status;
+    }
+    Ok(named(answered, digest))
+}
+
+/// The status for what is wanted of a blob, and how many bytes that is.
+fn part(
+    digest: &ContentDigest,
+    length: u64,
+    terms: &Terms,
+    headers: &mut HeaderMap,
+) -> Result<(StatusCode, u64)> {
+    match terms.wanted(digest, length) {
+        Wanted::All => Ok((StatusCode::OK, length)),
+        Wanted::Part { first, last } => {
+            set(headers, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{length}"));
+            Ok((StatusCode::PARTIAL_CONTENT, last + 1 - first))
+        }
         Wanted::Nothing => {
             let refusal = Refusal::new(Reason::RangeInvalid, format!("the blob has {length} bytes"));
-            return Err(refusal.with_header(header::CONTENT_RANGE, &format!("bytes */{length}")));
+            Err(refusal.with_header(header::CONTENT_RANGE, &format!("bytes */{length}")))
         }
-    };
-    let mut answered = answer::empty(status);
-    set(answered.headers_mut(), header::CONTENT_LENGTH, &(range.end - range.start).to_string());
-    set(answered.headers_mut(), header::CONTENT_TYPE, media_type);
-    set(answered.headers_mut(), header::ACCEPT_RANGES, "bytes");
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {}-{}/{length}", range.start, range.end - 1);
-        set(answered.headers_mut(), header::CONTENT_RANGE, &range);
     }
-    if !terms.head {
-        let stream = blob.stream(range).map_err(|error| failure::refusal(inner, error))?;
-        *answered.body_mut() = Body::Blob(BlobBody::new(stream, &inner.buffers));
-    }
-    Ok(named(answered, &digest))
 }
 
 fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {

@@ -75,7 +75,7 @@ pub struct Repository {
 }
 
 /// The name of a manifest within its repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// A tag.
     Tag(TagName),

@@ -15,6 +15,7 @@ use super::deadline::Deadlines;
 use super::metrics::Metrics;
 use super::refusal::{Reason, Refusal};
 use super::route::{Action, Kind, Request};
+use super::upstream::{self, Upstreams};
 use super::{bundles, challenge, discover, failure, manage, pull, push};
 use crate::error::Error;
 use crate::progress::{Event, Progress, Served};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub store: Option<Store>,
     /// Imported bundles: their manifests and package repositories.
     pub bundles: bundles::Shelf,
+    /// Whom to ask for what the store lacks; it is kept in `store`.
+    pub upstream: Option<upstream::Settings>,
     /// Who may do what.
     pub access: Access,
     /// Whether tags, manifests and blobs can be deleted.
@@ -45,6 +48,7 @@ pub struct Registry(Arc<Inner>);
 /// What all requests share.
 pub(super) struct Inner {
     pub(super) settings: Settings,
+    pub(super) upstream: Option<Upstreams>,
     pub(super) metrics: Metrics,
     pub(super) buffers: Buffers,
 }
@@ -65,8 +69,10 @@ impl Asked {
 
 impl Registry {
     /// A registry that serves what `settings` say.
-    pub fn new(settings: Settings) -> Registry {
-        Registry(Arc::new(Inner { settings, metrics: Metrics::default(), buffers: Buffers::default() }))
+    pub fn new(mut settings: Settings) -> Registry {
+        let upstream = settings.upstream.take().map(Upstreams::new);
+        let (metrics, buffers) = (Metrics::default(), Buffers::default());
+        Registry(Arc::new(Inner { settings, upstream, metrics, buffers }))
     }
 
     /// The numbers about its work.
@@ -155,7 +161,7 @@ impl Inner {
             }
             Request::DeleteBlob(repository, digest) => manage::delete_blob(self, repository, digest).await,
             Request::Token => challenge::token(self, &asked),
-            Request::BundleManifest(digest) => bundles::manifest(self, digest).await,
+            Request::BundleManifest(digest) => bundles::manifest(self, digest, &asked).await,
             Request::BundleSignatures(digest) => bundles::signatures(self, digest).await,
             Request::Apt(target, path) => bundles::apt(self, target, path, &asked).await,
             Request::Health => Ok(answer::typed(StatusCode::OK, "text/plain", "ok\n")),

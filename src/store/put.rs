@@ -56,6 +56,37 @@ impl Store {
         Ok(Pushed { digest, subject: document.subject })
     }
 
+    /// Takes a manifest that an upstream has sent, and names it by `tags`. Its blobs may come later, or never;
+    /// those that the store has already belong to the repository from now on.
+    ///
+    /// # Errors
+    /// [`codes::MANIFEST_INVALID`], [`codes::NO_SPACE`], [`codes::STORE_IO`].
+    pub fn mirror_manifest(
+        &self,
+        repository: &RepositoryName,
+        media_type: &str,
+        bytes: &[u8],
+        tags: &[TagName],
+    ) -> Result<Pushed> {
+        let document = Document::parse(bytes, media_type)?;
+        let digest = checked_digest(bytes, None)?;
+        let _shared = self.share()?;
+        self.join_present(repository, &document).map_err(|error| files::failed(self.root(), error))?;
+        let names = NewNames { repository, digest, document: &document, media_type, tags };
+        names.write(self, bytes).map_err(|error| files::failed(self.root(), error))?;
+        Ok(Pushed { digest, subject: document.subject })
+    }
+
+    fn join_present(&self, repository: &RepositoryName, document: &Document) -> io::Result<()> {
+        let mut batch = self.directory().batch();
+        for digest in &document.blobs {
+            if self.try_touch(digest, Duration::ZERO)? {
+                batch.join(&directory::member(&self.repository(repository), BLOBS, digest))?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn share(&self) -> Result<directory::Guard> {
         self.directory().share().map_err(|error| files::failed(&self.root().join("lock"), error))
     }

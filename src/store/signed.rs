@@ -1,5 +1,8 @@
 //! The signed manifests of imported bundles, exactly as they came: other nodes check the signatures themselves.
 
+use std::io;
+
+use super::blob::Blob;
 use super::{Store, files};
 use crate::bundle::manifest;
 use crate::error::{Error, Result, codes};
@@ -40,6 +43,16 @@ impl Store {
             }
             bytes => Ok(bytes),
         }
+    }
+
+    /// The same as content that is checked as it is read.
+    pub fn signed_manifest_blob(&self, digest: &Digest) -> Result<Option<Blob>> {
+        let path = self.directory().bundle(digest).join("manifest.json");
+        let open = || -> io::Result<Option<Blob>> {
+            let file = files::open(&path)?;
+            file.map(|file| Blob::of_file((*digest).into(), file, &self.0.verified)).transpose()
+        };
+        open().map_err(|error| files::failed(&path, error))
     }
 
     /// The signatures of that manifest, as they were imported.

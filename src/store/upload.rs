@@ -8,7 +8,7 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fs_err as fs;
 use rustix::fs::{FlockOperation, flock};
@@ -24,14 +24,24 @@ use crate::oci::digest::{Algorithm, ContentDigest, ContentHasher};
 /// The name of a repository, at most.
 const STATE_LIMIT: u64 = 1024;
 
+/// How long the bytes of all uploads need not be counted again.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// What a process knows of the uploads of its store.
 pub(super) struct Uploads {
     directory: PathBuf,
     /// States of hashes of uploads that nobody writes at the moment.
     paused: Mutex<HashMap<String, ContentHasher>>,
     limit: AtomicU64,
-    /// Bytes of all uploads; counted when they are first needed.
-    used: Mutex<Option<u64>>,
+    used: Mutex<Used>,
+}
+
+/// Bytes of all uploads. Other processes have uploads in the same store, so the files are what counts; looking
+/// at all of them for every piece would be too much.
+#[derive(Default)]
+struct Used {
+    bytes: u64,
+    counted: Option<Instant>,
 }
 
 /// An unfinished blob, locked against other writers until it is dropped.
@@ -42,6 +52,17 @@ pub struct Upload {
     file: fs::File,
     /// Taken when the upload ends.
     hasher: Option<ContentHasher>,
+}
+
+/// The bytes of an upload, which may be the wrong ones as long as it has not ended well.
+pub struct UncheckedBytes(fs::File);
+
+impl UncheckedBytes {
+    /// Reads up to `buffer.len()` bytes at `offset`; zero behind the end.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        use std::os::unix::fs::FileExt as _;
+        self.0.file().read_at(buffer, offset)
+    }
 }
 
 /// What was given up because nobody went on with it.
@@ -174,6 +195,15 @@ impl Upload {
     /// How many bytes are there.
     pub fn length(&self) -> u64 {
         self.hasher.as_ref().map_or(0, ContentHasher::length)
+    }
+
+    /// Reads what is there, also while more comes and when the upload has ended. Nobody has checked it.
+    ///
+    /// # Errors
+    /// [`codes::STORE_IO`] if the system gives no second handle.
+    pub fn unchecked_bytes(&self) -> Result<UncheckedBytes> {
+        let file = self.file.try_clone().map_err(|error| files::failed(self.file.path(), error))?;
+        Ok(UncheckedBytes(file))
     }
 
     /// Takes the next bytes.
@@ -322,14 +352,19 @@ impl Uploads {
 
     fn reserve(&self, bytes: u64) -> Result<()> {
         let limit = self.limit.load(Ordering::Relaxed);
+        if limit == u64::MAX {
+            return Ok(());
+        }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = match *used {
-            Some(now) => now,
-            None => self.count().map_err(|error| files::failed(&self.directory, error))?,
-        };
-        let then = now.saturating_add(bytes);
-        *used = Some(if then > limit { now } else { then });
-        if then <= limit {
+        let fits = |used: &Used| used.bytes.saturating_add(bytes) <= limit;
+        let is_fresh = used.counted.is_some_and(|counted| counted.elapsed() < COUNT_INTERVAL);
+        // Somebody may have made room since.
+        if !is_fresh || !fits(&used) {
+            used.bytes = self.count().map_err(|error| files::failed(&self.directory, error))?;
+            used.counted = Some(Instant::now());
+        }
+        if fits(&used) {
+            used.bytes += bytes;
             return Ok(());
         }
         Err(Error::new(codes::UPLOAD_LIMIT, format!("unfinished uploads may have {limit} bytes together"))
@@ -338,7 +373,7 @@ impl Uploads {
 
     fn release(&self, bytes: u64) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        *used = used.map(|used| used.saturating_sub(bytes));
+        used.bytes = used.bytes.saturating_sub(bytes);
     }
 
     fn count(&self) -> io::Result<u64> {

@@ -98,7 +98,8 @@ impl Store {
         Ok(Report { blobs, bytes, damage: damage.into_values().collect() })
     }
 
-    /// Blobs that bundles carry or that manifests cannot do without, and that are not there.
+    /// Blobs that bundles carry or that manifests cannot do without, and that are not there. What a repository
+    /// never had is not missing: its manifest came from an upstream, which has the rest.
     fn missing(&self) -> Result<Vec<ContentDigest>> {
         let mut missing = Vec::new();
         let absent = |digest: &ContentDigest| !self.directory().blob(digest).is_file();
@@ -109,7 +110,11 @@ impl Store {
             for digest in manifests_of(repository)? {
                 let document = self.read_document(&digest).ok().flatten();
                 match document.map(|bytes| Document::parse(&bytes, "")) {
-                    Some(Ok(document)) => missing.extend(document.blobs.into_iter().filter(&absent)),
+                    Some(Ok(document)) => {
+                        let had =
+                            |digest: &ContentDigest| directory::member(repository, BLOBS, digest).is_file();
+                        missing.extend(document.blobs.into_iter().filter(had).filter(&absent));
+                    }
                     _ => missing.extend(Some(digest).filter(&absent)),
                 }
             }

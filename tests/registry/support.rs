@@ -13,7 +13,7 @@ use airlock::registry::bundles::Shelf;
 use airlock::registry::deadline::Deadlines;
 use airlock::registry::limits::Limits;
 use airlock::registry::listener::Listener;
-use airlock::registry::{Registry, Settings, server};
+use airlock::registry::{Registry, Settings, server, upstream};
 use airlock::secret::Secret;
 use airlock::store::Store;
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ pub struct Options {
     pub limits: Limits,
     pub upload_limit: Option<u64>,
     pub store: Option<PathBuf>,
+    pub upstream: Option<upstream::Settings>,
 }
 
 impl Default for Options {
@@ -43,6 +44,7 @@ impl Default for Options {
             limits: Limits::default(),
             upload_limit: None,
             store: None,
+            upstream: None,
         }
     }
 }
@@ -107,6 +109,7 @@ impl Server {
             content: Arc::new(store.clone()),
             store: Some(store.clone()),
             bundles: Shelf::new(&[], Some(store.clone())),
+            upstream: options.upstream,
             access: Access::new(&[Secret::new(TOKEN.to_owned())], options.anonymous_pull).unwrap(),
             allow_delete: options.allow_delete,
             deadlines: options.deadlines,

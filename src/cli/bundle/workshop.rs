@@ -3,7 +3,6 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::apt_settings;
 use super::fetch_options::Fetching;
@@ -11,21 +10,18 @@ use super::spec_options::SpecFiles;
 use crate::build::installer;
 use crate::build::resolve::{Resolved, Resolver, Update};
 use crate::cli::environment::Environment;
+use crate::cli::fetching;
 use crate::cli::files;
 use crate::cli::session::Session;
 use crate::cli::values::InstallerFile;
 use crate::error::{Error, Result, codes};
-use crate::fetch::docker_config::DockerConfig;
-use crate::fetch::{Client, CredentialSource, Credentials, Proxies, Settings};
+use crate::fetch::Client;
 use crate::lock::{Lock, change, file};
 use crate::oci::registry::Registry;
 use crate::source::apt::Machine;
 use crate::source::gather::{Gatherer, Limits};
 use crate::spec::{self, Spec};
 use crate::store::cache::Cache;
-
-/// Largest credentials file, in bytes.
-const CREDENTIALS_LIMIT: u64 = 1 << 20;
 
 /// A spec, its lock, and the means to resolve it.
 pub(super) struct Workshop {
@@ -116,15 +112,7 @@ fn read_lock(path: &Path) -> Result<Option<Lock>> {
 }
 
 fn gatherer(spec: &Spec, fetching: &Fetching, session: &Session) -> Result<Gatherer> {
-    let environment = session.environment();
-    let proxies = &environment.proxies;
-    let settings = Settings {
-        hosts: spec.registries.clone(),
-        credentials: Arc::new(CredentialFiles::read(environment)?),
-        proxies: Proxies::new(proxies.http.as_deref(), proxies.https.as_deref(), proxies.none.as_deref())?,
-        progress: session.shared_progress(),
-        ..Settings::default()
-    };
+    let settings = fetching::settings(spec.registries.clone(), session)?;
     let cache = Cache::open(&fetching.cache_directory)?;
     let limits = Limits { connections: fetching.connections, ..Limits::default() };
     Ok(Gatherer::new(Client::new(settings), cache, limits, session.shared_progress()))
@@ -155,29 +143,4 @@ fn date(environment: &Environment, now: jiff::Timestamp) -> Result<jiff::Timesta
             .with_source(error)
             .with_help("set the clock, or give a time: `SOURCE_DATE_EPOCH=$(date +%s)`")
     })
-}
-
-/// The credentials of Docker and podman, in the order in which they are looked for.
-pub(in crate::cli) struct CredentialFiles(Vec<DockerConfig>);
-
-impl CredentialFiles {
-    pub(in crate::cli) fn read(environment: &Environment) -> Result<CredentialFiles> {
-        let present = environment.credential_files.iter().filter(|path| path.is_file());
-        let parse = |path: &PathBuf| {
-            let text = files::read_text(path, "credentials file", CREDENTIALS_LIMIT)?;
-            DockerConfig::parse(&text, &files::shown(path))
-        };
-        present.map(parse).collect::<Result<_>>().map(CredentialFiles)
-    }
-}
-
-impl CredentialSource for CredentialFiles {
-    fn credentials(&self, host: &str, repository: &str) -> Result<Option<Credentials>> {
-        for file in &self.0 {
-            if let Some(found) = file.credentials(host, repository)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::handover;
 use super::listen_address::ListenAddress;
+use super::upstream_options::UpstreamOptions;
 use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::session::Session;
 use crate::cli::signals::Stop;
@@ -70,6 +71,10 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub tls: TlsOptions,
 
+    /// Options of pull-through.
+    #[command(flatten)]
+    pub upstreams: UpstreamOptions,
+
     /// Options of limits.
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -121,6 +126,7 @@ const EXAMPLES: &str = "\
 Examples:
   airlock registry serve --listen 10.0.0.1:5000 --unix /run/airlock/registry.sock
   airlock registry serve --in-place /media/stick --listen http://127.0.0.1:5000
+  airlock registry serve --listen 10.0.0.1:5000 --upstream docker.io --upstream quay.io=https://mirror.lab
   airlock registry serve --listen [::]:5000 --name registry.lab --token-file /etc/airlock/token";
 
 fn socket_mode(text: &str) -> Result<u32, String> {

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::repair_source::RepairSource;
 use super::{StoreOptions, all_cores};
 use crate::cli::bundle::opened;
 use crate::cli::bundle::trust_options::TrustOptions;
-use crate::cli::bundle::workshop::CredentialFiles;
+use crate::cli::fetching;
 use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
-use crate::fetch::{Client, Proxies, Settings};
+use crate::fetch::Client;
 use crate::spec::HostSettings;
 use crate::store::repair::{Remote, Repaired, Source};
 use crate::ui::human;
@@ -77,7 +76,7 @@ fn source(arguments: &RepairArgs, session: &Session) -> Result<Source> {
         }
         RepairSource::Encrypted(servers) | RepairSource::Plain(servers) => servers.clone(),
     };
-    Ok(Source::Remote(Remote::new(servers, client(hosts, session)?)))
+    Ok(Source::Remote(Remote::new(servers, Client::new(fetching::settings(hosts, session)?))))
 }
 
 /// How to reach the server that was named.
@@ -92,16 +91,4 @@ fn host_settings(arguments: &RepairArgs) -> Result<BTreeMap<String, HostSettings
     let plain_http = matches!(arguments.from, RepairSource::Plain(_));
     let settings = HostSettings { ca: arguments.ca.clone(), plain_http, ..HostSettings::default() };
     Ok(BTreeMap::from([(host.to_owned(), settings)]))
-}
-
-fn client(hosts: BTreeMap<String, HostSettings>, session: &Session) -> Result<Client> {
-    let environment = session.environment();
-    let proxies = &environment.proxies;
-    Ok(Client::new(Settings {
-        hosts,
-        credentials: Arc::new(CredentialFiles::read(environment)?),
-        proxies: Proxies::new(proxies.http.as_deref(), proxies.https.as_deref(), proxies.none.as_deref())?,
-        progress: session.shared_progress(),
-        ..Settings::default()
-    }))
 }

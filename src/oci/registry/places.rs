@@ -26,6 +26,9 @@ pub(super) fn places(
         url.query_pairs_mut().append_pair("ns", host);
         places.push(Place { url, access: Some(access(&authority(&base), repository)) });
     }
+    if hosts.get(host).is_some_and(|settings| settings.mirrors_only) && !places.is_empty() {
+        return Ok(places);
+    }
     let origin = base(hosts, host, server(host))?;
     places.push(Place { url: below(&origin, repository, what)?, access: Some(access(host, repository)) });
     Ok(places)
@@ -132,6 +135,16 @@ mod tests {
                 pair(&format!("https://b.lab/v2/{tail}?ns=docker.io"), "b.lab"),
                 pair(&format!("https://registry-1.docker.io/v2/{tail}"), "docker.io"),
             ]
+        );
+    }
+
+    #[test]
+    fn the_host_itself_can_be_left_out() {
+        let mirrors = vec!["https://cache.lab".to_owned()];
+        let settings = HostSettings { mirrors, mirrors_only: true, ..HostSettings::default() };
+        assert_eq!(
+            urls(&BTreeMap::from([("quay.io".to_owned(), settings)]), "quay.io"),
+            [pair("https://cache.lab/v2/library/busybox/manifests/1.36?ns=quay.io", "cache.lab")]
         );
     }
 

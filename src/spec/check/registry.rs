@@ -31,6 +31,7 @@ fn host_settings(check: &mut Check<'_>, raw: &raw::HostSettings) -> Option<HostS
     let ca = check.optional(raw.ca.as_ref(), path);
     Some(HostSettings {
         mirrors: mirrors?,
+        mirrors_only: false,
         ca: ca?.map(|path| check.directory.join(path)),
         insecure: raw.insecure.unwrap_or(false),
         plain_http: raw.plain_http.unwrap_or(false),

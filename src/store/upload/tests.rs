@@ -103,5 +103,24 @@ fn space_for_uploads_is_bounded_and_comes_back() {
     assert_eq!(uploads_left(&store), 0);
     let mut third = store.start_upload(&name, Algorithm::Sha256).unwrap();
     third.append(b"1234567890").unwrap();
+    // Another process counts what is on the disk, and notices when there is room again.
+    let other = Store::open(store.root()).unwrap();
+    other.limit_uploads(10);
+    let mut fourth = other.start_upload(&name, Algorithm::Sha256).unwrap();
+    assert_eq!(fourth.append(b"1").unwrap_err().code(), codes::UPLOAD_LIMIT);
+    third.cancel().unwrap();
+    fourth.append(b"1").unwrap();
+    let mut third = store.start_upload(&name, Algorithm::Sha256).unwrap();
+    // As if a second had passed.
+    store.0.uploads.used.lock().unwrap().counted = None;
+    assert_eq!(third.append(b"1234567890").unwrap_err().code(), codes::UPLOAD_LIMIT);
+    fourth.cancel().unwrap();
+    third.append(b"1234567890").unwrap();
+    let mut bytes = [0; 4];
+    assert_eq!(
+        third.unchecked_bytes().unwrap().read_at(&mut bytes, 8).unwrap(),
+        2,
+        "others can read it already"
+    );
     assert_eq!(store.expire_uploads(Duration::ZERO).unwrap(), Expired::default(), "it is being written");
 }

@@ -34,10 +34,16 @@ pub(super) fn settings(arguments: &ServeArgs, session: &Session) -> Result<(Sett
     let bundles: Vec<_> = in_place.iter().map(BundleContent::bundle).collect();
     let bundles = Shelf::new(&bundles, store.clone());
     let tokens = arguments.token_file.as_deref().map(token_file::read_or_make).transpose()?;
+    let upstream = arguments.upstreams.settings(session)?;
+    if upstream.is_some() && store.is_none() {
+        return Err(Error::new(codes::USAGE, "there is no store for what comes from upstreams")
+            .with_help("name a directory: `--store DIR`"));
+    }
     let settings = Settings {
         content: content(store.clone(), in_place),
         store: store.clone(),
         bundles,
+        upstream,
         access: Access::new(&tokens.unwrap_or_default(), !arguments.private)?,
         allow_delete: arguments.allow_delete,
         deadlines: Deadlines::default(),
