@@ -20,6 +20,12 @@ mod registry;
 mod server;
 #[path = "bench/sizes.rs"]
 mod sizes;
+#[path = "bench/store_maker.rs"]
+mod store_maker;
+#[path = "bench/store_scale.rs"]
+mod store_scale;
+#[path = "bench/store_server.rs"]
+mod store_server;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +68,18 @@ enum Command {
     },
     /// Payloads of 2^32 - 1, 2^32 and 2^32 + 1 bytes (about 13 GiB of disk)
     Sizes,
+    /// A large store: start, lookups, garbage collection (4 KiB of disk for each blob)
+    StoreScale {
+        /// How many blobs
+        #[arg(long, default_value_t = 1_000_000)]
+        blobs: u64,
+        /// How many tags, each of an image of its own
+        #[arg(long, default_value_t = 50_000)]
+        tags: u64,
+        /// Also measure with empty caches of the machine (root)
+        #[arg(long)]
+        cold: bool,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -74,6 +92,9 @@ fn main() -> Result<ExitCode> {
         Command::Memory => memory::run(&airlock, &mut table)?,
         Command::Kill { times } => kill::run(&airlock, times, &mut table)?,
         Command::Sizes => sizes::run(&airlock, &mut table)?,
+        Command::StoreScale { blobs, tags, cold } => {
+            store_scale::run(&airlock, store_maker::Size { blobs, tags }, cold, &mut table)?;
+        }
     }
     table.print()?;
     Ok(if table.all_kept() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -8,7 +8,7 @@ use super::StoreOptions;
 use crate::cli::session::Session;
 use crate::cli::values::whole_number;
 use crate::error::Result;
-use crate::store::garbage::{Collected, Mode};
+use crate::store::garbage::{Collected, Mode, Rules};
 use crate::ui::human;
 
 /// Delete blobs that no bundle and no manifest needs, and pushes that nobody went on with
@@ -53,7 +53,8 @@ struct Outcome {
 pub(super) fn run(arguments: GcArgs, session: &Session) -> Result<()> {
     let store = arguments.store.open()?;
     let mode = if arguments.dry_run { Mode::Tell } else { Mode::Remove };
-    let collected = store.collect_garbage(Duration::from_secs(arguments.grace * 60 * 60), mode)?;
+    let collected =
+        store.collect_garbage(Rules::unneeded(Duration::from_secs(arguments.grace * 60 * 60), mode))?;
     for manifest in &collected.unreadable {
         session.warn(&format!("manifest {manifest} cannot be read; `airlock store verify` tells more"));
     }
