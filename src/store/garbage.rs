@@ -31,9 +31,6 @@ mod untagged;
 /// and its manifest, which needs all the rest, comes last.
 pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long manifests that nothing names are kept if they are to go and nobody says otherwise.
-pub const UNTAGGED_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
 /// Files are dated by a clock that may be this much behind the one we ask.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
 

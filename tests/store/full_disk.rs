@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use airlock::error::codes;
 use airlock::oci::digest::{Algorithm, Digest};
-use airlock::store::garbage::Mode;
+use airlock::store::garbage::{Mode, Rules};
 use airlock::store::{RepositoryName, Store};
 
 use super::node::{Node, assert_sound, files_below};
@@ -59,7 +60,7 @@ fn a_push_that_does_not_fit_is_refused_and_collecting_needs_no_space() {
     let _ = fs_err::write(node.path("store/incoming/rest"), vec![0; 4 << 20]).unwrap_err();
     upload.cancel().unwrap();
     node.age();
-    let collected = store.collect_garbage(std::time::Duration::ZERO, Mode::Remove).unwrap();
+    let collected = store.collect_garbage(Rules::unneeded(Duration::ZERO, Mode::Remove)).unwrap();
     assert_eq!((collected.blobs, collected.bytes, collected.leftovers), (1, 3 << 20, 1));
     let mut upload = store.start_upload(&name, Algorithm::Sha256).unwrap();
     upload.append(&waste).unwrap();

@@ -7,8 +7,17 @@
 mod bundles;
 mod commands;
 mod full_disk;
+#[path = "../support/image_bundle.rs"]
+mod image_bundle;
 mod in_place;
 mod kill;
 mod node;
 #[path = "../support/packages.rs"]
 mod packages;
+mod remove;
+#[path = "../support/store_check.rs"]
+mod store_check;
+#[path = "../support/store_kill.rs"]
+mod store_kill;
+#[path = "../support/store_server.rs"]
+mod store_server;

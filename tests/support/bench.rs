@@ -4,8 +4,13 @@
 mod airlock_program;
 #[path = "bench/build.rs"]
 mod build;
+#[path = "../bundle_format/support.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "helpers of tests, of which a part is used")]
+mod bundles;
 #[path = "bench/corpus.rs"]
 mod corpus;
+#[path = "image_bundle.rs"]
+mod image_bundle;
 #[path = "images.rs"]
 mod images;
 #[path = "bench/kill.rs"]
@@ -14,17 +19,26 @@ mod kill;
 mod measure;
 #[path = "bench/memory.rs"]
 mod memory;
+#[path = "packages.rs"]
+#[allow(clippy::unwrap_used, reason = "helpers of tests may fail the measurement")]
+mod packages;
 #[path = "bench/registry.rs"]
 mod registry;
 #[path = "upstream/server.rs"]
 mod server;
 #[path = "bench/sizes.rs"]
 mod sizes;
+#[path = "store_check.rs"]
+mod store_check;
+#[path = "bench/store_kill.rs"]
+mod store_kill;
+#[path = "store_kill.rs"]
+mod store_kills;
 #[path = "bench/store_maker.rs"]
 mod store_maker;
 #[path = "bench/store_scale.rs"]
 mod store_scale;
-#[path = "bench/store_server.rs"]
+#[path = "store_server.rs"]
 mod store_server;
 
 use std::path::PathBuf;
@@ -35,7 +49,7 @@ use clap::{Parser, Subcommand};
 use measure::Table;
 
 /// What every measurement may fail with; the text goes to whoever runs it.
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Measure what the project promises
 #[derive(Parser)]
@@ -68,6 +82,15 @@ enum Command {
     },
     /// Payloads of 2^32 - 1, 2^32 and 2^32 + 1 bytes (about 13 GiB of disk)
     Sizes,
+    /// Kill imports, pushes, collections, deletions and removals at random instants and check the store
+    StoreKill {
+        /// How many of them to kill
+        #[arg(default_value_t = 200)]
+        times: u32,
+        /// Repeats the moments of an earlier run
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// A large store: start, lookups, garbage collection (4 KiB of disk for each blob)
     StoreScale {
         /// How many blobs
@@ -92,6 +115,7 @@ fn main() -> Result<ExitCode> {
         Command::Memory => memory::run(&airlock, &mut table)?,
         Command::Kill { times } => kill::run(&airlock, times, &mut table)?,
         Command::Sizes => sizes::run(&airlock, &mut table)?,
+        Command::StoreKill { times, seed } => store_kill::run(&airlock, times, seed, &mut table)?,
         Command::StoreScale { blobs, tags, cold } => {
             store_scale::run(&airlock, store_maker::Size { blobs, tags }, cold, &mut table)?;
         }

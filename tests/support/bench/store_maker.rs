@@ -61,14 +61,12 @@ pub fn make(store: &Path, size: Size) -> Result<()> {
             .step_by(THREADS as usize)
             .try_for_each(|number| fill(store, size, number))
     };
-    std::thread::scope(|scope| {
+    std::thread::scope(|scope| -> Result<()> {
         let workers: Vec<_> = (0..THREADS).map(|first| scope.spawn(move || work(first))).collect();
-        workers.into_iter().try_for_each(|worker| {
-            worker
-                .join()
-                .map_err(|_| "a thread of the maker died")?
-                .map_err(Box::<dyn std::error::Error>::from)
-        })
+        for worker in workers {
+            worker.join().map_err(|_| "a thread has died")??;
+        }
+        Ok(())
     })?;
     Ok(fs_err::write(store.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?)
 }

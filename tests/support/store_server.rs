@@ -1,11 +1,13 @@
 //! `airlock registry serve` as a process on a free loopback port, and a client that keeps its connection.
+#![allow(dead_code, reason = "whoever includes this module uses a part of it")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::Result;
+/// What may go wrong; the text goes to whoever runs it.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Longest that anybody waits for a server to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,9 +48,11 @@ impl Server {
         self.started.elapsed()
     }
 
-    /// Its process, to be killed.
-    pub fn id(&self) -> u32 {
-        self.process.id()
+    /// Ends it by SIGKILL, in the midst of whatever it does.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
     }
 
     /// Its peak resident memory in KiB.
