@@ -149,7 +149,8 @@ impl Store {
     /// Notes that the import is complete.
     pub(super) fn end_record(&self, digest: &Digest) -> Result<()> {
         let path = self.directory().bundle(digest).join(IMPORTED);
-        let now = jiff::Timestamp::now().to_string();
+        // As long for every moment, so that the order of the texts is that of time.
+        let now = format!("{:.9}", jiff::Timestamp::now());
         self.directory().write_durably(&path, now.as_bytes()).map_err(|error| files::failed(&path, error))
     }
 

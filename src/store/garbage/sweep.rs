@@ -2,7 +2,9 @@
 //!
 //! There may be a million of them. Names are read bit by bit; each portion is worked through in the order in
 //! which its inodes lie on the disk, because the file system keeps names in an order of its own and reading
-//! inodes in that one would seek for each. Nothing is synced: what a loss of power brings back is waste as
+//! inodes in that one would seek for each. Several threads remove at once: a file system that tells the disk
+//! of every block that becomes free (`discard`) waits for its answer file by file, and much longer than
+//! everything else takes. Nothing is synced: what a loss of power brings back is waste as
 //! before, and removing it needs no space.
 
 use std::ffi::CString;
@@ -23,8 +25,10 @@ use super::Mode;
 /// How many names are held at once.
 const PORTION: usize = 32 * 1024;
 
-/// How many files are deleted before others may write names again.
-const AT_ONCE: usize = 512;
+/// How many files are deleted before others may write names again, and by how many threads. These wait for
+/// the disk more than they compute.
+const AT_ONCE: usize = 1024;
+const THREADS: usize = 16;
 
 /// Removes what is old.
 #[derive(Clone, Copy)]
@@ -40,6 +44,13 @@ pub(super) struct Sweeper<'a> {
 pub(super) struct Swept {
     pub(super) files: u64,
     pub(super) bytes: u64,
+}
+
+impl Swept {
+    fn add(&mut self, more: Swept) {
+        self.files += more.files;
+        self.bytes += more.bytes;
+    }
 }
 
 /// A name and the inode it stands for.
@@ -86,15 +97,33 @@ impl Sweeper<'_> {
         for some in portion.chunks(AT_ONCE) {
             // Nobody can make them young any more.
             let _alone = self.directory.exclude()?;
-            for (_, name) in some {
-                if let Some(bytes) = self.remove_old(directory, name)? {
-                    swept.files += 1;
-                    swept.bytes += bytes;
-                }
+            let parts = some.chunks(AT_ONCE / THREADS);
+            if parts.len() == 1 {
+                swept.add(self.remove_some(directory, some)?);
+                continue;
             }
+            std::thread::scope(|scope| -> io::Result<()> {
+                let threads: Vec<_> =
+                    parts.map(|part| scope.spawn(move || self.remove_some(directory, part))).collect();
+                threads.into_iter().try_for_each(|thread| {
+                    let removed =
+                        thread.join().map_err(|_| io::Error::other("a thread ended unexpectedly"))?;
+                    swept.add(removed?);
+                    Ok(())
+                })
+            })?;
         }
         portion.clear();
         Ok(())
+    }
+
+    fn remove_some(&self, directory: BorrowedFd<'_>, some: &[Entry]) -> io::Result<Swept> {
+        let mut swept = Swept::default();
+        for (_, name) in some {
+            let removed = self.remove_old(directory, name)?;
+            swept.add(removed.map_or_else(Swept::default, |bytes| Swept { files: 1, bytes }));
+        }
+        Ok(swept)
     }
 
     /// The size of the file if it was removed, or would be.
