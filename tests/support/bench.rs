@@ -19,6 +19,8 @@ mod kill;
 mod measure;
 #[path = "bench/memory.rs"]
 mod memory;
+#[path = "bench/noise_bundle.rs"]
+mod noise_bundle;
 #[path = "packages.rs"]
 #[allow(clippy::unwrap_used, reason = "helpers of tests may fail the measurement")]
 mod packages;
@@ -30,6 +32,10 @@ mod server;
 mod sizes;
 #[path = "store_check.rs"]
 mod store_check;
+#[path = "bench/store_import.rs"]
+mod store_import;
+#[path = "bench/store_in_place.rs"]
+mod store_in_place;
 #[path = "bench/store_kill.rs"]
 mod store_kill;
 #[path = "store_kill.rs"]
@@ -82,6 +88,21 @@ enum Command {
     },
     /// Payloads of 2^32 - 1, 2^32 and 2^32 + 1 bytes (about 13 GiB of disk)
     Sizes,
+    /// Import a bundle, against a pipe that copies and hashes (three times the size of the bundle on disk)
+    StoreImport {
+        /// How large the bundle is, in MiB
+        #[arg(long, default_value_t = 2048)]
+        size: u64,
+        /// How often each measurement is taken; medians are compared
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// Serve a bundle in place: from the start of the process to the first blob
+    StoreInPlace {
+        /// How large the bundle is, in GiB
+        #[arg(long, default_value_t = 10)]
+        size: u64,
+    },
     /// Kill imports, pushes, collections, deletions and removals at random instants and check the store
     StoreKill {
         /// How many of them to kill
@@ -115,6 +136,8 @@ fn main() -> Result<ExitCode> {
         Command::Memory => memory::run(&airlock, &mut table)?,
         Command::Kill { times } => kill::run(&airlock, times, &mut table)?,
         Command::Sizes => sizes::run(&airlock, &mut table)?,
+        Command::StoreImport { size, rounds } => store_import::run(&airlock, size, rounds, &mut table)?,
+        Command::StoreInPlace { size } => store_in_place::run(&airlock, size, &mut table)?,
         Command::StoreKill { times, seed } => store_kill::run(&airlock, times, seed, &mut table)?,
         Command::StoreScale { blobs, tags, cold } => {
             store_scale::run(&airlock, store_maker::Size { blobs, tags }, cold, &mut table)?;
