@@ -19,6 +19,9 @@ const ATTEMPTS: usize = 16;
 /// How many files of a bulk wait to be synced together.
 const BULK: usize = 1024;
 
+/// So many files of a bulk are synced one by one.
+const FEW: usize = 64;
+
 /// Writes into a store: files appear by rename, [`Batch::sync`] makes all of it last.
 pub(super) struct Batch {
     scratch: PathBuf,
@@ -91,6 +94,14 @@ impl Batch {
         let placed = synced
             .and_then(|()| waiting.iter().try_for_each(|(temporary, path)| self.place(temporary, path)));
         placed.inspect_err(|_| give_up(&waiting))
+    }
+
+    /// Syncing the file system also waits for what everybody else has written, which few files should not.
+    fn sync_waiting(&self, waiting: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+        if waiting.len() > FEW {
+            return Ok(rustix::fs::syncfs(fs::File::open(&self.scratch)?.file())?);
+        }
+        waiting.iter().try_for_each(|(temporary, _)| fs::File::open(temporary)?.sync_data())
     }
 
     /// Renames a complete and synced file to its final name.
