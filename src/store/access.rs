@@ -37,6 +37,13 @@ impl Store {
         Ok(is_member.is_some() && self.touch(digest, Duration::ZERO)?)
     }
 
+    /// Makes a manifest young that another one mentions, if the repository has it; that need not be so.
+    pub(super) fn keep_manifest(&self, repository: &RepositoryName, digest: &ContentDigest) -> Result<()> {
+        let member = directory::member(&self.repository(repository), MANIFESTS, digest);
+        touch_file(&member, Duration::ZERO).map_err(|error| files::failed(&member, error))?;
+        self.touch(digest, Duration::ZERO).map(drop)
+    }
+
     /// Gives the repository `to` a blob that `from` has, or that anybody has if `from` is none. Whether
     /// there was one. The caller decides who may take what from where.
     pub fn mount(

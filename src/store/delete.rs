@@ -21,6 +21,8 @@ impl Store {
     pub fn delete_manifest(&self, repository: &RepositoryName, digest: &ContentDigest) -> Result<bool> {
         let directory = self.repository(repository);
         let member = directory::member(&directory, MANIFESTS, digest);
+        // Nobody tags it while it goes.
+        let _alone = self.exclude()?;
         if !member.is_file() {
             return Ok(false);
         }

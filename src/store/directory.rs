@@ -119,16 +119,22 @@ impl Directory {
 
     /// Held while names are written: what they name is not deleted meanwhile.
     pub(super) fn share(&self) -> io::Result<Guard> {
-        self.lock(FlockOperation::LockShared)
+        self.lock("lock", FlockOperation::LockShared)
     }
 
-    /// Held while blobs are deleted: no name is written meanwhile.
+    /// Held while anything is deleted that names rely on: no name is written meanwhile.
     pub(super) fn exclude(&self) -> io::Result<Guard> {
-        self.lock(FlockOperation::LockExclusive)
+        self.lock("lock", FlockOperation::LockExclusive)
     }
 
-    fn lock(&self, operation: FlockOperation) -> io::Result<Guard> {
-        let file = fs::File::open(self.root.join("lock"))?;
+    /// Held while a bundle gives names or gives them up: which names are left to it depends on what other
+    /// bundles give. It is taken before the other lock.
+    pub(super) fn exclude_bundles(&self) -> io::Result<Guard> {
+        self.lock("bundles", FlockOperation::LockExclusive)
+    }
+
+    fn lock(&self, name: &str, operation: FlockOperation) -> io::Result<Guard> {
+        let file = fs::File::open(self.root.join(name))?;
         loop {
             match flock(file.file(), operation) {
                 Err(rustix::io::Errno::INTR) => {}

@@ -19,6 +19,9 @@ const ATTEMPTS: usize = 16;
 /// How many files of a bulk wait to be synced together.
 const BULK: usize = 1024;
 
+/// So many files of a bulk are synced one by one.
+const FEW: usize = 64;
+
 /// Writes into a store: files appear by rename, [`Batch::sync`] makes all of it last.
 pub(super) struct Batch {
     scratch: PathBuf,
@@ -37,12 +40,14 @@ impl Batch {
     /// The same for thousands of files: their file system is synced instead of each of them, and they
     /// appear at [`Batch::sync`] at the latest.
     pub(super) fn in_bulk(scratch: &Path) -> Batch {
-        Batch { waiting: Some(Vec::new()), ..Batch::new(scratch) }
+        let mut batch = Batch::new(scratch);
+        batch.waiting = Some(Vec::new());
+        batch
     }
 
-    /// Gives `path` this content. What is equal already is left alone.
+    /// Gives `path` this content. What is equal already is left as it is, but made young.
     pub(super) fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        if has_content(path, bytes) {
+        if has_content(path, bytes) && make_young(path)? {
             self.changed(parent(path));
             return Ok(());
         }
@@ -84,8 +89,19 @@ impl Batch {
         if waiting.is_empty() {
             return Ok(());
         }
-        rustix::fs::syncfs(fs::File::open(&self.scratch)?.file())?;
-        waiting.iter().try_for_each(|(temporary, path)| self.place(temporary, path))
+        let synced =
+            fs::File::open(&self.scratch).and_then(|scratch| Ok(rustix::fs::syncfs(scratch.file())?));
+        let placed = synced
+            .and_then(|()| waiting.iter().try_for_each(|(temporary, path)| self.place(temporary, path)));
+        placed.inspect_err(|_| give_up(&waiting))
+    }
+
+    /// Syncing the file system also waits for what everybody else has written, which few files should not.
+    fn sync_waiting(&self, waiting: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+        if waiting.len() > FEW {
+            return Ok(rustix::fs::syncfs(fs::File::open(&self.scratch)?.file())?);
+        }
+        waiting.iter().try_for_each(|(temporary, _)| fs::File::open(temporary)?.sync_data())
     }
 
     /// Renames a complete and synced file to its final name.
@@ -149,6 +165,20 @@ impl Batch {
     }
 }
 
+/// Whatever did not get its name would be waste, and the disk may be full.
+impl Drop for Batch {
+    fn drop(&mut self) {
+        give_up(self.waiting.as_deref().unwrap_or_default());
+    }
+}
+
+fn give_up(waiting: &[(PathBuf, PathBuf)]) {
+    for (temporary, _) in waiting {
+        // If that fails, it is collected as a leftover.
+        let _ = fs::remove_file(temporary);
+    }
+}
+
 /// Creates a file under a name that nobody else uses.
 fn create_unique(directory: &Path) -> io::Result<(PathBuf, fs::File)> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
@@ -160,6 +190,14 @@ fn create_unique(directory: &Path) -> io::Result<(PathBuf, fs::File)> {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             result => return result.map(|file| (path, file)),
         }
+    }
+}
+
+/// Whether the file was still there to be dated.
+fn make_young(path: &Path) -> io::Result<bool> {
+    match open(path)? {
+        Some(file) => file.file().set_modified(SystemTime::now()).map(|()| true),
+        None => Ok(false),
     }
 }
 

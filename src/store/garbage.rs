@@ -8,21 +8,24 @@
 //!
 //! Nothing is written, so this works when the disk is full.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use fs_err as fs;
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
+use self::sweep::{Sweeper, Swept};
 use super::directory::{self, BLOBS, MANIFESTS, REFERRERS};
 use super::document::Document;
 use super::upload::Expired;
-use super::{RepositoryName, Store, files};
+use super::{RepositoryName, Store, files, lookup};
 use crate::error::Result;
 use crate::oci::digest::{Algorithm, ContentDigest};
+
+mod sweep;
+mod untagged;
 
 /// How long what nothing needs is kept unless somebody says otherwise. Pushing a large image takes hours,
 /// and its manifest, which needs all the rest, comes last.
@@ -31,13 +34,40 @@ pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Files are dated by a clock that may be this much behind the one we ask.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
 
-/// How many files are deleted before others may write names again.
-const AT_ONCE: usize = 256;
+/// What is to be removed.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// How long what nothing needs is kept.
+    pub grace: Duration,
+    /// Manifests that neither a tag nor a bundle nor another manifest names go as well when they are older
+    /// than this, and than the grace.
+    pub untagged: Option<Duration>,
+    /// Whether to remove anything.
+    pub mode: Mode,
+}
+
+impl Rules {
+    /// Only what nothing needs.
+    pub fn unneeded(grace: Duration, mode: Mode) -> Rules {
+        Rules { grace, untagged: None, mode }
+    }
+}
+
+/// Whether to remove anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Remove.
+    Remove,
+    /// Only tell what would be removed.
+    Tell,
+}
 
 /// What was, or would be, removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Collected {
+    /// Manifests that nothing named; their bytes are counted among the blobs.
+    pub manifests: u64,
     /// Blobs that nothing needs.
     pub blobs: u64,
     /// Their bytes.
@@ -50,29 +80,29 @@ pub struct Collected {
     pub unreadable: Vec<String>,
 }
 
-/// Whether to remove anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Remove.
-    Remove,
-    /// Only tell what would be removed.
-    Tell,
-}
-
 impl Store {
-    /// Removes what nothing has needed for the time `grace`.
+    /// Removes what nothing has needed for a time.
     ///
     /// # Errors
     /// [`crate::error::codes::STORE_FORMAT`] if the record of a bundle is damaged: then it is not known
     /// what is needed, and nothing is removed.
-    pub fn collect_garbage(&self, grace: Duration, mode: Mode) -> Result<Collected> {
+    pub fn collect_garbage(&self, rules: Rules) -> Result<Collected> {
         let now = SystemTime::now();
-        let limit = now.checked_sub(grace.max(CLOCK_STEP)).unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut collection =
-            Collection { store: self, limit, mode, needed: HashSet::new(), collected: Collected::default() };
-        collection.mark_bundles()?;
-        if mode == Mode::Remove {
-            collection.collected.uploads = self.expire_uploads(grace)?;
+        let older = |age: Duration| Sweeper {
+            directory: self.directory(),
+            limit: now.checked_sub(age.max(CLOCK_STEP)).unwrap_or(SystemTime::UNIX_EPOCH),
+            mode: rules.mode,
+        };
+        let mut collection = Collection {
+            store: self,
+            sweeper: older(rules.grace),
+            untagged: rules.untagged.map(|age| older(age.max(rules.grace))),
+            brought: self.brought()?,
+            needed: HashSet::new(),
+            collected: Collected::default(),
+        };
+        if rules.mode == Mode::Remove {
+            collection.collected.uploads = self.expire_uploads(rules.grace)?;
             collection.remove_leftovers()?;
         }
         self.each_repository(&mut |name, directory| collection.repository(name, directory))?;
@@ -81,49 +111,78 @@ impl Store {
         }
         Ok(collection.collected)
     }
+
+    /// What bundles have brought.
+    fn brought(&self) -> Result<HashSet<Key>> {
+        let mut brought = HashSet::new();
+        self.each_bundle(&mut |record| {
+            brought.extend(record.manifest.blobs.iter().map(|blob| key(&blob.digest.into())));
+            Ok(())
+        })?;
+        Ok(brought)
+    }
+}
+
+/// The beginning of a digest: a million of them must fit into memory. Two digests that begin in the same way
+/// do no harm: one blob too many stays.
+type Key = u64;
+
+fn key(digest: &ContentDigest) -> Key {
+    digest.bytes().iter().take(size_of::<Key>()).fold(0, |key, byte| key << 8 | Key::from(*byte))
 }
 
 struct Collection<'a> {
     store: &'a Store,
-    /// Files from this time on are young.
-    limit: SystemTime,
-    mode: Mode,
-    /// The first half of each digest: a million of them must fit into memory, and two with the same half
-    /// would do no harm.
-    needed: HashSet<u128>,
+    sweeper: Sweeper<'a>,
+    /// For manifests that nothing names, if they are to go.
+    untagged: Option<Sweeper<'a>>,
+    /// What bundles have brought.
+    brought: HashSet<Key>,
+    /// What manifests of repositories mention.
+    needed: HashSet<Key>,
     collected: Collected,
 }
 
 impl Collection<'_> {
-    fn mark_bundles(&mut self) -> Result<()> {
-        for record in self.store.bundles()? {
-            self.needed.extend(record.manifest.blobs.iter().map(|blob| key(&blob.digest.into())));
-        }
-        Ok(())
-    }
-
     /// Marks what the manifests of a repository mention, and takes away from it what they do not.
     fn repository(&mut self, name: &RepositoryName, directory: &Path) -> Result<()> {
+        let without = self.remove_untagged(directory)?;
         let mut own = HashSet::new();
-        for algorithm in Algorithm::ALL {
-            let path = directory.join(MANIFESTS).join(algorithm.name());
-            for hex in files::names(&path).map_err(|error| files::failed(&path, error))? {
-                let Ok(digest) = ContentDigest::from_hex(algorithm, &hex) else { continue };
-                own.insert(key(&digest));
-                match self.mentioned(&digest) {
-                    Some(mentioned) => own.extend(mentioned),
-                    None => self.collected.unreadable.push(format!("{name}@{digest}")),
-                }
+        for digest in lookup::manifests_of(directory)? {
+            if without.contains(&digest) {
+                continue;
+            }
+            own.insert(key(&digest));
+            match self.mentioned(&digest) {
+                Some(mentioned) => own.extend(mentioned),
+                None => self.collected.unreadable.push(format!("{name}@{digest}")),
             }
         }
-        if self.mode == Mode::Remove {
-            self.leave(directory, &own)?;
+        if self.sweeper.mode == Mode::Remove {
+            self.leave(directory, &own).map_err(|error| files::failed(directory, error))?;
         }
         self.needed.extend(own);
         Ok(())
     }
 
-    fn mentioned(&self, digest: &ContentDigest) -> Option<Vec<u128>> {
+    /// Takes away the manifests that nothing names. This comes before marking, so that what is pushed
+    /// meanwhile is either spared together with all it needs, or is not there for whoever pushes. Those
+    /// that would be taken away are returned if nothing is.
+    fn remove_untagged(&mut self, directory: &Path) -> Result<BTreeSet<ContentDigest>> {
+        let Some(sweeper) = self.untagged else { return Ok(BTreeSet::new()) };
+        let untagged = self.store.untagged(directory, &self.brought)?;
+        let mut would_go = BTreeSet::new();
+        for digest in untagged {
+            let member = directory::member(directory, MANIFESTS, &digest);
+            if sweeper.one(&member).map_err(|error| files::failed(&member, error))? {
+                self.collected.manifests += 1;
+                would_go.extend(Some(digest).filter(|_| sweeper.mode == Mode::Tell));
+            }
+        }
+        Ok(would_go)
+    }
+
+    fn mentioned(&self, digest: &ContentDigest) -> Option<Vec<Key>> {
         let bytes = self.store.read_document(digest).ok()??;
         // Without a media type nothing is demanded, so everything that was accepted once is read again.
         let document = Document::parse(&bytes, "").ok()?;
@@ -132,67 +191,37 @@ impl Collection<'_> {
 
     /// Removes old memberships of blobs that no manifest of the repository mentions, and entries of
     /// referrers that are gone.
-    fn leave(&self, directory: &Path, own: &HashSet<u128>) -> Result<()> {
-        let mut old = Vec::new();
+    fn leave(&self, directory: &Path, own: &HashSet<Key>) -> io::Result<()> {
         for algorithm in Algorithm::ALL {
-            let path = directory.join(BLOBS).join(algorithm.name());
-            for hex in files::names(&path).map_err(|error| files::failed(&path, error))? {
-                let needed =
-                    ContentDigest::from_hex(algorithm, &hex).is_ok_and(|digest| own.contains(&key(&digest)));
-                if !needed {
-                    old.push(path.join(hex));
-                }
-            }
+            self.sweeper.sweep(&directory.join(BLOBS).join(algorithm.name()), &|hex| {
+                !ContentDigest::from_hex(algorithm, hex).is_ok_and(|digest| own.contains(&key(&digest)))
+            })?;
         }
-        old.extend(orphans(directory).map_err(|error| files::failed(directory, error))?);
-        self.remove_old(&old).map_err(|error| files::failed(directory, error))?;
+        let referrers = directory.join(REFERRERS);
+        for subject in files::names(&referrers)? {
+            // An entry whose manifest the repository does not have.
+            self.sweeper.sweep(&referrers.join(subject), &|name| {
+                let member = directory::undashed(name);
+                let member = member.map(|digest| directory::member(directory, MANIFESTS, &digest));
+                member.is_none_or(|member| !member.exists())
+            })?;
+        }
         Ok(())
     }
 
     /// Removes blobs that are neither marked nor young.
     fn sweep(&mut self, algorithm: Algorithm) -> Result<()> {
         let path = self.store.directory().blobs(algorithm);
-        let sweep = || -> io::Result<(u64, u64)> {
-            let (mut waste, mut blobs, mut bytes) = (Vec::new(), 0, 0);
-            // A million names are read bit by bit.
-            for entry in fs::read_dir(&path)? {
-                let name = entry?.file_name();
-                let digest = name.to_str().and_then(|hex| ContentDigest::from_hex(algorithm, hex).ok());
-                if digest.is_none_or(|digest| !self.needed.contains(&key(&digest))) {
-                    waste.push(path.join(name));
-                }
-                if waste.len() == AT_ONCE {
-                    add(&mut blobs, &mut bytes, self.remove_old(&std::mem::take(&mut waste))?);
-                }
-            }
-            add(&mut blobs, &mut bytes, self.remove_old(&waste)?);
-            Ok((blobs, bytes))
+        let is_waste = |hex: &str| {
+            let digest = ContentDigest::from_hex(algorithm, hex).ok();
+            let key = digest.map(|digest| key(&digest));
+            key.is_none_or(|key| !self.brought.contains(&key) && !self.needed.contains(&key))
         };
-        let (blobs, bytes) = sweep().map_err(|error| files::failed(&path, error))?;
-        self.collected.blobs += blobs;
+        let Swept { files, bytes } =
+            self.sweeper.sweep(&path, &is_waste).map_err(|error| files::failed(&path, error))?;
+        self.collected.blobs += files;
         self.collected.bytes += bytes;
         Ok(())
-    }
-
-    /// Removes those of `paths` that are still old when nobody else can make them young; how many, and
-    /// their bytes.
-    fn remove_old(&self, paths: &[PathBuf]) -> io::Result<(u64, u64)> {
-        let (mut count, mut bytes) = (0, 0);
-        for paths in paths.chunks(AT_ONCE) {
-            let _alone = self.store.directory().exclude()?;
-            for path in paths {
-                let Ok(found) = fs::symlink_metadata(path) else { continue };
-                if found.modified().is_ok_and(|modified| modified >= self.limit) || found.is_dir() {
-                    continue;
-                }
-                if self.mode == Mode::Remove && !files::remove(path)? {
-                    continue;
-                }
-                count += 1;
-                bytes += found.len();
-            }
-        }
-        Ok((count, bytes))
     }
 
     /// Removes what killed processes left of files they were writing. Who still writes holds a lock, or
@@ -202,7 +231,7 @@ impl Collection<'_> {
         let remove = |name: &str| -> io::Result<u64> {
             let path = path.join(name);
             let Some(file) = files::open(&path)? else { return Ok(0) };
-            let old = file.metadata()?.modified()? < self.limit;
+            let old = file.metadata()?.modified()? < self.sweeper.limit;
             let free = flock(file.file(), FlockOperation::NonBlockingLockExclusive).is_ok();
             if old && free { files::remove(&path).map(u64::from) } else { Ok(0) }
         };
@@ -211,33 +240,6 @@ impl Collection<'_> {
         }
         Ok(())
     }
-}
-
-/// Entries of referrers whose manifest the repository does not have.
-fn orphans(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let referrers = directory.join(REFERRERS);
-    for subject in files::names(&referrers)? {
-        for name in files::names(&referrers.join(&subject))? {
-            let member =
-                directory::undashed(&name).map(|digest| directory::member(directory, MANIFESTS, &digest));
-            if member.is_none_or(|member| !member.exists()) {
-                found.push(referrers.join(&subject).join(name));
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn add(blobs: &mut u64, bytes: &mut u64, (more_blobs, more_bytes): (u64, u64)) {
-    *blobs += more_blobs;
-    *bytes += more_bytes;
-}
-
-fn key(digest: &ContentDigest) -> u128 {
-    let (half, _) = digest.bytes().split_at(16);
-    // Every digest has at least 32 bytes.
-    half.iter().fold(0, |key, byte| key << 8 | u128::from(*byte))
 }
 
 #[cfg(test)]

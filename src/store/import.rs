@@ -126,6 +126,7 @@ impl Store {
         threads: NonZeroUsize,
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
+            let alone = self.exclude_bundles()?;
             let guard = self.share()?;
             let mut missing = Vec::new();
             for blob in &bundle.manifest().blobs {
@@ -143,7 +144,7 @@ impl Store {
                 self.write_index()?;
                 return self.end_record(&bundle.digest());
             }
-            drop(guard);
+            drop((guard, alone));
             work.run(missing, threads)?;
         }
         Err(Error::new(codes::STORE_IO, "blobs disappear from the store while a bundle is imported")

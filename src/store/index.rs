@@ -37,6 +37,12 @@ impl Store {
         self.directory().write_durably(&path, &bytes).map_err(|error| files::failed(&path, error))
     }
 
+    /// Gives up `index.json` for its space; it has to be written again.
+    pub(super) fn remove_index(&self) -> Result<()> {
+        let path = self.root().join("index.json");
+        files::remove(&path).map(drop).map_err(|error| files::failed(&path, error))
+    }
+
     fn list(&self, name: &RepositoryName, repository: &Path, found: &mut Vec<Descriptor>) -> Result<()> {
         let path = repository.join(TAGS);
         let mut tags = files::names(&path).map_err(|error| files::failed(&path, error))?;

@@ -9,7 +9,7 @@ use super::directory::{self, BLOBS, MANIFESTS, TAGS};
 use super::name::{RepositoryName, TagName};
 use super::{Store, document, files};
 use crate::error::{Error, Result, codes};
-use crate::oci::digest::ContentDigest;
+use crate::oci::digest::{Algorithm, ContentDigest};
 
 /// A digest or media type is far shorter.
 const SMALL_FILE: u64 = 1024;
@@ -146,6 +146,17 @@ fn walk(
 
 fn is_repository(directory: &Path) -> bool {
     [MANIFESTS, BLOBS].iter().any(|kind| directory.join(kind).is_dir())
+}
+
+/// The manifests that the repository in a directory has.
+pub(super) fn manifests_of(repository: &Path) -> Result<Vec<ContentDigest>> {
+    let mut found = Vec::new();
+    for algorithm in Algorithm::ALL {
+        let path = repository.join(MANIFESTS).join(algorithm.name());
+        let names = files::names(&path).map_err(|error| files::failed(&path, error))?;
+        found.extend(names.iter().filter_map(|hex| ContentDigest::from_hex(algorithm, hex).ok()));
+    }
+    Ok(found)
 }
 
 /// The digest in the file of a tag.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::catalogue::{Catalogue, Repository};
 use super::directory::{self, BLOBS, MANIFESTS};
@@ -13,8 +13,30 @@ use super::document::{self, Document};
 use super::files::Batch;
 use super::record::Record;
 use super::{RepositoryName, Store, files, lookup};
-use crate::error::Result;
+use crate::error::{Result, codes};
 use crate::oci::digest::ContentDigest;
+
+/// Another bundle that the store holds.
+struct Other {
+    /// Whether all of its names are there: it may just be coming or going.
+    is_complete: bool,
+    catalogue: Catalogue,
+}
+
+/// What another bundle gives to the same repository; of several, the latest import comes first.
+struct Also<'a> {
+    is_complete: bool,
+    gives: &'a Repository,
+}
+
+impl Other {
+    fn in_repository(&self, name: &RepositoryName) -> impl Iterator<Item = Also<'_>> {
+        let repositories = self.catalogue.repositories.iter();
+        repositories
+            .filter(|gives| gives.name().as_ref() == Some(name))
+            .map(|gives| Also { is_complete: self.is_complete, gives })
+    }
+}
 
 impl Store {
     /// Everything but tags first, then tags.
@@ -53,39 +75,55 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a bundle: the names that no other bundle gives, and its record. Names that were pushed over
-    /// since stay. The bytes of its blobs stay until garbage is collected.
+    /// Removes a bundle: the names that no other bundle gives, and its record. Tags that an earlier bundle
+    /// gave as well name again what that one said. Names that were pushed over since stay. The bytes of its
+    /// blobs stay until garbage is collected.
     ///
-    /// May be killed and run again.
+    /// May be killed and run again, and needs no free space.
     pub fn remove_bundle(&self, record: &Record) -> Result<()> {
-        let _shared = self.share()?;
+        let _alone = self.exclude_bundles()?;
         let mut others = Vec::new();
         for other in self.bundles()?.into_iter().filter(|other| other.digest != record.digest) {
-            others.push(self.catalogue(&other.digest)?);
+            let catalogue = self.catalogue(&other.digest)?;
+            others.push(Other { is_complete: other.imported.is_some(), catalogue });
         }
         let catalogue = self.catalogue(&record.digest)?;
         self.reopen_record(&record.digest)?;
         for repository in &catalogue.repositories {
             let Some(name) = repository.name() else { continue };
-            let also: Vec<&Repository> = others
-                .iter()
-                .flat_map(|other| &other.repositories)
-                .filter(|other| other.name().as_ref() == Some(&name))
-                .collect();
+            let also: Vec<_> = others.iter().flat_map(|other| other.in_repository(&name)).collect();
+            // Nobody tags anything while it goes.
+            let _alone = self.exclude()?;
             self.take_back(&name, repository, &also)?;
         }
-        self.write_index()?;
+        match self.write_index() {
+            // One that is out of date would be worse than none.
+            Err(error) if error.code() == codes::NO_SPACE => self.remove_index()?,
+            result => result?,
+        }
         self.remove_record(&record.digest)
     }
 
-    /// `also` is what other bundles give to the same repository, the latest import first.
-    fn take_back(&self, name: &RepositoryName, repository: &Repository, also: &[&Repository]) -> Result<()> {
+    pub(super) fn exclude_bundles(&self) -> Result<directory::Guard> {
+        let lock = self.directory().exclude_bundles();
+        lock.map_err(|error| files::failed(&self.directory().bundles(), error))
+    }
+
+    fn take_back(&self, name: &RepositoryName, repository: &Repository, also: &[Also<'_>]) -> Result<()> {
         let directory = self.repository(name);
-        self.take_back_tags(&directory, repository, also)?;
+        let tags = self.tags_to_take_back(&directory, repository, also)?;
+        match write_tags(&tags, self.directory().bulk()) {
+            // Then each of them takes the room of the one before, and the index makes room for the first.
+            Err(error) if error.code() == codes::NO_SPACE => {
+                self.remove_index()?;
+                write_tags(&tags, self.directory().batch())?;
+            }
+            result => result?,
+        }
         // A manifest that somebody tagged since is not ours to take, nor what it is made of.
         let tagged = self.reachable(self.tagged(&directory)?);
         let gone = |digest: &ContentDigest| {
-            !tagged.contains(digest) && !also.iter().any(|other| other.manifests.contains_key(digest))
+            !tagged.contains(digest) && !also.iter().any(|also| also.gives.manifests.contains_key(digest))
         };
         let remove = || -> io::Result<()> {
             let mut batch = self.directory().batch();
@@ -103,24 +141,30 @@ impl Store {
         remove().map_err(|error| files::failed(&directory, error))
     }
 
-    fn take_back_tags(&self, directory: &Path, repository: &Repository, also: &[&Repository]) -> Result<()> {
-        let mut batch = self.directory().batch();
+    /// Files of tags that still say what the bundle said, each with what an earlier bundle says.
+    fn tags_to_take_back(
+        &self,
+        directory: &Path,
+        repository: &Repository,
+        also: &[Also<'_>],
+    ) -> Result<Vec<(PathBuf, Option<ContentDigest>)>> {
+        let mut found = Vec::new();
         for (tag, digest) in repository.tags() {
             let path = directory::tag(directory, &tag);
-            if lookup::read_tag(&path)? != Some(digest) {
-                continue;
+            if lookup::read_tag(&path)? == Some(digest) {
+                // Somebody may have deleted what the earlier bundle gave.
+                let is_there =
+                    |digest: &&ContentDigest| directory::member(directory, MANIFESTS, digest).is_file();
+                let earlier = also.iter().filter(|also| also.is_complete);
+                let earlier = earlier.filter_map(|also| also.gives.tags.get(tag.as_str())).find(is_there);
+                found.push((path, earlier.copied()));
             }
-            let changed = match also.iter().find_map(|other| other.tags.get(tag.as_str())) {
-                Some(earlier) => batch.write(&path, earlier.to_string().as_bytes()),
-                None => batch.remove(&path).map(drop),
-            };
-            changed.map_err(|error| files::failed(&path, error))?;
         }
-        batch.sync().map_err(|error| files::failed(directory, error))
+        Ok(found)
     }
 
     /// What the tags of a repository name.
-    fn tagged(&self, directory: &Path) -> Result<Vec<ContentDigest>> {
+    pub(super) fn tagged(&self, directory: &Path) -> Result<Vec<ContentDigest>> {
         let path = directory.join(directory::TAGS);
         let mut found = Vec::new();
         for name in files::names(&path).map_err(|error| files::failed(&path, error))? {
@@ -144,4 +188,16 @@ impl Store {
         }
         found
     }
+}
+
+/// Gives each tag what it is to name, or removes it.
+fn write_tags(tags: &[(PathBuf, Option<ContentDigest>)], mut batch: Batch) -> Result<()> {
+    for (path, digest) in tags {
+        let changed = match digest {
+            Some(digest) => batch.write(path, digest.to_string().as_bytes()),
+            None => batch.remove(path).map(drop),
+        };
+        changed.map_err(|error| files::failed(path, error))?;
+    }
+    batch.sync().map_err(|error| files::failed(Path::new("names"), error))
 }

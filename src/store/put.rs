@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::directory::{self, BLOBS, MANIFESTS};
 use super::document::Document;
-use super::files::Batch;
 use super::name::{RepositoryName, TagName};
 use super::{Store, files};
 use crate::error::{Error, Result, codes};
@@ -91,6 +90,10 @@ impl Store {
         self.directory().share().map_err(|error| files::failed(&self.root().join("lock"), error))
     }
 
+    pub(super) fn exclude(&self) -> Result<directory::Guard> {
+        self.directory().exclude().map_err(|error| files::failed(&self.root().join("lock"), error))
+    }
+
     /// Fails unless the repository has all blobs that the manifest needs; they are young afterwards.
     fn require(&self, repository: &RepositoryName, document: &Document) -> Result<()> {
         let mut missing = Vec::new();
@@ -99,8 +102,9 @@ impl Store {
                 missing.push(digest);
             }
         }
-        for child in &document.optional {
-            self.touch(&child.digest, Duration::ZERO)?;
+        let manifests = document.optional.iter().map(|child| &child.digest).chain(&document.subject);
+        for digest in manifests {
+            self.keep_manifest(repository, digest)?;
         }
         if missing.is_empty() {
             return Ok(());
@@ -150,7 +154,8 @@ impl NewNames<'_> {
     fn write(&self, store: &Store, bytes: &[u8]) -> io::Result<()> {
         let directory = store.repository(self.repository);
         let mut batch = store.directory().batch();
-        self.write_blob(store, bytes, &mut batch)?;
+        // What is there already is compared, and replaced if it is damaged.
+        batch.write(&store.directory().blob(&self.digest), bytes)?;
         // Uploads leave it to us to make their names last.
         for digest in &self.document.blobs {
             batch.changed(&store.directory().blobs(digest.algorithm()));
@@ -172,11 +177,5 @@ impl NewNames<'_> {
             batch.write(&directory::tag(&directory, tag), self.digest.to_string().as_bytes())?;
         }
         batch.sync()
-    }
-
-    /// What is there already is compared, and replaced if it is damaged.
-    fn write_blob(&self, store: &Store, bytes: &[u8], batch: &mut Batch) -> io::Result<()> {
-        batch.write(&store.directory().blob(&self.digest), bytes)?;
-        store.try_touch(&self.digest, Duration::ZERO).map(drop)
     }
 }

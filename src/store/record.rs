@@ -49,18 +49,26 @@ impl Record {
 impl Store {
     /// All bundles, the latest import first, unfinished ones before all others.
     pub fn bundles(&self) -> Result<Vec<Record>> {
-        let root = self.directory().bundles();
         let mut records = Vec::new();
-        for name in files::names(&root).map_err(|error| files::failed(&root, error))? {
-            if let Ok(digest) = Digest::from_hex(&name) {
-                records.extend(self.record(&digest)?);
-            }
-        }
+        self.each_bundle(&mut |record| {
+            records.push(record);
+            Ok(())
+        })?;
         records.sort_by(|a, b| {
             let order = |record: &Record| (record.imported.is_none(), record.imported.clone());
             order(b).cmp(&order(a)).then(a.digest.cmp(&b.digest))
         });
         Ok(records)
+    }
+
+    /// Hands every bundle to `take`, one after the other and in no order.
+    pub(super) fn each_bundle(&self, take: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
+        let root = self.directory().bundles();
+        for name in files::names(&root).map_err(|error| files::failed(&root, error))? {
+            let Ok(digest) = Digest::from_hex(&name) else { continue };
+            self.record(&digest)?.into_iter().try_for_each(&mut *take)?;
+        }
+        Ok(())
     }
 
     /// One bundle, if the store holds it.
@@ -141,7 +149,8 @@ impl Store {
     /// Notes that the import is complete.
     pub(super) fn end_record(&self, digest: &Digest) -> Result<()> {
         let path = self.directory().bundle(digest).join(IMPORTED);
-        let now = jiff::Timestamp::now().to_string();
+        // As long for every moment, so that the order of the texts is that of time.
+        let now = format!("{:.9}", jiff::Timestamp::now());
         self.directory().write_durably(&path, now.as_bytes()).map_err(|error| files::failed(&path, error))
     }
 

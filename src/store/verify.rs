@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +11,7 @@ use serde::Serialize;
 use super::content::Content as _;
 use super::directory::{self, BLOBS, MANIFESTS};
 use super::document::Document;
-use super::{Store, files};
+use super::{Store, files, lookup};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::{Algorithm, ContentDigest};
 use crate::progress::{Event, Progress, Stage};
@@ -107,7 +106,7 @@ impl Store {
             missing.extend(record.manifest.blobs.iter().map(|blob| blob.digest.into()).filter(&absent));
         }
         self.each_repository(&mut |_, repository| {
-            for digest in manifests_of(repository)? {
+            for digest in lookup::manifests_of(repository)? {
                 let document = self.read_document(&digest).ok().flatten();
                 match document.map(|bytes| Document::parse(&bytes, "")) {
                     Some(Ok(document)) => {
@@ -148,16 +147,6 @@ impl Store {
             Ok(())
         })
     }
-}
-
-fn manifests_of(repository: &Path) -> Result<Vec<ContentDigest>> {
-    let mut found = Vec::new();
-    for algorithm in Algorithm::ALL {
-        let path = repository.join(MANIFESTS).join(algorithm.name());
-        let names = files::names(&path).map_err(|error| files::failed(&path, error))?;
-        found.extend(names.iter().filter_map(|hex| ContentDigest::from_hex(algorithm, hex).ok()));
-    }
-    Ok(found)
 }
 
 /// The work that threads share.

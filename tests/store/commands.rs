@@ -2,6 +2,9 @@
 
 use std::process::Child;
 
+use airlock::oci::document::OCI_INDEX;
+use airlock::store::{Content as _, RepositoryName, Store, TagName};
+
 use super::bundles::Contents;
 use super::node::{Node, assert_sound, disk_usage, files_below, shown};
 
@@ -92,4 +95,26 @@ fn two_imports_at_the_same_time_share_the_work() {
     assert_eq!(copied(first) + copied(second), 24 + 5, "every blob was copied once");
     assert_sound(&node.path("store"));
     node.json(&["verify"]);
+}
+
+#[test]
+fn an_image_that_lost_its_tag_goes_when_that_is_asked_for_unless_a_bundle_brought_it() {
+    let node = Node::with_files(&[]);
+    node.json(&["import", "stick"]);
+    let store = Store::open(&node.path("store")).unwrap();
+    let name = RepositoryName::new(Some("docker.io"), "library/golden").unwrap();
+    let brought = store.tag(&name, &TagName::new("1.0").unwrap()).unwrap().unwrap();
+    for content in [r#"{"schemaVersion":2,"manifests":[]}"#, r#"{"schemaVersion":2, "manifests":[]}"#] {
+        let tags = [TagName::new("1.0").unwrap()];
+        store.put_manifest(&name, OCI_INDEX, content.as_bytes(), None, &tags).unwrap();
+    }
+    node.age();
+    assert_eq!(node.json(&["gc"])["blobs"], 0);
+    insta::assert_snapshot!("untagged_dry_run", node.airlock(&["gc", "--untagged", "--dry-run"]));
+    let young = node.json(&["gc", "--untagged", "--older-than", "2w"]);
+    assert_eq!((&young["manifests"], &young["blobs"]), (&0.into(), &0.into()));
+    insta::assert_snapshot!("untagged", node.airlock(&["gc", "--untagged", "--older-than", "3d"]));
+    insta::assert_snapshot!("untagged_age", node.airlock(&["gc", "--untagged", "--older-than", "3"]));
+    node.json(&["verify"]);
+    assert!(store.manifest(&name, &brought).unwrap().is_some(), "although its tag was pushed over");
 }

@@ -1,46 +1,55 @@
-//! Commands that are killed at any moment leave a sound store, and are simply run again.
+//! Whoever is killed at any moment leaves a sound store, and is simply run again. `scripts/bench store-kill`
+//! does the same for longer, and at other moments each time.
 
-use std::time::Duration;
+use std::path::Path;
 
-use super::node::{Node, assert_sound, files_below};
+use crate::node::Node;
+use crate::store_check;
+use crate::store_kill::{Arena, Victim};
 
-const ROUNDS: u32 = 20;
+/// Where the moments of the kills come from.
+const SEED: u64 = 0x2545_f491_4f6c_dd1d;
+
+/// The first round finds out how long everything takes; two kills of each follow.
+const ROUNDS: usize = 3;
 
 #[test]
-fn killed_imports_and_collections_leave_a_sound_store() {
-    let files: Vec<Vec<u8>> = (0..6u8).map(|byte| vec![byte; 3_000_000]).collect();
-    let node = Node::with_files(&files.iter().map(Vec::as_slice).collect::<Vec<_>>());
-    let mut moments = 0x2545_f491u32;
+fn whoever_is_killed_leaves_a_sound_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_airlock"));
+    let mut arena = Arena::new(program, directory.path(), SEED).unwrap();
     for round in 0..ROUNDS {
-        let command: &[&str] = match round % 4 {
-            3 if node.path("store/oci-layout").exists() => &["gc", "--grace", "0"],
-            _ => &["import", "stick"],
-        };
-        let mut child = node.command(command).spawn().unwrap();
-        // Any moment is as good as another; these are spread over the length of an import.
-        moments ^= moments << 13;
-        moments ^= moments >> 17;
-        moments ^= moments << 5;
-        std::thread::sleep(Duration::from_millis(u64::from(moments % 120)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if node.path("store").exists() {
-            assert_sound(&node.path("store"));
-        }
-        if round % 5 == 4 && node.path("store/names").exists() {
-            // Begins anew every now and then, so that all phases are met.
-            let _ = node.command(&["remove", "golden"]).output().unwrap();
-            node.age();
-            assert!(
-                node.command(&["gc"]).output().unwrap().status.success()
-                    || !node.path("store/oci-layout").exists()
-            );
+        for victim in Victim::ALL {
+            arena.round(victim).unwrap_or_else(|error| panic!("round {round}, {victim:?}: {error}"));
         }
     }
+}
+
+#[test]
+fn the_check_after_each_kill_finds_what_is_half_or_missing() {
+    let node = Node::with_files(&[]);
     node.json(&["import", "stick"]);
-    node.json(&["verify"]);
-    node.age();
-    node.json(&["gc"]);
-    assert!(files_below(&node.path("store/incoming")).is_empty(), "nothing of the killed ones is left");
-    assert_sound(&node.path("store"));
+    let store = node.path("store");
+    store_check::check(&store).unwrap();
+    let blobs = store_check::files_below(&store.join("blobs/sha256")).unwrap();
+    let half = &blobs[0];
+    let whole = fs_err::read(half).unwrap();
+    fs_err::write(half, &whole[..whole.len() / 2]).unwrap();
+    assert!(store_check::check(&store).is_err());
+    fs_err::write(half, &whole).unwrap();
+    for (number, path) in store_check::files_below(&store.join("names")).unwrap().into_iter().enumerate() {
+        let bytes = fs_err::read(&path).unwrap();
+        fs_err::remove_file(&path).unwrap();
+        // A repository may lack a tag; and that it has its manifests as blobs is nothing a tag relies on.
+        let is_needed = path.iter().any(|part| part == "_manifests") || !is_manifest(&store, &path);
+        let found = store_check::check(&store).is_err();
+        assert_eq!(found, is_needed && !path.iter().any(|part| part == "_tags"), "{number}: {path:?}");
+        fs_err::write(&path, bytes).unwrap();
+    }
+}
+
+/// Whether the blob with the name of this file is a manifest.
+fn is_manifest(store: &Path, path: &Path) -> bool {
+    let blob = fs_err::read(store.join("blobs/sha256").join(path.file_name().unwrap()));
+    blob.is_ok_and(|bytes| bytes.windows(9).any(|part| part == b"mediaType"))
 }

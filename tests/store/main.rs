@@ -9,6 +9,8 @@ mod commands;
 #[path = "../support/docker_registry.rs"]
 mod docker_registry;
 mod full_disk;
+#[path = "../support/image_bundle.rs"]
+mod image_bundle;
 mod in_place;
 mod kill;
 #[path = "../support/misbehaving.rs"]
@@ -16,6 +18,13 @@ mod misbehaving;
 mod node;
 #[path = "../support/packages.rs"]
 mod packages;
+mod remove;
 mod repair;
 #[path = "../support/serving.rs"]
 mod serving;
+#[path = "../support/store_check.rs"]
+mod store_check;
+#[path = "../support/store_kill.rs"]
+mod store_kill;
+#[path = "../support/store_server.rs"]
+mod store_server;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use airlock::oci::digest::{ContentDigest, Digest};
-use airlock::store::{Content as _, Store};
+use airlock::oci::digest::Digest;
 use tempfile::TempDir;
 
 use super::bundles::Contents;
+use super::store_check;
 
 pub struct Node(TempDir);
 
@@ -79,41 +79,12 @@ pub fn shown(output: &Output) -> String {
 
 /// All files below a directory.
 pub fn files_below(root: &Path) -> Vec<PathBuf> {
-    let (mut found, mut pending) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(directory) = pending.pop() {
-        for entry in fs_err::read_dir(&directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { pending.push(path) } else { found.push(path) }
-        }
-    }
-    found
+    store_check::files_below(root).unwrap()
 }
 
 /// No half blob has a name, and no tag names anything that is missing or damaged.
 pub fn assert_sound(root: &Path) {
-    for path in files_below(&root.join("blobs")) {
-        let bytes = fs_err::read(&path).unwrap();
-        assert_eq!(path.file_name().unwrap().to_str().unwrap(), Digest::of(&bytes).hex(), "a half blob");
-    }
-    let Ok(store) = Store::open(root) else { return };
-    for repository in store.repository_names().unwrap() {
-        for tag in store.tags(&repository, None, usize::MAX).unwrap().unwrap().names {
-            let tag = airlock::store::TagName::new(&tag).unwrap();
-            let digest = store.tag(&repository, &tag).unwrap().unwrap();
-            let manifest = store.manifest(&repository, &digest).unwrap().expect("a tag names a manifest");
-            for digest in digests_in(&manifest.bytes) {
-                let blob = store.blob_of(&repository, &digest).unwrap().expect("a manifest has its blobs");
-                blob.verify().unwrap();
-            }
-        }
-    }
-}
-
-fn digests_in(manifest: &[u8]) -> Vec<ContentDigest> {
-    let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
-    let layers = manifest["layers"].as_array().unwrap();
-    let descriptors = layers.iter().chain([&manifest["config"]]);
-    descriptors.map(|descriptor| descriptor["digest"].as_str().unwrap().parse().unwrap()).collect()
+    store_check::check(root).unwrap();
 }
 
 /// Bytes that a directory takes on the disk.

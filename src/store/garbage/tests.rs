@@ -1,8 +1,10 @@
 //! Tests of collecting garbage.
 
+use fs_err as fs;
+
 use super::*;
 use crate::oci::digest::Digest;
-use crate::oci::document::OCI_MANIFEST;
+use crate::oci::document::{OCI_INDEX, OCI_MANIFEST};
 use crate::store::{Content as _, TagName};
 
 struct Fixture {
@@ -27,16 +29,43 @@ impl Fixture {
     }
 
     fn put(&self, layer: &ContentDigest) -> Result<ContentDigest> {
-        let part = |digest| format!(r#"{{"mediaType":"x/y","digest":"{digest}","size":1}}"#);
+        self.put_image(layer, None, &["1"])
+    }
+
+    fn put_image(
+        &self,
+        layer: &ContentDigest,
+        subject: Option<&ContentDigest>,
+        tags: &[&str],
+    ) -> Result<ContentDigest> {
+        let subject = subject.map(|digest| format!(r#","subject":{}"#, descriptor(digest)));
         let image = format!(
-            r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#,
-            part(self.push(b"{}")),
-            part(*layer)
+            r#"{{"schemaVersion":2,"config":{},"layers":[{}]{}}}"#,
+            descriptor(&self.push(b"{}")),
+            descriptor(layer),
+            subject.unwrap_or_default()
         );
-        let tags = [TagName::new("1").unwrap()];
-        self.store
-            .put_manifest(&self.name, OCI_MANIFEST, image.as_bytes(), None, &tags)
-            .map(|pushed| pushed.digest)
+        self.put_bytes(OCI_MANIFEST, &image, tags)
+    }
+
+    fn put_index(&self, manifest: &ContentDigest, tags: &[&str]) -> ContentDigest {
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, descriptor(manifest));
+        self.put_bytes(OCI_INDEX, &index, tags).unwrap()
+    }
+
+    fn put_bytes(&self, media_type: &str, bytes: &str, tags: &[&str]) -> Result<ContentDigest> {
+        let tags: Vec<_> = tags.iter().map(|tag| TagName::new(tag).unwrap()).collect();
+        let pushed = self.store.put_manifest(&self.name, media_type, bytes.as_bytes(), None, &tags)?;
+        Ok(pushed.digest)
+    }
+
+    fn has(&self, manifest: &ContentDigest) -> bool {
+        self.store.manifest(&self.name, manifest).unwrap().is_some()
+    }
+
+    fn collect_untagged(&self, mode: Mode) -> Collected {
+        let rules = Rules { grace: GRACE, untagged: Some(2 * GRACE), mode };
+        self.store.collect_garbage(rules).unwrap()
     }
 
     /// Makes everything a week old.
@@ -63,8 +92,12 @@ impl Fixture {
     }
 
     fn collect(&self) -> Collected {
-        self.store.collect_garbage(GRACE, Mode::Remove).unwrap()
+        self.store.collect_garbage(Rules::unneeded(GRACE, Mode::Remove)).unwrap()
     }
+}
+
+fn descriptor(digest: &ContentDigest) -> String {
+    format!(r#"{{"mediaType":"x/y","digest":"{digest}","size":1}}"#)
 }
 
 #[test]
@@ -76,7 +109,7 @@ fn only_what_is_old_and_needed_by_nothing_goes() {
     assert_eq!(fixture.collect(), Collected::default(), "all is young");
     fixture.age();
     let young = fixture.push(b"young");
-    let told = fixture.store.collect_garbage(GRACE, Mode::Tell).unwrap();
+    let told = fixture.store.collect_garbage(Rules::unneeded(GRACE, Mode::Tell)).unwrap();
     assert_eq!((told.blobs, told.bytes), (1, 5));
     assert!(fixture.store.blob(&waste).unwrap().is_some());
     assert_eq!(fixture.collect(), told);
@@ -89,7 +122,8 @@ fn only_what_is_old_and_needed_by_nothing_goes() {
     fixture.store.delete_manifest(&fixture.name, &manifest).unwrap();
     fixture.age();
     assert_eq!(fixture.collect().blobs, 4, "manifest, configuration, layer, and what was young");
-    assert_eq!(fixture.store.collect_garbage(Duration::ZERO, Mode::Remove).unwrap(), Collected::default());
+    let at_once = Rules::unneeded(Duration::ZERO, Mode::Remove);
+    assert_eq!(fixture.store.collect_garbage(at_once).unwrap(), Collected::default());
 }
 
 #[test]
@@ -147,4 +181,51 @@ fn leftovers_and_dead_uploads_go() {
     fixture.age();
     let collected = fixture.collect();
     assert_eq!((collected.leftovers, collected.uploads), (1, Expired { uploads: 1, bytes: 4 }));
+}
+
+#[test]
+fn what_nothing_names_goes_only_when_it_is_asked_for() {
+    let fixture = Fixture::new();
+    let replaced = fixture.put(&fixture.push(b"old")).unwrap();
+    let signature = fixture.put_image(&fixture.push(b"signature"), Some(&replaced), &[]).unwrap();
+    let tagged = fixture.put(&fixture.push(b"new")).unwrap();
+    let kept_signature = fixture.put_image(&fixture.push(b"another"), Some(&tagged), &[]).unwrap();
+    let child = fixture.put_image(&fixture.push(b"child"), None, &[]).unwrap();
+    let index = fixture.put_index(&child, &["index"]);
+    assert_eq!(fixture.collect_untagged(Mode::Remove), Collected::default(), "all is young");
+    fixture.age();
+    assert_eq!(fixture.collect(), Collected::default());
+    let told = fixture.collect_untagged(Mode::Tell);
+    assert_eq!((told.manifests, told.blobs), (2, 4), "two manifests, each with its layer");
+    assert!(fixture.has(&replaced));
+    assert_eq!(fixture.collect_untagged(Mode::Remove), told);
+    assert!(!fixture.has(&replaced) && !fixture.has(&signature));
+    assert!(fixture.store.referrers(&fixture.name, &replaced).unwrap().is_empty());
+    assert!([tagged, kept_signature, child, index].iter().all(|manifest| fixture.has(manifest)));
+    assert_eq!(fixture.collect_untagged(Mode::Remove), Collected::default());
+}
+
+#[test]
+fn what_is_named_again_is_young() {
+    let fixture = Fixture::new();
+    let layers = [fixture.push(b"first"), fixture.push(b"second"), fixture.push(b"third")];
+    let [first, second, third] = layers.map(|layer| fixture.put_image(&layer, None, &[]).unwrap());
+    fixture.age();
+    fixture.put_image(&layers[0], None, &[]).unwrap();
+    let index = fixture.put_index(&second, &[]);
+    let signature = fixture.put_image(&fixture.push(b"signature"), Some(&third), &[]).unwrap();
+    // These three are young themselves, and nothing that names the others is tagged.
+    assert_eq!(fixture.collect_untagged(Mode::Remove), Collected::default());
+    assert!([first, second, third, index, signature].iter().all(|manifest| fixture.has(manifest)));
+}
+
+#[test]
+fn where_something_cannot_be_read_nothing_is_untagged() {
+    let fixture = Fixture::new();
+    fixture.put(&fixture.push(b"old")).unwrap();
+    let tagged = fixture.put(&fixture.push(b"new")).unwrap();
+    fs::write(fixture.store.directory().blob(&tagged), b"damaged").unwrap();
+    fixture.age();
+    let collected = fixture.collect_untagged(Mode::Remove);
+    assert_eq!((collected.manifests, collected.unreadable.len()), (0, 1));
 }

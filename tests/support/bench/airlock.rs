@@ -29,6 +29,11 @@ impl Airlock {
         Ok(airlock)
     }
 
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// A command that neither reads nor writes anything of the user.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);

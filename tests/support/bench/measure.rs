@@ -55,6 +55,12 @@ pub fn median(durations: &[Duration]) -> f64 {
     seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// How busy the machine is otherwise: the averages of uptime(1).
+pub fn machine_load() -> Result<String> {
+    let text = fs_err::read_to_string("/proc/loadavg")?;
+    Ok(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
+}
+
 /// Tells at once how far a long measurement is.
 pub fn tell(text: &str) {
     // Nobody reads a line that cannot be written.
