@@ -8,6 +8,7 @@ use airlock::fetch::{Client, RetryPolicy, Settings, Timeouts};
 use airlock::oci::digest::Digest;
 use airlock::registry::upstream::{self, Hosts};
 use airlock::spec::HostSettings;
+use airlock::store::garbage::{Mode, Rules};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -139,8 +140,8 @@ fn an_image_comes_once_and_stays() {
     assert_eq!(server.get(&format!("/v2/docker.io/library/x/manifests/{}", content.manifest)).status, 200);
     assert_is(&server.get(&content.blob()), &content.layer);
     // It is as good as pushed: it survives collection, and nothing is missing.
-    let removed =
-        server.store.collect_garbage(Duration::ZERO, airlock::store::garbage::Mode::Remove).unwrap();
+    let at_once = Rules::unneeded(Duration::ZERO, Mode::Remove);
+    let removed = server.store.collect_garbage(at_once).unwrap();
     assert_eq!(removed.blobs, 0);
     let report = server.store.verify(std::num::NonZeroUsize::MIN, &airlock::progress::Silent).unwrap();
     assert_eq!((report.blobs, report.damage.len()), (3, 0));
