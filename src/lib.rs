@@ -29,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
-//! | what a command does | [`build`], [`prove`], [`registry`] |
+//! | what a command does | [`build`], [`node`], [`prove`], [`registry`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
@@ -66,6 +66,7 @@ pub mod debian;
 pub mod error;
 pub mod fetch;
 pub mod lock;
+pub mod node;
 pub mod oci;
 pub mod progress;
 pub mod prove;

@@ -205,4 +205,10 @@ codes! {
     REGISTRY_TOKEN = 902, Precondition, "the token file of the registry cannot be used";
     REGISTRY_TLS = 903, Precondition, "a certificate or key for the registry cannot be used";
     REGISTRY_AUTHORITY = 904, Precondition, "the certificate authority of the cluster cannot be used";
+
+    PREFLIGHT_BLOCKED = 1001, Precondition, "the machine cannot become a node as it is";
+    PREFLIGHT_POLICY = 1002, BadInput, "a preflight policy names an unknown check, or one twice";
+    PREFLIGHT_FIX = 1003, Precondition, "something that preflight would mend could not be mended";
+    FACTS_FORMAT = 1004, BadInput, "a file is no facts of a node, or of a version that is not known";
+    DISK_MEASUREMENT = 1005, CouldNotCheck, "the speed of a disk could not be measured";
 }
