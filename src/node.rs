@@ -1,6 +1,7 @@
 //! One node of a cluster: what it is ([`facts`]), and whether it can become what it should ([`preflight`]).
 
 pub mod facts;
+pub mod preflight;
 
 /// Where airlock keeps what belongs to this node.
 pub const STATE_DIRECTORY: &str = "/var/lib/airlock";

@@ -1,6 +1,7 @@
 //! `airlock node`: this machine as a node of a cluster.
 
 mod facts;
+mod preflight;
 
 use super::session::Session;
 use crate::error::Result;
@@ -19,12 +20,16 @@ pub struct Node {
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
     Facts(facts::FactsArgs),
+    Preflight(preflight::PreflightArgs),
 }
 
 impl Node {
     pub(super) async fn run(self, session: Session) -> Result<()> {
         match self.command {
             Command::Facts(arguments) => session.blocking(|session| facts::run(arguments, session)).await,
+            Command::Preflight(arguments) => {
+                session.blocking(|session| preflight::run(arguments, session)).await
+            }
         }
     }
 }

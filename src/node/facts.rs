@@ -31,7 +31,7 @@ pub use self::clock::Clock;
 pub use self::cpu::Cpu;
 pub use self::gpu::{Gpu, NvidiaDevice, VENDOR_NVIDIA};
 pub use self::host::{Host, RunningSystem, Space, System};
-pub use self::kernel::{Kernel, ModuleState};
+pub use self::kernel::{Kernel, ModuleState, OPTIONAL_OPTIONS, REQUIRED_OPTIONS};
 pub use self::machine::{Limits, Machine};
 pub use self::memory::{Memory, Swap};
 pub use self::network::{

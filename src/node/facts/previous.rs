@@ -60,7 +60,7 @@ const RUNTIMES: [(&str, &str, &[&str], &str); 9] = [
 ];
 
 /// What Kubernetes leaves, and which distribution does.
-const LEFTOVERS: [(&str, &str); 16] = [
+const LEFTOVERS: [(&str, &str); 17] = [
     ("/etc/cni/net.d", "kubeadm"),
     ("/etc/kubernetes", "kubeadm"),
     ("/etc/rancher/k3s", "k3s"),
@@ -75,6 +75,7 @@ const LEFTOVERS: [(&str, &str); 16] = [
     ("/var/lib/k0s", "k0s"),
     ("/var/lib/kubelet", "kubernetes"),
     ("/var/lib/rancher/k3s", "k3s"),
+    ("/var/lib/rancher/k3s/server/db/etcd", "k3s"),
     ("/var/lib/rancher/rke2", "rke2"),
     ("/var/snap/microk8s", "microk8s"),
 ];

@@ -13,8 +13,8 @@ pub struct Security {
     pub apparmor: bool,
     /// What SELinux does.
     pub selinux: Selinux,
-    /// Whether a policy for SELinux is installed (`/usr/share/selinux`).
-    pub selinux_policy: bool,
+    /// Whether the policy of k3s is installed (package k3s-selinux).
+    pub k3s_policy: bool,
     /// Lockdown of the kernel; `None` if it has none or this may not be read.
     pub lockdown: Option<Lockdown>,
     /// Whether the firmware checks signatures; `None` without UEFI.
@@ -57,7 +57,7 @@ pub(super) fn gather(root: &Root<'_>) -> Security {
     Security {
         apparmor: root.line("/sys/module/apparmor/parameters/enabled").as_deref() == Some("Y"),
         selinux,
-        selinux_policy: root.exists("/usr/share/selinux"),
+        k3s_policy: root.exists("/usr/share/selinux/packages/k3s.pp"),
         lockdown: root.line("/sys/kernel/security/lockdown").and_then(|line| lockdown(&line)),
         // Four bytes of attributes, then the value (UEFI, 3.3 "Globally Defined Variables").
         secure_boot: root.bytes(SECURE_BOOT, 64).map(|bytes| bytes.get(4) == Some(&1)),
