@@ -52,6 +52,8 @@
 //! | `/var/lib/airlock/registry/ca.key`, `ca.crt` (`--tls-directory`) | [`registry::tls`] | PEM, mode 0600 and 0644 |
 //! | the file of `registry serve --token-file`, if it is missing | [`registry::access::token_file`] | a token a line, mode 0600 |
 //! | the socket of `registry serve --unix` | [`registry::listener`] | a unix socket, mode 0600 |
+//! | `/etc/sysctl.d/99-airlock.conf`, `/etc/modules-load.d/airlock.conf`, `/etc/systemd/system/airlock-default-route.service` | `node preflight --fix`, [`node::preflight::mend`] | text; the first line says that it is ours |
+//! | what `node facts --output` names | `cli::node::facts` | `bundle-spec/facts.md` |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one

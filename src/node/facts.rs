@@ -38,7 +38,7 @@ pub use self::network::{
     Firewall, Interface, Listener, NameService, Network, Protocol, ProxySetting, Route, Subnet,
 };
 pub use self::os::OperatingSystem;
-pub use self::packages::{LockHolder, Manager, PackageState, Packages, Stanza, status_text};
+pub use self::packages::{LockHolder, Manager, PackageState, Packages, Stanza, status_of, status_text};
 pub use self::previous::{Leftover, Previous, Runtime};
 pub use self::root::Note;
 use self::root::Root;
@@ -80,7 +80,7 @@ pub struct Facts {
     /// Kernel settings that matter, by name, such as `net.ipv4.ip_forward`. What the kernel does not have is
     /// not here.
     pub sysctls: BTreeMap<String, String>,
-    /// Settings of other files that are applied after ours, by name: the file that has the last word.
+    /// For each setting that matters and stands in a file of settings, the line that has the last word at the next start.
     pub sysctl_files: BTreeMap<String, SysctlLine>,
     /// Init system and processes that matter.
     pub services: Services,

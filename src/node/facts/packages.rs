@@ -1,5 +1,6 @@
 //! Packages: what dpkg has, whether it is at peace, and who holds its locks.
 
+mod baseline;
 mod locks;
 mod stanza;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::baseline::status_of;
 pub use self::locks::LockHolder;
 pub use self::stanza::{Stanza, status_text};
 use super::root::Root;

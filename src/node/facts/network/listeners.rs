@@ -1,6 +1,7 @@
 //! Who listens: `/proc/net/tcp`, `tcp6`, `udp`, `udp6` (proc(5)).
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 
 use schemars::JsonSchema;
@@ -107,10 +108,15 @@ fn owners(root: &Root<'_>, wanted: HashSet<u64>) -> HashMap<u64, String> {
     let mut owners = HashMap::new();
     let ids = root.names("/proc").into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
     for id in ids.take(MOST_PROCESSES) {
-        let Ok(open) = fs_err::read_dir(root.at(&format!("/proc/{id}/fd"))) else {
-            // One note says it for all processes; those that have ended are not told apart.
-            root.note("/proc/*/fd", "only root may see whose the sockets of all processes are");
-            continue;
+        let open = match fs_err::read_dir(root.at(&format!("/proc/{id}/fd"))) {
+            Ok(open) => open,
+            Err(error) => {
+                // One note says it for all processes; those that have ended meanwhile need none.
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    root.note("/proc/*/fd", "only root may see whose the sockets of all processes are");
+                }
+                continue;
+            }
         };
         for entry in open.filter_map(Result::ok) {
             let inode = fs_err::read_link(entry.path()).ok().and_then(|link| socket_inode(link.to_str()?));

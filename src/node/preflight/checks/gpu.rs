@@ -1,7 +1,7 @@
 //! NVIDIA GPUs and their driver.
 
 use super::super::bundle::DriverSummary;
-use super::super::outcome::{block, listed, passed, warn};
+use super::super::outcome::{block, listed, passed, unknown, warn};
 use super::super::{Check, Circumstances, Concern, GpuWish, Outcome, Severity};
 use crate::node::facts::{Facts, ModuleState, NvidiaDevice};
 
@@ -181,6 +181,9 @@ fn secure_boot(facts: &Facts, circumstances: &Circumstances) -> Outcome {
 fn fabric_manager(facts: &Facts, circumstances: &Circumstances) -> Outcome {
     if facts.gpu.switches.is_empty() {
         return passed("there is no NVSwitch");
+    }
+    if circumstances.bundle.is_none() && facts.gpu.driver.is_none() {
+        return unknown("no driver is loaded, and no bundle is given (`--bundle`)");
     }
     let switches = facts.gpu.switches.len();
     let in_bundle = driver(facts, circumstances)
