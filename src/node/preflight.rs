@@ -74,7 +74,7 @@ pub struct Check {
     pub concern: Concern,
     /// Looks.
     pub examine: fn(&Facts, &Circumstances) -> Outcome,
-    /// What `--fix` would do about it, if it may.
+    /// What `--fix` does about it, if it may; nothing where there is nothing to do.
     pub mend: Option<fn(&Facts, &Circumstances) -> Vec<Mending>>,
 }
 
@@ -88,6 +88,17 @@ impl Check {
             Concern::Gpu => circumstances.has_gpu(facts),
         }
     }
+}
+
+/// What `--fix` would do: about every check that concerns such a node and is not, or at the next start would not be,
+/// as it should; each once.
+pub fn mendings(facts: &Facts, circumstances: &Circumstances) -> Vec<Mending> {
+    let concerned = checks::all().filter(|check| check.concerns(facts, circumstances));
+    let mut mendings: Vec<Mending> =
+        concerned.filter_map(|check| check.mend).flat_map(|mend| mend(facts, circumstances)).collect();
+    mendings.sort_unstable();
+    mendings.dedup();
+    mendings
 }
 
 /// Examines a machine: every check that concerns such a node, in the order of [`checks::all`].

@@ -12,6 +12,7 @@ use serde_json::Value;
 const INTRODUCTION: &str = "# Checks of preflight\n
 `airlock node preflight` looks at a machine and says whether it can become a node, and what to do where it cannot. It
 changes nothing, unless `--fix` is given: then it writes what the last column says into files of ours, which say so.
+Modules that can be loaded pass, since k3s loads them; `--fix` has them loaded at every start.
 What an earlier, interrupted run of ours left counts for nothing.
 
 A check that fails *blocks* (the command ends with 7), *warns*, or is *information*; of several degrees the table has the

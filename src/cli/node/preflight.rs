@@ -16,7 +16,9 @@ use crate::error::{Error, Result, codes};
 use crate::node::facts::{Facts, Host, Request, Subnet};
 use crate::node::preflight::bundle::BundleSummary;
 use crate::node::preflight::mend::{self, Step};
-use crate::node::preflight::{Circumstances, GpuWish, Policy, Report, Role, checks, disk_speed, examine};
+use crate::node::preflight::{
+    Circumstances, GpuWish, Policy, Report, Role, checks, disk_speed, examine, mendings,
+};
 use crate::spec;
 
 /// How long measuring a disk may take.
@@ -122,7 +124,7 @@ pub(super) fn run(arguments: PreflightArgs, session: &Session) -> Result<()> {
     let mut report = examine(&facts, &circumstances, &policy);
     let mut fixed = None;
     if arguments.fix {
-        fixed = Some(fix(&report, &facts, &circumstances, session)?);
+        fixed = Some(fix(&facts, &circumstances, session)?);
         facts = gather(&circumstances);
         report = examine(&facts, &circumstances, &policy);
     }
@@ -195,13 +197,8 @@ fn measured(facts: &Facts, circumstances: &Circumstances, session: &Session) -> 
     disk_speed::measure(Path::new(&data.existing), MEASUREMENT).map(Some)
 }
 
-fn fix(
-    report: &Report,
-    facts: &Facts,
-    circumstances: &Circumstances,
-    session: &Session,
-) -> Result<Vec<Step>> {
-    let steps = mend::plan(&report.mendings(facts, circumstances));
+fn fix(facts: &Facts, circumstances: &Circumstances, session: &Session) -> Result<Vec<Step>> {
+    let steps = mend::plan(&mendings(facts, circumstances));
     for step in &steps {
         session.note(&format!("will {}", step.describe()));
     }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::mend::Mending;
 use super::{Check, Outcome, Policy, Severity};
 
 /// What a check found, weighed by the policy.
@@ -106,24 +105,5 @@ impl Report {
     /// The findings that failed and matter so much.
     pub fn failed(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |finding| finding.fails_with(severity))
-    }
-
-    /// What `--fix` would do about what failed, each once.
-    pub fn mendings(
-        &self,
-        facts: &crate::node::facts::Facts,
-        circumstances: &super::Circumstances,
-    ) -> Vec<Mending> {
-        let failed = |id: &str| {
-            self.findings.iter().any(|finding| finding.id == id && finding.verdict == Verdict::Failed)
-        };
-        let mut mendings: Vec<Mending> = super::checks::all()
-            .filter(|check| failed(check.id))
-            .filter_map(|check| check.mend)
-            .flat_map(|mend| mend(facts, circumstances))
-            .collect();
-        mendings.sort_unstable();
-        mendings.dedup();
-        mendings
     }
 }

@@ -54,3 +54,78 @@ fn summary(report: &Report, all: bool) -> String {
         report.blocking, report.warnings, report.passed, report.unknown
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(id: &'static str, verdict: Verdict, severity: Severity) -> Finding {
+        let remedy = (verdict == Verdict::Failed).then(|| format!("`mend {id}`"));
+        Finding {
+            id,
+            title: "something",
+            verdict,
+            severity,
+            measured: "1\u{1b}[2J".to_owned(),
+            threshold: "2",
+            remedy,
+            fixable: false,
+            policy_reason: (id == "N8").then(|| "logs must agree".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_what_passed_only_if_asked_for() {
+        let findings = vec![
+            finding("K1", Verdict::Passed, Severity::Block),
+            finding("P11", Verdict::Failed, Severity::Warn),
+            finding("N8", Verdict::Failed, Severity::Block),
+            finding("D8", Verdict::Unknown, Severity::Warn),
+        ];
+        let report_of = Report { blocking: 1, warnings: 1, passed: 1, unknown: 1, findings };
+        insta::assert_snapshot!(report(&report_of, false), @r"
+        Blocks
+
+        ID  CHECK      FOUND       WANTED
+        N8  something  1\u{1b}[2J  2
+
+        N8: `mend N8`  (policy: logs must agree)
+
+        Warnings
+
+        ID   CHECK      FOUND       WANTED
+        P11  something  1\u{1b}[2J  2
+
+        P11: `mend P11`
+
+        1 block, 1 warn, 1 passed, 1 could not be checked; --all lists them
+        ");
+        insta::assert_snapshot!(report(&report_of, true), @r"
+        Blocks
+
+        ID  CHECK      FOUND       WANTED
+        N8  something  1\u{1b}[2J  2
+
+        N8: `mend N8`  (policy: logs must agree)
+
+        Warnings
+
+        ID   CHECK      FOUND       WANTED
+        P11  something  1\u{1b}[2J  2
+
+        P11: `mend P11`
+
+        Passed
+
+        ID  CHECK      FOUND       WANTED
+        K1  something  1\u{1b}[2J  2
+
+        Not checked
+
+        ID  CHECK      FOUND       WANTED
+        D8  something  1\u{1b}[2J  2
+
+        1 block, 1 warn, 1 passed, 1 could not be checked
+        ");
+    }
+}

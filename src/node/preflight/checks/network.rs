@@ -13,7 +13,10 @@ pub(super) const CHECKS: &[Check] = &[
         threshold: "there is one, even if it leads nowhere",
         concern: Concern::All,
         examine: default_route,
-        mend: Some(|facts, _| dummy_route(facts)),
+        mend: Some(|facts, _| match facts.network.default_routes().next() {
+            Some(_) => Vec::new(),
+            None => dummy_route(facts),
+        }),
     },
     Check {
         id: "W2",

@@ -22,7 +22,10 @@ pub(super) const CHECKS: &[Check] = &[
         threshold: "1",
         concern: Concern::All,
         examine: forwarding_ipv6,
-        mend: Some(|facts, _| mendings(facts, &FORWARDING_IPV6)),
+        mend: Some(|facts, circumstances| match circumstances.pod_network.address.is_ipv6() {
+            true => mendings(facts, &FORWARDING_IPV6),
+            false => Vec::new(),
+        }),
     },
     Check {
         id: "S3",
