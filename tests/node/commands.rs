@@ -94,6 +94,20 @@ fn preflight_reports_and_ends_with_7_if_something_blocks() {
 }
 
 #[test]
+fn a_bundle_is_compared_with_the_machine_once_it_is_verified() {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/golden");
+    let path = |name: &str| golden.join(name).to_str().unwrap().to_owned();
+    let (bundle, signers) = (path("single"), path("allowed_signers"));
+    let preflight = ["node", "preflight", "--json", "--bundle", &bundle];
+    assert_eq!(output(&preflight).status.code(), Some(5), "nobody vouches for it yet");
+    let report = json(&output(&[&preflight[..], &["--allowed-signers", &signers]].concat()));
+    assert_eq!(report["circumstances"]["bundle"]["name"], "golden-1.0");
+    let findings = report["findings"].as_array().unwrap();
+    let room = findings.iter().find(|finding| finding["id"] == "D4").unwrap();
+    assert_eq!(room["verdict"], "passed", "{room}");
+}
+
+#[test]
 fn nobody_is_told_to_become_root() {
     let Some(run) = as_nobody(&["node", "preflight"]) else {
         eprintln!("SKIPPED: only root can become nobody");

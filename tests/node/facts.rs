@@ -73,7 +73,7 @@ fn what_an_installation_of_ours_left_is_ours() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn whatever_stands_in_files_gives_facts_that_can_be_read_again(
