@@ -1,6 +1,7 @@
 //! Facts of described machines, and what holds for the facts of any machine.
 
 use airlock::node::facts::{Facts, Request, status_text};
+use airlock::node::preflight::{Circumstances, GpuWish, Policy, Role, examine};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -90,7 +91,12 @@ proptest! {
             }
         }
         let facts = machine.facts_for(&Request { packages: true, directories: Vec::new() });
-        prop_assert_eq!(round_trip(&facts), facts);
+        prop_assert_eq!(round_trip(&facts), facts.clone());
+        for role in [Role::Server, Role::Agent] {
+            let circumstances = Circumstances { gpu: GpuWish::Yes, ..Circumstances::usual(role) };
+            let report = examine(&facts, &circumstances, &Policy::default());
+            prop_assert!(report.findings.len() > 60);
+        }
     }
 }
 

@@ -131,8 +131,8 @@ fn upgrades(root: &Root<'_>) -> Packages {
         names.filter_map(|name| root.text(&format!("/etc/apt/apt.conf.d/{name}"))).collect();
     let last = |key: &str| {
         let lines = texts.iter().flat_map(|text| text.lines()).map(str::trim);
-        let values = lines.filter_map(|line| line.strip_prefix(key)?.split('"').nth(1));
-        values.last().map(str::to_owned)
+        let mut values = lines.filter_map(|line| line.strip_prefix(key)?.split('"').nth(1));
+        values.next_back().map(str::to_owned)
     };
     let is_on =
         last("APT::Periodic::Unattended-Upgrade").is_some_and(|value| value != "0" && !value.is_empty());

@@ -142,7 +142,8 @@ fn room_for_bundle(facts: &Facts, circumstances: &Circumstances) -> Outcome {
     let mut need = |directory: &str, bytes: u64| {
         if let Some(found) = facts.storage.directory(directory) {
             let device = found.device.as_deref().unwrap_or(&found.existing);
-            needs.entry(device).or_insert((found, 0)).1 += bytes;
+            let needed = &mut needs.entry(device).or_insert((found, 0)).1;
+            *needed = needed.saturating_add(bytes);
         }
     };
     if circumstances.role == Role::Server && !facts.previous.ours {

@@ -92,7 +92,7 @@ fn memory(facts: &Facts, least: u64, better: u64) -> Outcome {
     let Some(total) = facts.memory.total else {
         return unknown("/proc/meminfo does not say how much there is");
     };
-    let with_kept = total + total / KEPT;
+    let with_kept = total.saturating_add(total / KEPT);
     let remedy = format!("use a machine, or give the virtual one, {} of memory", gibibytes(better));
     match with_kept {
         few if few < least => block(gibibytes(total), remedy),
