@@ -29,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
-//! | what a command does | [`build`], [`prove`], [`registry`] |
+//! | what a command does | [`build`], [`node`], [`prove`], [`registry`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
@@ -52,6 +52,8 @@
 //! | `/var/lib/airlock/registry/ca.key`, `ca.crt` (`--tls-directory`) | [`registry::tls`] | PEM, mode 0600 and 0644 |
 //! | the file of `registry serve --token-file`, if it is missing | [`registry::access::token_file`] | a token a line, mode 0600 |
 //! | the socket of `registry serve --unix` | [`registry::listener`] | a unix socket, mode 0600 |
+//! | `/etc/sysctl.d/99-airlock.conf`, `/etc/modules-load.d/airlock.conf`, `/etc/systemd/system/airlock-default-route.service` | `node preflight --fix`, [`node::preflight::mend`] | text; the first line says that it is ours |
+//! | what `node facts --output` names | `cli::node::facts` | `bundle-spec/facts.md` |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one
@@ -66,6 +68,7 @@ pub mod debian;
 pub mod error;
 pub mod fetch;
 pub mod lock;
+pub mod node;
 pub mod oci;
 pub mod progress;
 pub mod prove;

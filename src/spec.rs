@@ -7,6 +7,7 @@
 pub mod apt;
 mod check;
 pub mod nvidia;
+pub mod preflight;
 mod raw;
 mod source;
 pub(crate) mod suggest;

@@ -207,4 +207,10 @@ codes! {
     REGISTRY_AUTHORITY = 904, Precondition, "the certificate authority of the cluster cannot be used";
     UPSTREAM_BLOB = 905, Corrupt, "an upstream sends a blob that is not what its digest says, or contradicts itself";
     UPSTREAM_TRANSFER = 906, Upstream, "the transfer of a blob from an upstream was broken off";
+
+    PREFLIGHT_BLOCKED = 1001, Precondition, "the machine cannot become a node as it is";
+    PREFLIGHT_POLICY = 1002, BadInput, "a preflight policy names an unknown check, or one twice";
+    PREFLIGHT_FIX = 1003, Precondition, "something that preflight would mend could not be mended";
+    FACTS_FORMAT = 1004, BadInput, "a file is no facts of a node, or of a version that is not known";
+    DISK_MEASUREMENT = 1005, CouldNotCheck, "the speed of a disk could not be measured";
 }

@@ -12,6 +12,7 @@ use crate::debian::package::Package;
 use crate::debian::solver::Options;
 use crate::debian::universe::Universe;
 use crate::error::{Error, Result, codes};
+use crate::node::facts;
 use crate::spec::apt::{Baseline, Target};
 
 /// Largest status file, in bytes; that of a desktop has 4 MiB.
@@ -107,7 +108,9 @@ pub(super) fn status(path: &Path, shown: &Path) -> Result<Vec<u8>> {
         (length <= SIZE_LIMIT).then(|| fs::read(path)).transpose()
     };
     let bytes = read().map_err(|cause| refused("cannot be read").with_source(cause))?;
-    bytes.ok_or_else(|| refused("has more than 64 MiB"))
+    let bytes = bytes.ok_or_else(|| refused("has more than 64 MiB"))?;
+    // A status file begins with the name of a field, facts begin as JSON does.
+    if bytes.trim_ascii_start().starts_with(b"{") { facts::status_of(&bytes, shown) } else { Ok(bytes) }
 }
 
 fn not_recorded(target: &Target, kind: &str) -> Error {
@@ -173,6 +176,31 @@ mod tests {
         assert_eq!(holds, BTreeSet::from(["openssh-server".to_owned()]));
         let foreign = text.foreign_architectures("amd64").unwrap();
         assert_eq!(foreign, BTreeSet::from(["i386".to_owned()]));
+    }
+
+    #[test]
+    fn facts_of_a_node_serve_as_its_status() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |text: &str| {
+            let path = directory.path().join("node.json");
+            fs::write(&path, text).unwrap();
+            status(&path, Path::new("node.json"))
+        };
+        let package =
+            r#"{"Package": "apt", "Status": "hold ok installed", "Version": "2", "Architecture": "amd64"}"#;
+        let facts = |packages: &str| format!(r#"{{"format": 1, "airlock": "9", "packages": {packages}}}"#);
+        let read = write(&facts(&format!(r#"{{"manager": "dpkg", "installed": [{package}]}}"#))).unwrap();
+        assert_eq!(of_node(&read).unwrap().holds, BTreeSet::from(["apt".to_owned()]));
+        for (text, help) in [
+            (facts(r#"{"manager": "dpkg"}"#), "node facts --packages"),
+            (facts("{}").replace("1", "2"), "newer airlock"),
+            ("{\"a\": 1}".to_owned(), "node facts --packages"),
+            ("{".to_owned(), "node facts --packages"),
+        ] {
+            let error = write(&text).expect_err(&text);
+            assert_eq!(error.code(), codes::FACTS_FORMAT, "{text}");
+            assert!(error.help().unwrap().contains(help), "{text}: {:?}", error.help());
+        }
     }
 
     #[test]

@@ -1,0 +1,38 @@
+//! All checks, by subject. Their ids are those of the sheet of checks that this project began with; ids that are
+//! missing here belong to checks of several nodes, of a running cluster, or of the content of a bundle.
+
+mod bundle;
+mod clock;
+mod disk;
+mod gpu;
+mod hardware;
+mod identity;
+mod kernel;
+mod mount;
+mod network;
+mod options;
+mod packages;
+mod ports;
+mod previous;
+mod security;
+mod services;
+mod sysctl;
+
+use super::Check;
+
+/// Every subject with its checks.
+pub const SUBJECTS: [(&str, &[&[Check]]); 8] = [
+    ("Bundle", &[bundle::CHECKS]),
+    ("Hardware", &[hardware::CHECKS]),
+    ("Disks", &[disk::CHECKS, mount::CHECKS]),
+    ("Kernel", &[kernel::CHECKS, options::CHECKS, security::CHECKS, sysctl::CHECKS]),
+    ("Names and time", &[identity::CHECKS, clock::CHECKS]),
+    ("Network", &[network::CHECKS, ports::CHECKS]),
+    ("Packages and programs", &[services::CHECKS, packages::CHECKS, previous::CHECKS]),
+    ("GPU", &[gpu::CHECKS]),
+];
+
+/// Every check, in a fixed order.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    SUBJECTS.iter().flat_map(|(_, groups)| groups.iter()).flat_map(|group| group.iter())
+}
