@@ -29,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
-//! | what a command does | [`build`], [`prove`], [`registry`] |
+//! | what a command does | [`build`], [`node`], [`prove`], [`registry`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
@@ -52,10 +52,13 @@
 //! | `/var/lib/airlock/registry/ca.key`, `ca.crt` (`--tls-directory`) | [`registry::tls`] | PEM, mode 0600 and 0644 |
 //! | the file of `registry serve --token-file`, if it is missing | [`registry::access::token_file`] | a token a line, mode 0600 |
 //! | the socket of `registry serve --unix` | [`registry::listener`] | a unix socket, mode 0600 |
+//! | `/var/lib/airlock/journal`, `lock` | [`node::journal`], [`node::lock`] | `bundle-spec/journal.md` |
+//! | `/var/lib/airlock/replaced/HEX` | [`node::work`] | a file that was in the way, for the reset |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one
-//! `.FILE.airlock-partial`, any other `.FILE.PID.partial`; it gets its name by `rename`, complete and synced.
+//! `.FILE.airlock-partial`, one of a node
+//! `.FILE.airlock`, any other `.FILE.PID.partial`; it gets its name by `rename`, complete and synced.
 //! Whatever a killed run has left is continued, overwritten or removed by the next. Nothing is written
 //! anywhere else.
 
@@ -66,6 +69,7 @@ pub mod debian;
 pub mod error;
 pub mod fetch;
 pub mod lock;
+pub mod node;
 pub mod oci;
 pub mod progress;
 pub mod prove;

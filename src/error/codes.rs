@@ -2,7 +2,7 @@
 //!
 //! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
 //! E04xx bundle format · E05xx trust · E06xx cache, disks and store · E07xx local sources · E08xx apt repositories ·
-//! E09xx serving.
+//! E09xx serving · E10xx nodes.
 
 use super::{Code, Kind};
 
@@ -205,4 +205,14 @@ codes! {
     REGISTRY_TOKEN = 902, Precondition, "the token file of the registry cannot be used";
     REGISTRY_TLS = 903, Precondition, "a certificate or key for the registry cannot be used";
     REGISTRY_AUTHORITY = 904, Precondition, "the certificate authority of the cluster cannot be used";
+
+    NODE_FILE = 1030, Precondition, "a file of the node cannot be read or written";
+    NODE_IN_THE_WAY = 1031, Precondition, "something else is where a file of the node has to be";
+    NODE_PROGRAM_MISSING = 1032, Precondition, "a program that is needed is not installed on the node";
+    NODE_PROGRAM = 1033, Precondition, "a program on the node failed";
+    NODE_DEADLINE = 1034, Precondition, "something on the node did not happen in time";
+    NODE_JOURNAL = 1035, Precondition, "the journal of the node cannot be understood";
+    NODE_BUSY = 1036, Busy, "another command is changing the node";
+    NODE_STEP_WITHOUT_EFFECT = 1037, Precondition, "a step ended well, but the node is not as it should be";
+    NODE_SERVICE = 1038, Precondition, "a service on the node does not start";
 }
