@@ -8,18 +8,22 @@
 //! ours. No step trusts the journal about the world: whether something is done is seen in the world alone.
 //!
 //! ```text
-//! /var/lib/airlock/journal      one JSON object a line: runs, steps, and what is ours   (journal)
-//! /var/lib/airlock/lock         held by whoever changes the node; says who that is       (lock)
-//! /var/lib/airlock/replaced/    files that were in the way, for the reset                (work)
+//! /var/lib/airlock/journal        one JSON object a line: runs, steps, and what is ours  (journal)
+//! /var/lib/airlock/lock           held by whoever changes the node; says who that is  (lock)
+//! /var/lib/airlock/settings.json  what the operator wants of the node              (settings)
+//! /var/lib/airlock/replaced/      files that were in the way, for the reset  (work)
 //! ```
 
 pub mod change;
 pub mod driver;
 pub mod journal;
+pub mod k3s;
 pub mod lock;
 pub mod machine;
+pub mod origin;
 pub mod owned;
 pub mod plan;
 pub mod resource;
+pub mod settings;
 pub mod step;
 pub mod work;

@@ -215,4 +215,6 @@ codes! {
     NODE_BUSY = 1036, Busy, "another command is changing the node";
     NODE_STEP_WITHOUT_EFFECT = 1037, Precondition, "a step ended well, but the node is not as it should be";
     NODE_SERVICE = 1038, Precondition, "a service on the node does not start";
+    NODE_SETTINGS = 1039, BadInput, "a setting of the node is not allowed";
+    K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
 }

@@ -63,18 +63,26 @@ pub struct Change {
     /// More about it, such as a size, a mode or a version; never a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How many bytes are written, where that is worth telling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 impl Change {
     /// A change without detail.
     pub fn new(verb: Verb, what: impl Into<String>) -> Change {
-        Change { verb, what: what.into(), detail: None }
+        Change { verb, what: what.into(), detail: None, bytes: None }
     }
 
     /// The same with detail.
     pub fn with_detail(mut self, detail: impl Into<String>) -> Change {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// The same with a number of bytes.
+    pub fn with_bytes(self, bytes: u64) -> Change {
+        Change { bytes: Some(bytes), ..self }
     }
 }
 

@@ -31,11 +31,11 @@ impl Plan {
     /// # Errors
     /// Those of [`Step::check`].
     pub fn make(steps: &[Box<dyn Step>], machine: &Machine) -> Result<Plan> {
-        let plan = |step: &Box<dyn Step>| {
+        let plan = |step: &dyn Step| {
             let changes = step.check(machine)?;
             Ok(PlannedStep { name: step.name(), title: step.title(), changes })
         };
-        Ok(Plan { steps: steps.iter().map(plan).collect::<Result<_>>()? })
+        Ok(Plan { steps: steps.iter().map(|step| plan(&**step)).collect::<Result<_>>()? })
     }
 
     /// Whether nothing would change.

@@ -1,10 +1,12 @@
 //! What many steps are made of: things on the node with a state that can be compared and brought about.
 
+mod blob_file;
 mod block;
 mod file;
 mod link;
 mod service;
 
+pub use self::blob_file::BlobFile;
 pub use self::block::Block;
 pub use self::file::{Directory, File};
 pub use self::link::Link;
