@@ -23,6 +23,7 @@ pub mod machine;
 pub mod origin;
 pub mod owned;
 pub mod plan;
+pub mod reset;
 pub mod resource;
 pub mod settings;
 pub mod step;

@@ -216,5 +216,7 @@ codes! {
     NODE_STEP_WITHOUT_EFFECT = 1037, Precondition, "a step ended well, but the node is not as it should be";
     NODE_SERVICE = 1038, Precondition, "a service on the node does not start";
     NODE_SETTINGS = 1039, BadInput, "a setting of the node is not allowed";
+    NODE_STILL_MOUNTED = 1040, Precondition, "something is mounted in a directory that is to be removed";
+    NODE_ORIGINAL_MISSING = 1041, Precondition, "a file that was replaced cannot be put back";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
 }

@@ -4,7 +4,7 @@ mod blob_file;
 mod block;
 mod file;
 mod link;
-mod service;
+pub mod service;
 
 pub use self::blob_file::BlobFile;
 pub use self::block::Block;

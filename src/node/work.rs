@@ -4,7 +4,8 @@ mod files;
 
 use std::time::{Duration, Instant};
 
-use super::journal::Journal;
+pub use self::files::replaced;
+use super::journal::{Entry, Journal};
 use super::machine::{Call, Finished, Machine};
 use super::owned::Owned;
 use crate::error::{Error, Result, codes};
@@ -63,6 +64,29 @@ impl<'a> Work<'a> {
     /// [`codes::NODE_FILE`].
     pub fn own(&mut self, owned: Owned) -> Result<()> {
         self.journal.own(owned)
+    }
+
+    /// Records that a directory or file, which somebody is about to make for us, is ours with everything that will
+    /// be in it. One that was there before us is not.
+    ///
+    /// # Errors
+    /// [`codes::NODE_FILE`].
+    pub fn own_tree(&mut self, path: &str) -> Result<()> {
+        self.make_directories_above(path)?;
+        let made = Owned::Directory { path: path.to_owned() };
+        let is_ours = self.journal.owned().iter().any(|owned| *owned == made);
+        match self.machine.metadata(path)? {
+            Some(_) if !is_ours => Ok(()),
+            _ => self.own(Owned::Tree { path: path.to_owned() }),
+        }
+    }
+
+    /// Records that something of ours is gone.
+    ///
+    /// # Errors
+    /// [`codes::NODE_FILE`].
+    pub fn disown(&mut self, owned: Owned) -> Result<()> {
+        self.journal.add(Entry::Disowns { owned })
     }
 
     /// Runs a program that has to end well, within its own deadline and that of the step.

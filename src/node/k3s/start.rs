@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::failure::{self, Failure};
-use super::readiness;
+use super::{paths, readiness};
 use crate::error::{Error, Result, codes};
 use crate::node::change::Change;
 use crate::node::machine::{Call, Machine};
@@ -18,7 +18,21 @@ const LINES: &str = "300";
 pub struct Start {
     /// Its service.
     pub service: Service,
+    /// Where it keeps its data.
+    pub data_directory: String,
 }
+
+/// What k3s, its kubelet and its network plugins make while they run, besides the data directory.
+const TREES: [&str; 8] = [
+    paths::KUBECONFIG,
+    "/etc/rancher/node",
+    "/run/k3s",
+    "/run/flannel",
+    "/var/lib/kubelet",
+    "/var/lib/cni",
+    "/var/log/pods",
+    "/var/log/containers",
+];
 
 impl Step for Start {
     fn name(&self) -> &'static str {
@@ -38,6 +52,9 @@ impl Step for Start {
     }
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
+        for path in TREES.into_iter().chain([self.data_directory.as_str()]) {
+            work.own_tree(path)?;
+        }
         let started = self.service.make(work);
         started.map_err(|error| explain(error, work.machine(), &self.service.name))?;
         Ok(Outcome::Done)

@@ -59,6 +59,16 @@ impl Work<'_> {
         written.map_err(|error| failed("write", path, error))
     }
 
+    /// Puts a file back that was there before us.
+    ///
+    /// # Errors
+    /// [`codes::NODE_FILE`].
+    pub fn put_back(&mut self, path: &str, content: &[u8], mode: u32, owner: (u32, u32)) -> Result<()> {
+        let real = self.machine.path(path);
+        write(&real, mode, Some(owner), |file| file.write_all(content))
+            .map_err(|error| failed("write", path, error))
+    }
+
     /// Makes a directory of root with these permission bits, and those above it.
     ///
     /// # Errors
@@ -117,7 +127,7 @@ impl Work<'_> {
         }
     }
 
-    fn make_directories_above(&mut self, path: &str) -> Result<()> {
+    pub(super) fn make_directories_above(&mut self, path: &str) -> Result<()> {
         match path.rsplit_once('/') {
             Some((above, _)) if !above.is_empty() => self.make_directory(above, 0o755),
             _ => Ok(()),
