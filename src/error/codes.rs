@@ -219,4 +219,5 @@ codes! {
     NODE_STILL_MOUNTED = 1040, Precondition, "something is mounted in a directory that is to be removed";
     NODE_ORIGINAL_MISSING = 1041, Precondition, "a file that was replaced cannot be put back";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
+    K3S_POD = 1081, Precondition, "the node is ready, but a pod does not run on it";
 }

@@ -6,9 +6,11 @@
 pub mod config;
 pub mod failure;
 pub mod files;
+pub mod kubectl;
 pub mod paths;
 pub mod readiness;
 pub mod registries;
+pub mod smoke;
 pub mod start;
 pub mod token;
 pub mod unit;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::paths;
+use super::kubectl;
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
-use crate::node::machine::{Call, Machine};
+use crate::node::machine::Machine;
 use crate::node::settings::Role;
 use crate::node::step::{Outcome, Step};
 use crate::node::work::Work;
@@ -31,19 +31,17 @@ pub struct Ready {
 impl Ready {
     /// What is seen of the node: nothing if it is ready, else why not.
     fn look(&self, machine: &Machine) -> Result<Option<String>> {
-        let kubeconfig = match self.role {
-            Role::Server => paths::KUBECONFIG.to_owned(),
-            // The kubelet of an agent may read its own node.
-            Role::Agent => format!("{}/agent/kubelet.kubeconfig", self.data_directory),
+        let arguments = ["get", "node", &self.node, "-o", "json"];
+        let call = match self.role {
+            Role::Server => kubectl::admin(arguments),
+            Role::Agent => kubectl::kubelet(&self.data_directory, arguments),
         };
-        let arguments = ["kubectl", "--kubeconfig", &kubeconfig, "get", "node", &self.node, "-o", "json"];
-        let call = Call::new(paths::PROGRAM).with(arguments).within(Duration::from_secs(20));
         let finished = match machine.run(&call) {
             Ok(finished) => finished,
             Err(error) => return Ok(Some(error.to_string())),
         };
         if !finished.is_well() {
-            return Ok(Some(finished.errors.trim().lines().last().unwrap_or("kubectl failed").to_owned()));
+            return Ok(Some(kubectl::last_line(&finished)));
         }
         Ok(unready(&finished.output))
     }
