@@ -54,10 +54,13 @@
 //! | the socket of `registry serve --unix` | [`registry::listener`] | a unix socket, mode 0600 |
 //! | `/etc/sysctl.d/99-airlock.conf`, `/etc/modules-load.d/airlock.conf`, `/etc/systemd/system/airlock-default-route.service` | `node preflight --fix`, [`node::preflight::mend`] | text; the first line says that it is ours |
 //! | what `node facts --output` names | `cli::node::facts` | `bundle-spec/facts.md` |
+//! | `/var/lib/airlock/journal`, `lock` | [`node::journal`], [`node::lock`] | `bundle-spec/journal.md` |
+//! | `/var/lib/airlock/replaced/HEX` | [`node::work`] | a file that was in the way, for the reset |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one
-//! `.FILE.airlock-partial`, any other `.FILE.PID.partial`; it gets its name by `rename`, complete and synced.
+//! `.FILE.airlock-partial`, one of a node
+//! `.FILE.airlock`, any other `.FILE.PID.partial`; it gets its name by `rename`, complete and synced.
 //! Whatever a killed run has left is continued, overwritten or removed by the next. Nothing is written
 //! anywhere else.
 

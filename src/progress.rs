@@ -45,6 +45,10 @@ pub enum Event<'a> {
     Warning { text: &'a str },
     /// Something that was done on the way and is worth a line, such as a change of the lock.
     Note { text: &'a str },
+    /// A step of a plan begins: its name in the plan, and its heading.
+    StepStarted { step: &'a str, title: &'a str },
+    /// The step ended, and the machine is as it should be.
+    StepFinished { step: &'a str, title: &'a str },
     /// A server has answered a request.
     Served(&'a Served<'a>),
 }

@@ -2,7 +2,7 @@
 //!
 //! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
 //! E04xx bundle format · E05xx trust · E06xx cache, disks and store · E07xx local sources · E08xx apt repositories ·
-//! E09xx serving.
+//! E09xx serving · E10xx nodes.
 
 use super::{Code, Kind};
 
@@ -213,4 +213,19 @@ codes! {
     PREFLIGHT_FIX = 1003, Precondition, "something that preflight would mend could not be mended";
     FACTS_FORMAT = 1004, BadInput, "a file is no facts of a node, or of a version that is not known";
     DISK_MEASUREMENT = 1005, CouldNotCheck, "the speed of a disk could not be measured";
+
+    NODE_FILE = 1030, Precondition, "a file of the node cannot be read or written";
+    NODE_IN_THE_WAY = 1031, Precondition, "something else is where a file of the node has to be";
+    NODE_PROGRAM_MISSING = 1032, Precondition, "a program that is needed is not installed on the node";
+    NODE_PROGRAM = 1033, Precondition, "a program on the node failed";
+    NODE_DEADLINE = 1034, Precondition, "something on the node did not happen in time";
+    NODE_JOURNAL = 1035, Precondition, "the journal of the node cannot be understood";
+    NODE_BUSY = 1036, Busy, "another command is changing the node";
+    NODE_STEP_WITHOUT_EFFECT = 1037, Precondition, "a step ended well, but the node is not as it should be";
+    NODE_SERVICE = 1038, Precondition, "a service on the node does not start";
+    NODE_SETTINGS = 1039, BadInput, "a setting of the node is not allowed";
+    NODE_STILL_MOUNTED = 1040, Precondition, "something is mounted in a directory that is to be removed";
+    NODE_ORIGINAL_MISSING = 1041, Precondition, "a file that was replaced cannot be put back";
+    K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
+    K3S_POD = 1081, Precondition, "the node is ready, but a pod does not run on it";
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::root::Root;
-use crate::node::{JOURNAL, MARKER};
+use crate::node::{MARKER, journal};
 
 /// A container runtime or a distribution of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -115,7 +115,7 @@ pub(super) fn runtimes(
 pub(super) fn gather(root: &Root<'_>) -> Previous {
     let marked: Vec<String> = MARKED.into_iter().flat_map(|directory| marked(root, directory)).collect();
     let is_foreign = |unit: &&str| root.exists(unit) && !marked.iter().any(|path| path == unit);
-    let ours = root.exists(JOURNAL) && !UNITS.iter().any(is_foreign);
+    let ours = root.exists(journal::PATH) && !UNITS.iter().any(is_foreign);
     let there = LEFTOVERS.iter().filter(|(path, _)| is_in_use(root, path));
     let leftovers = there.map(|(path, of)| Leftover {
         path: (*path).to_owned(),

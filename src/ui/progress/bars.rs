@@ -89,6 +89,8 @@ impl State {
                 }
             }
             Event::Note { text } => self.say(&escape(text)),
+            Event::StepStarted { title, .. } => self.say(&escape(title)),
+            Event::StepFinished { .. } => {}
             Event::Served(served) => self.say(&escape(&served.to_string())),
             Event::Warning { text } => {
                 let line = style::warning(&escape(text), self.settings.coloured);

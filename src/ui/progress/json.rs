@@ -115,6 +115,16 @@ impl<W: Write> State<W> {
             Event::Warning { text } => {
                 self.write(&Line { event: "warning", text: Some(text), ..Line::default() });
             }
+            Event::StepStarted { step, title } => {
+                let line =
+                    Line { event: "stepStarted", name: Some(step), text: Some(title), ..Line::default() };
+                self.write(&line);
+            }
+            Event::StepFinished { step, title } => {
+                let line =
+                    Line { event: "stepFinished", name: Some(step), text: Some(title), ..Line::default() };
+                self.write(&line);
+            }
             Event::Served(served) => self.write(&Request::from(served)),
         }
     }

@@ -81,6 +81,11 @@ impl<W: Write> State<W> {
             }
             Event::ItemStarted { .. } | Event::ItemFinished { .. } => {}
             Event::Note { text } => self.say(&escape(text)),
+            Event::StepStarted { title, .. } => self.say(&escape(title)),
+            Event::StepFinished { title, .. } if self.verbose => {
+                self.say(&format!("Done: {}", escape(title)))
+            }
+            Event::StepFinished { .. } => {}
             Event::Served(served) => self.say(&escape(&served.to_string())),
             Event::Warning { text } => self.say(&format!("warning: {}", escape(text))),
         }

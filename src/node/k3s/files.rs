@@ -1,0 +1,88 @@
+//! The files of k3s: its program under all its names, and its configuration.
+
+use std::sync::Arc;
+
+use super::config::{self, Surroundings};
+use super::registries;
+use super::token::Token;
+use super::{paths, unit};
+use crate::node::origin::Origin;
+use crate::node::resource::{BlobFile, File, Link, Resources, Service};
+use crate::node::settings::{Role, Settings};
+use crate::node::step::Step;
+use crate::secret::Secret;
+
+/// For name servers that nobody can reach: documentation addresses are never assigned (RFC 5737). Without any
+/// name server k3s would send pods to one on the internet.
+const NO_NAME_SERVER: &str = "# Written by airlock: this host has no name server that pods could use.\n\
+                              nameserver 192.0.2.1\n";
+
+/// Everything that the files of k3s follow from.
+pub struct Wanted {
+    /// What the operator wants.
+    pub settings: Settings,
+    /// What was found out on the node.
+    pub surroundings: Surroundings,
+    /// The bundle.
+    pub origin: Arc<dyn Origin>,
+    /// The k3s program in it for this machine.
+    pub program: crate::bundle::manifest::Blob,
+    /// The registries that images are pulled from, `https://HOST:PORT`.
+    pub endpoints: Vec<String>,
+    /// The token that the operator has given.
+    pub token: Option<Secret<String>>,
+}
+
+impl Wanted {
+    /// The program and the names that it has besides.
+    pub fn program(&self) -> Box<dyn Step> {
+        let program = BlobFile {
+            path: paths::PROGRAM.to_owned(),
+            blob: self.program,
+            mode: 0o755,
+            origin: self.origin.clone(),
+        };
+        let links = paths::LINKS.map(|name| Link { path: beside_program(name), target: "k3s".to_owned() });
+        let step = Resources::new("k3s-program", "Put the k3s program in place").with(program);
+        Box::new(links.into_iter().fold(step, Resources::with))
+    }
+
+    /// Token, configuration, registries.
+    pub fn configuration(&self) -> Box<dyn Step> {
+        let step = Resources::new("k3s-configuration", "Write the configuration of k3s")
+            .with(Token { given: self.token.clone() });
+        Box::new(self.files().into_iter().fold(step, Resources::with))
+    }
+
+    /// The unit, enabled and running with that configuration.
+    pub fn service(&self) -> Service {
+        let configuration = self.files().into_iter().map(|file| file.content);
+        Service {
+            name: format!("{}.service", self.settings.role.unit()),
+            unit: unit::unit(self.settings.role),
+            configuration: configuration.chain([self.program.digest.bytes().to_vec()]).collect(),
+            deadline: super::readiness::START,
+        }
+    }
+
+    /// Files without secrets.
+    fn files(&self) -> Vec<File> {
+        let hosts = registries::hosts(self.origin.manifest());
+        let mut files = vec![
+            File::private(paths::CONFIG, config::config(&self.settings, self.surroundings)),
+            File::private(paths::REGISTRIES, registries::registries(&self.endpoints, &hosts)),
+        ];
+        if self.surroundings.without_name_server {
+            files.push(File::new(paths::RESOLV_CONF, NO_NAME_SERVER));
+        }
+        if let (Role::Server, Some(text)) = (self.settings.role, config::ingress_ports(&self.settings)) {
+            let directory = paths::manifests(&self.settings.data_directory);
+            files.push(File::private(format!("{directory}/airlock-traefik-config.yaml"), text));
+        }
+        files
+    }
+}
+
+fn beside_program(name: &str) -> String {
+    paths::PROGRAM.replace("/k3s", &format!("/{name}"))
+}

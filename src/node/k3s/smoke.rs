@@ -1,0 +1,169 @@
+//! The smoke test of a server: a pod is scheduled, its image pulled from our registry, its container run.
+//!
+//! That it went well is written at the node in the cluster, so that a second run sees it in the world and has
+//! nothing to do; another bundle is another test.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::kubectl;
+use crate::error::{Error, Result, codes};
+use crate::node::change::{Change, Verb};
+use crate::node::machine::Machine;
+use crate::node::step::{Outcome, Step};
+use crate::node::work::Work;
+use crate::oci::digest::Digest;
+
+/// Where the pod runs.
+const NAMESPACE: &str = "kube-system";
+
+/// The annotation of the node.
+const ANNOTATION: &str = "airlock/smoke-test";
+
+/// How long the pod may take to run, its image included.
+const RUNNING: Duration = Duration::from_secs(180);
+
+/// The step that runs the pod.
+pub struct SmokeTest {
+    /// Name of the node.
+    pub node: String,
+    /// The image of the pod: one that every bundle with k3s has, and that needs nothing to run.
+    pub image: String,
+    /// The bundle that is tested.
+    pub bundle: Digest,
+}
+
+impl SmokeTest {
+    fn pod(&self) -> String {
+        format!("airlock-smoke-test-{}", &self.bundle.hex()[..8])
+    }
+
+    fn manifest(&self) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": self.pod(), "namespace": NAMESPACE, "labels": {"app": "airlock-smoke-test"}},
+            "spec": {
+                "nodeName": self.node,
+                "restartPolicy": "Never",
+                "automountServiceAccountToken": false,
+                "terminationGracePeriodSeconds": 0,
+                "tolerations": [{"operator": "Exists"}],
+                "containers": [{"name": "pause", "image": self.image, "imagePullPolicy": "Always"}],
+            },
+        })
+    }
+
+    /// What the pod is seen to do: nothing if it runs, else why not.
+    fn look(&self, machine: &Machine) -> Result<Option<String>> {
+        let call = kubectl::admin(["get", "pod", &self.pod(), "-n", NAMESPACE, "-o", "json"]);
+        let finished = machine.run(&call)?;
+        if !finished.is_well() {
+            return Ok(Some(kubectl::last_line(&finished)));
+        }
+        Ok(not_running(&finished.output))
+    }
+
+    fn remove_pod(&self, work: &Work<'_>) -> Result<()> {
+        let pod = self.pod();
+        work.run(kubectl::admin([
+            "delete",
+            "pod",
+            &pod,
+            "-n",
+            NAMESPACE,
+            "--ignore-not-found",
+            "--wait=false",
+        ]))?;
+        Ok(())
+    }
+}
+
+/// Why a pod as `kubectl get pod -o json` shows it does not run.
+fn not_running(json: &str) -> Option<String> {
+    let pod: Value = serde_json::from_str(json).unwrap_or_default();
+    let status = &pod["status"];
+    let phase = status["phase"].as_str().unwrap_or("Unknown");
+    if phase == "Running" {
+        return None;
+    }
+    let waiting = &status["containerStatuses"][0]["state"]["waiting"];
+    let words = [waiting["reason"].as_str(), waiting["message"].as_str(), status["message"].as_str()];
+    Some(words.iter().flatten().fold(phase.to_owned(), |text, word| format!("{text}, {word}")))
+}
+
+impl Step for SmokeTest {
+    fn name(&self) -> &'static str {
+        "k3s-smoke-test"
+    }
+
+    fn title(&self) -> String {
+        format!("Run a pod on node {}", self.node)
+    }
+
+    fn deadline(&self) -> Duration {
+        RUNNING + Duration::from_secs(60)
+    }
+
+    fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
+        let path = format!("jsonpath={{.metadata.annotations.{ANNOTATION}}}");
+        let call = kubectl::admin(["get", "node", &self.node, "-o", &path]);
+        let is_tested = machine.run(&call).is_ok_and(|finished| finished.output.trim() == self.bundle.hex());
+        let change = || Change::new(Verb::Run, "a pod").with_detail(self.image.as_str());
+        Ok((!is_tested).then(change).into_iter().collect())
+    }
+
+    fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
+        let machine = work.machine();
+        self.remove_pod(work)?;
+        work.run(kubectl::admin(["create", "-f", "-"]).input(self.manifest().to_string()))?;
+        let what = format!("a pod with {} to run", self.image);
+        let waited = work.wait_for(&what, RUNNING, || Ok(self.look(machine)?.map_or(Ok(()), Err)));
+        // The pod has told what there is to tell.
+        let removed = self.remove_pod(work);
+        waited.map_err(|error| {
+            let message = format!("node {} is ready, but a pod does not run on it", self.node);
+            let failed = Error::new(codes::K3S_POD, message)
+                .with_help("`kubectl -n kube-system get events` says more; then run the same command again");
+            error.details().iter().fold(failed, |failed, detail| failed.with_detail(detail))
+        })?;
+        removed?;
+        let annotation = format!("{ANNOTATION}={}", self.bundle.hex());
+        work.run(kubectl::admin(["annotate", "node", &self.node, "--overwrite", &annotation]))?;
+        Ok(Outcome::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_that_waits_says_for_what() {
+        let pod = json!({"status": {"phase": "Pending", "containerStatuses": [{"state": {"waiting":
+            {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}}]}});
+        assert_eq!(
+            not_running(&pod.to_string()).unwrap(),
+            "Pending, ImagePullBackOff, Back-off pulling image"
+        );
+        assert_eq!(not_running(r#"{"status": {"phase": "Running"}}"#), None);
+        assert_eq!(not_running("").unwrap(), "Unknown");
+    }
+
+    #[test]
+    fn the_pod_is_bound_to_the_node_and_has_no_rights() {
+        let test = SmokeTest {
+            node: "gpu1".to_owned(),
+            image: "docker.io/rancher/mirrored-pause:3.10.2".to_owned(),
+            bundle: Digest::of(b"bundle"),
+        };
+        let pod = test.manifest();
+        assert_eq!(pod["spec"]["nodeName"], "gpu1");
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
+        assert_eq!(
+            pod["spec"]["containers"][0]["imagePullPolicy"], "Always",
+            "it must come from the registry"
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! Where a node takes the content of a bundle from: the medium in its drive, or a server that has it.
+
+use std::io::Read;
+
+use crate::bundle::manifest::{Artifact, Manifest};
+use crate::bundle::{Bundle, Verified};
+use crate::error::Result;
+use crate::oci::digest::Digest;
+use crate::oci::platform::Platform;
+
+/// A bundle whose signature was verified, wherever it lies.
+pub trait Origin: Send + Sync {
+    /// What is in it.
+    fn manifest(&self) -> &Manifest;
+
+    /// SHA-256 of the manifest as it was signed: the identity of the bundle.
+    fn digest(&self) -> Digest;
+
+    /// Reads a blob from its beginning. The last read fails unless all bytes were those of the digest.
+    ///
+    /// # Errors
+    /// If the bundle has no such blob, or it cannot be reached.
+    fn open(&self, digest: Digest) -> Result<Box<dyn Read + '_>>;
+
+    /// In words, for messages: `/media/stick`, `https://10.0.0.1:5443`.
+    fn name(&self) -> String;
+}
+
+impl Origin for Bundle<Verified> {
+    fn manifest(&self) -> &Manifest {
+        Bundle::manifest(self)
+    }
+
+    fn digest(&self) -> Digest {
+        Bundle::digest(self)
+    }
+
+    fn open(&self, digest: Digest) -> Result<Box<dyn Read + '_>> {
+        Ok(Box::new(self.blob_reader(digest)?))
+    }
+
+    fn name(&self) -> String {
+        self.volume_names().next().unwrap_or("the bundle").to_owned()
+    }
+}
+
+/// The k3s program of a bundle for a platform.
+pub fn k3s(manifest: &Manifest, platform: Platform) -> Option<&crate::bundle::manifest::K3s> {
+    manifest.artifacts.iter().find_map(|artifact| match artifact {
+        Artifact::K3s(k3s) if k3s.platform == platform => Some(k3s),
+        _ => None,
+    })
+}
+
+/// The `airlock` program of a bundle for a platform.
+pub fn installer(manifest: &Manifest, platform: Platform) -> Option<&crate::bundle::manifest::Installer> {
+    manifest.artifacts.iter().find_map(|artifact| match artifact {
+        Artifact::Installer(installer) if installer.platform == platform => Some(installer),
+        _ => None,
+    })
+}

@@ -1,0 +1,150 @@
+//! Whatever steps have made, a reset takes away, and the file system is what it was.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs_err as fs;
+
+use super::*;
+use crate::error::codes;
+use crate::node::driver;
+use crate::node::journal::Journal;
+use crate::node::machine::{Call, Finished, Programs};
+use crate::node::resource::{Block, File, Link, Resources};
+use crate::node::work::Work;
+use crate::progress::Silent;
+
+/// A systemd that knows no units, and networks without anything of ours.
+struct Quiet;
+
+impl Programs for Quiet {
+    fn run(&self, call: &Call) -> io::Result<Finished> {
+        let output = match call.program() {
+            "systemctl" => "ActiveState=inactive\n",
+            "ip" => "[]",
+            "iptables-save" | "ip6tables-save" => "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n",
+            _ => return Err(io::ErrorKind::NotFound.into()),
+        };
+        Ok(Finished { status: Some(0), output: output.to_owned(), errors: String::new() })
+    }
+}
+
+/// Every path below `root` with what it is.
+fn snapshot(root: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let content = match (metadata.is_dir(), metadata.is_symlink()) {
+                (true, _) => "directory".to_owned(),
+                (_, true) => fs::read_link(&path).unwrap().display().to_string(),
+                _ => String::from_utf8(fs::read(&path).unwrap()).unwrap(),
+            };
+            let mode = metadata.permissions().mode();
+            found.insert(
+                path.strip_prefix(root).unwrap().display().to_string(),
+                format!("{mode:o} {content}"),
+            );
+            if metadata.is_dir() {
+                open.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn host(root: &Path) -> Machine {
+    for directory in ["etc", "usr/local/bin", "var/lib", "proc/self"] {
+        fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    fs::write(root.join("etc/hosts"), "127.0.0.1 localhost\n").unwrap();
+    fs::write(root.join("usr/local/bin/k3s"), "an older k3s").unwrap();
+    fs::set_permissions(root.join("usr/local/bin/k3s"), std::fs::Permissions::from_mode(0o750)).unwrap();
+    Machine::new(root, Arc::new(Quiet))
+}
+
+fn install(machine: &Machine, journal: &mut Journal) {
+    let step = Resources::new("files", "Write files")
+        .with(File { mode: 0o755, ..File::new("/usr/local/bin/k3s", "k3s") })
+        .with(Link { path: "/usr/local/bin/kubectl".to_owned(), target: "k3s".to_owned() })
+        .with(File::private("/etc/rancher/k3s/token", "secret"))
+        .with(Block { path: "/etc/hosts".to_owned(), lines: "10.0.0.1 registry\n".to_owned() });
+    let steps: [Box<dyn Step>; 1] = [Box::new(step)];
+    driver::execute(&steps, machine, journal, &Silent).unwrap();
+    let mut work = Work::new(machine, journal, &Silent, Duration::from_secs(10));
+    work.own(Owned::Unit { name: "k3s.service".to_owned() }).unwrap();
+    work.own_tree("/var/lib/rancher/k3s").unwrap();
+    fs::create_dir_all(machine.path("/var/lib/rancher/k3s/server/db")).unwrap();
+    fs::write(machine.path("/var/lib/rancher/k3s/server/db/state"), "state").unwrap();
+}
+
+fn reset(machine: &Machine, spared: Spared) -> Possessions {
+    let mut journal = Journal::open(machine).unwrap();
+    let before = journal.owned().clone();
+    let steps = steps(&before, "/var/lib/rancher/k3s", spared);
+    driver::execute(&steps, machine, &mut journal, &Silent).unwrap();
+    before
+}
+
+#[test]
+fn nothing_is_left_and_what_was_replaced_is_back() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = host(root.path());
+    let before = snapshot(root.path());
+    install(&machine, &mut Journal::open(&machine).unwrap());
+    assert!(snapshot(root.path()).len() > before.len() + 5);
+    let owned = reset(&machine, Spared::default());
+    forget(&machine).unwrap();
+    assert_eq!(snapshot(root.path()), before);
+    assert_eq!(left_over(&owned, &machine).unwrap(), ["/usr/local/bin/k3s"; 0]);
+}
+
+#[test]
+fn data_can_be_spared() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = host(root.path());
+    install(&machine, &mut Journal::open(&machine).unwrap());
+    let owned = reset(&machine, Spared { data: true, store: false });
+    assert!(root.path().join("var/lib/rancher/k3s/server/db/state").exists());
+    assert!(!root.path().join("etc/rancher").exists());
+    assert_eq!(left_over(&owned, &machine).unwrap(), ["/var/lib/rancher/k3s"]);
+}
+
+#[test]
+fn a_tree_with_something_mounted_in_it_is_not_touched() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = host(root.path());
+    install(&machine, &mut Journal::open(&machine).unwrap());
+    let line = "36 35 98:0 / /var/lib/rancher/k3s/server/db rw shared:1 - ext3 /dev/root rw\n";
+    fs::write(root.path().join("proc/self/mountinfo"), line).unwrap();
+    let error = removal::tree(&machine, "/var/lib/rancher/k3s").unwrap_err();
+    assert_eq!(error.code(), codes::NODE_STILL_MOUNTED);
+    assert!(root.path().join("var/lib/rancher/k3s/server/db/state").exists());
+    // One that is a mount itself is emptied, and that is all that can be done.
+    fs::write(root.path().join("proc/self/mountinfo"), line.replace("/server/db", "")).unwrap();
+    removal::tree(&machine, "/var/lib/rancher/k3s").unwrap();
+    assert!(root.path().join("var/lib/rancher/k3s").exists());
+    assert!(!removal::is_left(&machine, "/var/lib/rancher/k3s").unwrap());
+}
+
+#[test]
+fn a_lost_original_is_an_error_with_the_way_out() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = host(root.path());
+    install(&machine, &mut Journal::open(&machine).unwrap());
+    fs::remove_dir_all(root.path().join("var/lib/airlock/replaced")).unwrap();
+    let mut journal = Journal::open(&machine).unwrap();
+    let steps = steps(journal.owned(), "/var/lib/rancher/k3s", Spared::default());
+    let error = driver::execute(&steps, &machine, &mut journal, &Silent).unwrap_err();
+    assert_eq!(error.code(), codes::NODE_ORIGINAL_MISSING);
+    // What the help says is enough.
+    fs::remove_file(root.path().join("usr/local/bin/k3s")).unwrap();
+    driver::execute(&steps, &machine, &mut journal, &Silent).unwrap();
+    assert!(!root.path().join("etc/rancher").exists());
+}

@@ -1,0 +1,70 @@
+//! Directories that are ours with everything in them.
+
+use std::time::Duration;
+
+use super::{Spared, removal};
+use crate::error::Result;
+use crate::node::change::{Change, Verb};
+use crate::node::machine::Machine;
+use crate::node::owned::Owned;
+use crate::node::step::{Outcome, Step};
+use crate::node::work::Work;
+
+/// Millions of small files take their time.
+const DEADLINE: Duration = Duration::from_secs(30 * 60);
+
+/// Where the identity of a node in its cluster lies.
+const IDENTITY: &str = "/etc/rancher/node";
+
+/// The blobs of the registry.
+const STORE: &str = "/var/lib/airlock/store";
+
+/// The step that removes them.
+pub(super) struct Trees {
+    paths: Vec<String>,
+}
+
+impl Trees {
+    pub(super) fn of(owned: &[Owned], data_directory: &str, spared: Spared) -> Trees {
+        let is_spared = |path: &str| {
+            spared.data && (path == data_directory || path == IDENTITY) || spared.store && path == STORE
+        };
+        let paths = owned.iter().filter_map(|owned| match owned {
+            Owned::Tree { path } if !is_spared(path) => Some(path.clone()),
+            _ => None,
+        });
+        Trees { paths: paths.collect() }
+    }
+}
+
+impl Step for Trees {
+    fn name(&self) -> &'static str {
+        "reset-trees"
+    }
+
+    fn title(&self) -> String {
+        "Remove data".to_owned()
+    }
+
+    fn deadline(&self) -> Duration {
+        DEADLINE
+    }
+
+    fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
+        for path in &self.paths {
+            if removal::is_left(machine, path)? {
+                changes.push(Change::new(Verb::Remove, path).with_detail("with everything in it"));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
+        for path in &self.paths {
+            removal::tree(work.machine(), path)?;
+            work.disown(Owned::Tree { path: path.clone() })?;
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,280 @@
+//! What the operator wants of this node: typed as options of `install`, kept for later runs, and handed over as
+//! JSON by `airlock cluster`. No secret is among them.
+
+mod grammar;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::grammar::{Cidr, Taint};
+use crate::error::{Error, Result, codes};
+use crate::quote::quote;
+
+/// Where they are kept.
+pub const PATH: &str = "/var/lib/airlock/settings.json";
+
+/// The port of the registry unless another one is wanted.
+pub const REGISTRY_PORT: u16 = 5443;
+
+/// What the operator wants of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// What the node is in the cluster.
+    pub role: Role,
+    /// The server to join, as `https://HOST:6443`. A server without it founds a cluster; an agent has it.
+    pub join: Option<String>,
+    /// Name of the node; otherwise the name of the host.
+    pub name: Option<String>,
+    /// Address by which other nodes reach it; otherwise that of the interface, or of the default route.
+    pub address: Option<IpAddr>,
+    /// Interface for the traffic between nodes.
+    pub interface: Option<String>,
+    /// Labels of the node.
+    pub labels: BTreeMap<String, String>,
+    /// Taints that the node gets when it joins.
+    pub taints: Vec<Taint>,
+    /// Other names and addresses of the servers, such as a virtual address; for their certificates.
+    pub server_names: Vec<String>,
+    /// Parts of k3s that are left out: `traefik`, `servicelb`, `metrics-server`, …; the same on all servers.
+    pub disable: Vec<String>,
+    /// Ports of the ingress.
+    pub http_port: u16,
+    /// …
+    pub https_port: u16,
+    /// Network of the pods.
+    pub cluster_cidr: Cidr,
+    /// Network of the services.
+    pub service_cidr: Cidr,
+    /// Where k3s keeps its data.
+    pub data_directory: String,
+    /// Where images come from.
+    pub registry: Registry,
+    /// Whether nodes share images among themselves (the embedded registry of k3s).
+    pub share_images: bool,
+    /// Whether the node gets the GPU parts of the bundle.
+    pub gpu: Gpu,
+    /// Whether the packages of the bundle are installed.
+    pub packages: bool,
+}
+
+/// What a node is in the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// It runs the control plane and the datastore.
+    #[default]
+    Server,
+    /// It runs pods.
+    Agent,
+}
+
+impl Role {
+    /// The name of its systemd unit, without suffix; also that of the k3s command behind it is `server` or `agent`.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Role::Server => "k3s",
+            Role::Agent => "k3s-agent",
+        }
+    }
+
+    /// The command of k3s.
+    pub fn command(self) -> &'static str {
+        match self {
+            Role::Server => "server",
+            Role::Agent => "agent",
+        }
+    }
+}
+
+/// Where images come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Registry {
+    /// This node has a registry of its own, and may serve others.
+    Own {
+        /// Its port.
+        port: u16,
+        /// Serve the volumes of the bundle where they lie, without a copy in the store.
+        #[serde(default, rename = "inPlace")]
+        in_place: bool,
+    },
+    /// The registries of other nodes: `https://HOST:5443`. The first that answers is asked.
+    Peers {
+        /// Their addresses.
+        endpoints: Vec<String>,
+    },
+    /// A registry that the site has: `https://harbor.lab`; images are pushed to it.
+    External {
+        /// Its address.
+        endpoint: String,
+    },
+}
+
+/// Whether a node gets the GPU parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Gpu {
+    /// If it has a GPU of NVIDIA.
+    #[default]
+    Auto,
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            role: Role::default(),
+            join: None,
+            name: None,
+            address: None,
+            interface: None,
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+            server_names: Vec::new(),
+            disable: Vec::new(),
+            http_port: 80,
+            https_port: 443,
+            cluster_cidr: Cidr::POD_DEFAULT,
+            service_cidr: Cidr::SERVICE_DEFAULT,
+            data_directory: "/var/lib/rancher/k3s".to_owned(),
+            registry: Registry::Own { port: REGISTRY_PORT, in_place: false },
+            share_images: false,
+            gpu: Gpu::default(),
+            packages: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks them.
+    ///
+    /// # Errors
+    /// [`codes::NODE_SETTINGS`] naming the field.
+    pub fn parse(json: &[u8]) -> Result<Settings> {
+        let settings: Settings = serde_json::from_slice(json).map_err(|error| {
+            Error::new(codes::NODE_SETTINGS, "the settings of the node cannot be understood")
+                .with_help("give the options of `install` again; they replace the settings of earlier runs")
+                .with_source(error)
+        })?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Checks what the types do not.
+    ///
+    /// # Errors
+    /// [`codes::NODE_SETTINGS`] naming the option.
+    pub fn check(&self) -> Result<()> {
+        self.check_place_in_cluster()?;
+        for (key, value) in &self.labels {
+            grammar::check_label(key, value).map_err(|why| bad("--label", &format!("{key}={value}"), why))?;
+        }
+        if let Some(name) = &self.name {
+            grammar::check_node_name(name).map_err(|why| bad("--node-name", name, why))?;
+        }
+        for name in &self.server_names {
+            grammar::check_host(name).map_err(|why| bad("--server-name", name, why))?;
+        }
+        if let Some(interface) = &self.interface {
+            grammar::check_interface(interface).map_err(|why| bad("--interface", interface, why))?;
+        }
+        for component in &self.disable {
+            grammar::check_component(component).map_err(|why| bad("--disable", component, why))?;
+        }
+        grammar::check_path(&self.data_directory)
+            .map_err(|why| bad("--data-dir", &self.data_directory, why))?;
+        self.check_networks()
+    }
+
+    fn check_place_in_cluster(&self) -> Result<()> {
+        match (&self.join, self.role) {
+            (None, Role::Agent) => {
+                return Err(Error::new(codes::NODE_SETTINGS, "an agent has to know which server it joins")
+                    .with_help("name one: `--join https://HOST:6443`"));
+            }
+            (Some(url), _) => grammar::check_url(url).map_err(|why| bad("--join", url, why))?,
+            (None, Role::Server) => {}
+        }
+        let endpoints = match &self.registry {
+            Registry::Own { .. } => &[][..],
+            Registry::Peers { endpoints } => endpoints,
+            Registry::External { endpoint } => std::slice::from_ref(endpoint),
+        };
+        endpoints
+            .iter()
+            .try_for_each(|url| grammar::check_url(url).map_err(|why| bad("--registry", url, why)))
+    }
+
+    fn check_networks(&self) -> Result<()> {
+        if self.cluster_cidr.overlaps(&self.service_cidr) {
+            let what = format!("{} and {}", self.cluster_cidr, self.service_cidr);
+            return Err(bad("--cluster-cidr", &what, "the networks of pods and services overlap"));
+        }
+        let mut ports = vec![("--http-port", self.http_port), ("--https-port", self.https_port)];
+        if let Registry::Own { port, .. } = self.registry {
+            ports.push(("--registry-port", port));
+        }
+        for (index, (option, port)) in ports.iter().enumerate() {
+            let is_taken = matches!(port, 0 | 2379..=2382 | 5001 | 6443 | 6444 | 10010 | 10248..=10259)
+                || ports[..index].iter().any(|(_, other)| other == port);
+            if is_taken {
+                return Err(bad(
+                    option,
+                    &port.to_string(),
+                    "the port is used for something else on the node",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bad(option: &str, value: &str, why: &str) -> Error {
+    Error::new(codes::NODE_SETTINGS, format!("`{option} {}`: {why}", quote(value)))
+        .with_help(format!("give another `{option}`; `airlock install --help` says what it takes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_a_first_server() {
+        let settings = Settings::parse(b"{}").unwrap();
+        assert_eq!(settings, Settings::default());
+        let json = serde_json::to_vec(&settings).unwrap();
+        assert_eq!(Settings::parse(&json).unwrap(), settings);
+    }
+
+    #[test]
+    fn what_cannot_work_is_told_with_its_option() {
+        for (json, part) in [
+            (r#"{"role": "agent"}"#, "which server"),
+            (r#"{"rolle": "agent"}"#, "cannot be understood"),
+            (r#"{"role": "agent", "join": "http://a:6443"}"#, "--join"),
+            (r#"{"labels": {"node-role.kubernetes.io/master": "true"}}"#, "--label"),
+            (r#"{"labels": {"a b": "true"}}"#, "--label"),
+            (r#"{"taints": ["gpu=yes:Sometimes"]}"#, "cannot be understood"),
+            (r#"{"name": "GPU_1"}"#, "--node-name"),
+            (r#"{"httpPort": 6443}"#, "--http-port"),
+            (r#"{"httpPort": 443}"#, "--https-port"),
+            (r#"{"httpsPort": 5443}"#, "--registry-port"),
+            (r#"{"serviceCidr": "10.42.128.0/20"}"#, "--cluster-cidr"),
+            (r#"{"interface": "-x"}"#, "--interface"),
+            (r#"{"dataDirectory": "data"}"#, "--data-dir"),
+            (r#"{"disable": ["a\nb"]}"#, "--disable"),
+            (r#"{"registry": {"kind": "external", "endpoint": "harbor"}}"#, "--registry"),
+        ] {
+            let error = Settings::parse(json.as_bytes()).unwrap_err();
+            assert_eq!(error.code(), codes::NODE_SETTINGS);
+            assert!(error.message().contains(part), "{json}: {}", error.message());
+        }
+    }
+}
