@@ -89,9 +89,8 @@ impl Batch {
         if waiting.is_empty() {
             return Ok(());
         }
-        let synced =
-            fs::File::open(&self.scratch).and_then(|scratch| Ok(rustix::fs::syncfs(scratch.file())?));
-        let placed = synced
+        let placed = self
+            .sync_waiting(&waiting)
             .and_then(|()| waiting.iter().try_for_each(|(temporary, path)| self.place(temporary, path)));
         placed.inspect_err(|_| give_up(&waiting))
     }
