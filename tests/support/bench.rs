@@ -6,6 +6,8 @@ mod airlock_program;
 mod build;
 #[path = "bench/corpus.rs"]
 mod corpus;
+#[path = "bench/docker_registry.rs"]
+mod docker_registry;
 #[path = "images.rs"]
 mod images;
 #[path = "bench/kill.rs"]
@@ -60,6 +62,12 @@ enum Command {
         #[arg(default_value_t = 50)]
         times: u32,
     },
+    /// Serve images, against docker-registry (about 5 GiB of disk)
+    Registry {
+        /// How often each measurement is taken; medians are compared
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
     /// Payloads of 2^32 - 1, 2^32 and 2^32 + 1 bytes (about 13 GiB of disk)
     Sizes,
 }
@@ -73,6 +81,7 @@ fn main() -> Result<ExitCode> {
         Command::Build { rounds } => build::run(&airlock, rounds, &mut table)?,
         Command::Memory => memory::run(&airlock, &mut table)?,
         Command::Kill { times } => kill::run(&airlock, times, &mut table)?,
+        Command::Registry { rounds } => registry::run(&airlock, rounds, &mut table)?,
         Command::Sizes => sizes::run(&airlock, &mut table)?,
     }
     table.print()?;
