@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
+use super::check::Check;
 use crate::error::{Error, Result, codes};
 use crate::store::blob::BlobStream;
 
@@ -39,6 +40,8 @@ pub struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 pub struct BlobBody {
     left: u64,
     buffers: Buffers,
+    /// Awaited before the last piece.
+    check: Option<Check>,
     reading: Option<JoinHandle<Result<(BlobStream, Bytes)>>>,
 }
 
@@ -72,33 +75,58 @@ impl Drop for Lent {
 }
 
 impl BlobBody {
-    /// Sends what `stream` reads.
-    pub fn new(stream: BlobStream, buffers: &Buffers) -> Self {
-        let left = stream.left();
-        let reading = (left > 0).then(|| read(stream, buffers.clone()));
-        BlobBody { left, buffers: buffers.clone(), reading }
+    /// Sends what `stream` reads; the end of it only after `check`.
+    pub(super) fn new(stream: BlobStream, check: Option<Check>, buffers: &Buffers) -> Self {
+        let mut body = BlobBody { left: 0, buffers: buffers.clone(), check, reading: None };
+        body.go_on(stream);
+        body
+    }
+
+    /// Begins to read the next piece, if there is one.
+    fn go_on(&mut self, stream: BlobStream) {
+        self.left = stream.left();
+        let buffers = self.buffers.clone();
+        let check = if self.left <= PIECE as u64 { self.check.take() } else { None };
+        self.reading = match (self.left, check) {
+            (0, _) => None,
+            (_, None) => Some(tokio::task::spawn_blocking(move || read(stream, buffers))),
+            (_, Some(check)) => Some(tokio::spawn(async move {
+                check.passed().await?;
+                let reading = tokio::task::spawn_blocking(move || read(stream, buffers));
+                reading.await.map_err(stopped).flatten()
+            })),
+        };
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
         let read_piece = ready!(Pin::new(reading).poll(context));
         self.reading = None;
-        let stopped = |error| Error::new(codes::INTERNAL, "reading a blob stopped").with_source(error);
         let piece = read_piece.map_err(stopped).flatten().map(|(stream, bytes)| {
-            self.left = stream.left();
-            self.reading = (self.left > 0).then(|| read(stream, self.buffers.clone()));
+            self.go_on(stream);
             bytes
         });
         Poll::Ready(Some(piece))
     }
 }
 
-fn read(mut stream: BlobStream, buffers: Buffers) -> JoinHandle<Result<(BlobStream, Bytes)>> {
-    tokio::task::spawn_blocking(move || {
-        let mut buffer = buffers.lend();
-        let length = stream.next_bytes(&mut buffer)?;
-        Ok((stream, Bytes::from_owner(Lent { buffer, length, buffers })))
-    })
+impl Drop for BlobBody {
+    fn drop(&mut self) {
+        // Who has gone away waits for no check.
+        if let Some(reading) = &self.reading {
+            reading.abort();
+        }
+    }
+}
+
+fn read(mut stream: BlobStream, buffers: Buffers) -> Result<(BlobStream, Bytes)> {
+    let mut lent = Lent { buffer: buffers.lend(), length: 0, buffers };
+    lent.length = stream.next_bytes(&mut lent.buffer)?;
+    Ok((stream, Bytes::from_owner(lent)))
+}
+
+fn stopped(error: tokio::task::JoinError) -> Error {
+    Error::new(codes::INTERNAL, "reading a blob stopped").with_source(error)
 }
 
 impl hyper::body::Body for Body {

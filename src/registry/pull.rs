@@ -6,6 +6,7 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::answer::{self, Answer, Result};
 use super::body::{BlobBody, Body};
+use super::check::Check;
 use super::range::Wanted;
 use super::refusal::{Reason, Refusal};
 use super::route::{Reference, Repository};
@@ -16,6 +17,9 @@ use crate::store::{Blob, RepositoryName};
 
 /// What a blob is, as far as the registry knows.
 const BYTES: &str = "application/octet-stream";
+
+/// Blobs up to this size, in bytes, are read on the spot when somebody wants a part of them.
+const QUICKLY_READ: u64 = 32 << 20;
 
 /// What is asked of a blob, apart from which.
 pub(super) struct Terms {
@@ -116,7 +120,7 @@ pub(super) async fn any_blob(inner: &Arc<Inner>, digest: ContentDigest, asked: &
 /// The one way of bytes out of the store. Blocks on the disk; the bytes themselves are read as they go out.
 ///
 /// There is never a `Content-Encoding`: clients check the digest of what they receive.
-pub(super) fn send(inner: &Inner, blob: Blob, media_type: &str, terms: &Terms) -> Result {
+pub(super) fn send(inner: &Arc<Inner>, blob: Blob, media_type: &str, terms: &Terms) -> Result {
     let digest = *blob.digest();
     if has_already(terms.if_none_match.as_deref(), &digest) {
         return Ok(not_modified(&digest));
@@ -139,8 +143,12 @@ pub(super) fn send(inner: &Inner, blob: Blob, media_type: &str, terms: &Terms) -
         set(answered.headers_mut(), header::CONTENT_RANGE, &range);
     }
     if !terms.head {
-        let stream = blob.stream(range).map_err(|error| failure::refusal(inner, error))?;
-        *answered.body_mut() = Body::Blob(BlobBody::new(stream, &inner.buffers));
+        let is_part = range.end - range.start < length;
+        if is_part && length <= QUICKLY_READ {
+            blob.verify().map_err(|error| failure::refusal(inner, error))?;
+        }
+        let check = (is_part && !blob.is_verified()).then(|| Check::of(inner, &blob));
+        *answered.body_mut() = Body::Blob(BlobBody::new(blob.stream(range), check, &inner.buffers));
     }
     Ok(named(answered, &digest))
 }

@@ -46,6 +46,7 @@ pub async fn serve(
     }
     drop(watcher);
     stop.await;
+    registry.stop_background();
     // Nobody can have stopped listening by now.
     let _ = stopping.send(true);
     let all_ended = async { while accepting.join_next().await.is_some() {} };

@@ -16,5 +16,6 @@ mod manage;
 mod packages;
 mod pull;
 mod push;
+mod scrub;
 mod support;
 mod uploads;
