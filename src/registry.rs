@@ -19,6 +19,7 @@ mod challenge;
 mod check;
 pub mod client;
 pub mod deadline;
+pub mod direct;
 mod discover;
 mod failure;
 mod level;

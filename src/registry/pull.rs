@@ -1,5 +1,6 @@
 //! Manifests and blobs (end-2, end-3).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hyper::{HeaderMap, StatusCode, header};
@@ -7,6 +8,7 @@ use hyper::{HeaderMap, StatusCode, header};
 use super::answer::{self, Answer, Result};
 use super::body::{BlobBody, Body};
 use super::check::Check;
+use super::direct::{DirectBody, Lane};
 use super::range::Wanted;
 use super::refusal::{Reason, Refusal};
 use super::route::{Reference, Repository};
@@ -27,6 +29,8 @@ pub(super) struct Terms {
     range: Option<String>,
     if_range: Option<String>,
     if_none_match: Option<String>,
+    /// Of a connection that can take bytes as they lie.
+    lane: Option<Lane>,
 }
 
 impl Terms {
@@ -37,6 +41,7 @@ impl Terms {
             range: header(header::RANGE),
             if_range: header(header::IF_RANGE),
             if_none_match: header(header::IF_NONE_MATCH),
+            lane: asked.lane.clone(),
         }
     }
 
@@ -147,10 +152,20 @@ pub(super) fn send(inner: &Arc<Inner>, blob: Blob, media_type: &str, terms: &Ter
         if is_part && length <= QUICKLY_READ {
             blob.verify().map_err(|error| failure::refusal(inner, error))?;
         }
-        let check = (is_part && !blob.is_verified()).then(|| Check::of(inner, &blob));
-        *answered.body_mut() = Body::Blob(BlobBody::new(blob.stream(range), check, &inner.buffers));
+        *answered.body_mut() = body(inner, blob, range, terms);
     }
     Ok(named(answered, &digest))
+}
+
+/// How the bytes go out: as they lie, if they are known to be right, or read and checked.
+fn body(inner: &Arc<Inner>, blob: Blob, range: Range<u64>, terms: &Terms) -> Body {
+    let verified = blob.is_verified();
+    if let Some(lane) = terms.lane.as_ref().filter(|_| verified && blob.lies_in_files()) {
+        return Body::Direct(DirectBody::new(lane.clone(), blob, range));
+    }
+    let is_part = range.end - range.start < blob.length();
+    let check = (is_part && !verified).then(|| Check::of(inner, &blob));
+    Body::Blob(BlobBody::new(blob.stream(range), check, &inner.buffers))
 }
 
 fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {

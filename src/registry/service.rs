@@ -14,6 +14,7 @@ use super::body::{Body, Buffers, Observed};
 use super::check::Checks;
 use super::client::Client;
 use super::deadline::Deadlines;
+use super::direct::{Lane, Places};
 use super::metrics::Metrics;
 use super::refusal::{Reason, Refusal};
 use super::route::{Action, Kind, Request};
@@ -51,6 +52,7 @@ pub(super) struct Inner {
     pub(super) buffers: Buffers,
     pub(super) activity: Arc<Activity>,
     pub(super) checks: Checks,
+    pub(super) sending: Places,
 }
 
 /// What a handler knows about a request besides what it asks for.
@@ -58,6 +60,7 @@ pub(super) struct Asked {
     pub(super) head: bool,
     pub(super) headers: HeaderMap,
     pub(super) body: Incoming,
+    pub(super) lane: Option<Lane>,
 }
 
 impl Asked {
@@ -95,6 +98,11 @@ impl Registry {
         &self.0.metrics
     }
 
+    /// A lane for a new connection over plain TCP.
+    pub fn lane(&self) -> Lane {
+        Lane::new(&self.0.sending)
+    }
+
     /// Whoever hears about the work.
     pub fn progress(&self) -> &dyn Progress {
         &*self.0.settings.progress
@@ -105,7 +113,7 @@ impl Registry {
         self.0.settings.deadlines
     }
 
-    /// Answers one request of `client`. Its body tells metrics and log when it has been sent.
+    /// Answers one request of `client`; a [`Lane`] among its extensions may be used. Its body tells metrics and log when it has been sent.
     pub async fn answer(
         &self,
         client: Arc<Client>,
@@ -120,7 +128,8 @@ impl Registry {
         let is_probe = matches!(kind, Kind::Health | Kind::Metrics);
         let busy = (!is_probe).then(|| self.0.activity.request());
         let head = parts.method == Method::HEAD;
-        let asked = Asked { head, headers: parts.headers, body };
+        let lane = parts.extensions.get().cloned();
+        let asked = Asked { head, headers: parts.headers, body, lane };
         let result = match parsed {
             Ok(request) => self.0.answer(&client, request, asked).await,
             Err(refusal) => Err(refusal),
@@ -157,6 +166,7 @@ impl Inner {
             buffers: Buffers::default(),
             activity: Arc::default(),
             checks: Checks::default(),
+            sending: Places::default(),
         }
     }
 

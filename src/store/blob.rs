@@ -3,6 +3,7 @@
 
 use std::io;
 use std::ops::{ControlFlow, Range};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -29,17 +30,6 @@ pub struct Blob {
 enum Bytes {
     File(fs_err::File),
     Bundle { bundle: Arc<Bundle<bundle::Verified>>, extents: Vec<Extent> },
-}
-
-/// A stretch of a blob as it lies in a file, for `sendfile`.
-#[derive(Clone, Copy, Debug)]
-pub struct FileRange<'a> {
-    /// The open file.
-    pub file: &'a std::fs::File,
-    /// Where the stretch begins in it.
-    pub offset: u64,
-    /// Its number of bytes.
-    pub length: u64,
 }
 
 impl Blob {
@@ -85,8 +75,7 @@ impl Blob {
         self.length
     }
 
-    /// Whether this process has seen all of its bytes, and they were right. Then, and only then, may
-    /// [`Blob::file_ranges`] be sent as they are.
+    /// Whether this process has seen all of its bytes, and they were right.
     pub fn is_verified(&self) -> bool {
         let unchanged = match &*self.bytes {
             Bytes::File(_) => true,
@@ -143,24 +132,32 @@ impl Blob {
         BlobStream { position: range.start, end: range.end.min(self.length), blob: self, check }
     }
 
-    /// The stretches of files in which `range` of the blob lies, in order; nothing if it does not lie in
-    /// files. These bytes are checked by nobody: send them only if [`Blob::is_verified`].
-    pub fn file_ranges(&self, range: Range<u64>) -> Option<Vec<FileRange<'_>>> {
+    /// Whether all of it lies in files, so that [`Blob::send_file`] works.
+    pub fn lies_in_files(&self) -> bool {
         match &*self.bytes {
-            Bytes::File(file) => {
-                let (offset, length) = (range.start, range.end.saturating_sub(range.start));
-                Some(vec![FileRange { file: file.file(), offset, length }])
-            }
+            Bytes::File(_) => true,
             Bytes::Bundle { bundle, extents } => {
-                let parts = within(extents, range);
-                parts
-                    .map(|part| {
-                        let file = bundle.volume(part.volume)?.file()?;
-                        Some(FileRange { file, offset: part.offset, length: part.length })
-                    })
-                    .collect()
+                extents.iter().all(|extent| file_of(bundle, extent).is_some())
             }
         }
+    }
+
+    /// Sends the beginning of `range` to a socket without copying it (sendfile(2)); how many bytes. Nobody checks
+    /// them: use it only if [`Blob::is_verified`].
+    ///
+    /// # Errors
+    /// Those of the call; [`io::ErrorKind::WouldBlock`] if the socket takes nothing at the moment.
+    pub fn send_file(&self, socket: impl AsFd, range: Range<u64>) -> io::Result<usize> {
+        let (file, mut offset, length) = match &*self.bytes {
+            Bytes::File(file) => (file.file(), range.start, range.end.saturating_sub(range.start)),
+            Bytes::Bundle { bundle, extents } => {
+                let Some(part) = within(extents, range).next() else { return Ok(0) };
+                let file = file_of(bundle, &part).ok_or(io::ErrorKind::Unsupported)?;
+                (file, part.offset, part.length)
+            }
+        };
+        // A length is at most that of a placeholder.
+        Ok(rustix::fs::sendfile(socket, file, Some(&mut offset), length as usize)?)
     }
 
     /// Reads up to `buffer.len()` bytes at `offset`, at least one.
@@ -205,6 +202,10 @@ impl Blob {
         Error::new(codes::STORE_BLOB_DAMAGED, format!("blob {} is damaged: {how}", self.digest))
             .with_help("put it right with `airlock store repair --from BUNDLE`, or from another node: `--from https://NODE`")
     }
+}
+
+fn file_of<'a>(bundle: &'a Bundle<bundle::Verified>, extent: &Extent) -> Option<&'a std::fs::File> {
+    bundle.volume(extent.volume)?.file()
 }
 
 /// The parts of `extents`, the places of a blob in order, that hold its bytes in `range`.

@@ -8,10 +8,12 @@ mod access;
 mod bundles;
 mod clients;
 mod command;
+mod crowds;
 mod discover;
 mod faults;
 mod in_place;
 mod manage;
+mod many_blobs;
 #[path = "../support/packages.rs"]
 mod packages;
 mod pull;
