@@ -33,8 +33,8 @@ pub struct Shelf {
 /// What is known of one bundle.
 struct Imported {
     digest: Digest,
-    /// Of bundles in place only; the store has those of its own.
-    signed: Option<Signed>,
+    /// Of bundles in place only; the store has what was signed of its own.
+    in_place: Option<Arc<Bundle<Verified>>>,
     repositories: BTreeMap<String, Files>,
 }
 
@@ -49,12 +49,10 @@ struct Signed {
 
 impl Shelf {
     /// The bundles of `store`, if there is one, behind those in place.
-    pub fn new(in_place: &[&Bundle<Verified>], store: Option<Store>) -> Shelf {
-        let in_place = in_place.iter().map(|bundle| {
-            let signatures = bundle.signatures().iter().map(|signature| signature.bytes.clone()).collect();
-            let signed = Signed { manifest: bundle.manifest_bytes().to_vec(), signatures };
-            Arc::new(Imported::new(bundle.digest(), Some(signed), bundle.manifest()))
-        });
+    pub fn new(in_place: &[Arc<Bundle<Verified>>], store: Option<Store>) -> Shelf {
+        let in_place = in_place
+            .iter()
+            .map(|bundle| Arc::new(Imported::new(bundle.digest(), Some(bundle.clone()), bundle.manifest())));
         Shelf { in_place: in_place.collect(), store, known: Mutex::default() }
     }
 
@@ -93,12 +91,12 @@ impl Shelf {
 }
 
 impl Imported {
-    fn new(digest: Digest, signed: Option<Signed>, manifest: &Manifest) -> Imported {
+    fn new(digest: Digest, in_place: Option<Arc<Bundle<Verified>>>, manifest: &Manifest) -> Imported {
         let repositories = manifest.artifacts.iter().filter_map(|artifact| match artifact {
             Artifact::Apt(apt) => Some((apt.name.clone(), files(apt))),
             _ => None,
         });
-        Imported { digest, signed, repositories: repositories.collect() }
+        Imported { digest, in_place, repositories: repositories.collect() }
     }
 }
 
@@ -142,9 +140,10 @@ fn signed(inner: &Inner, digest: Option<Digest>) -> Result<(Digest, Signed)> {
     let failed = |error| failure::refusal(inner, error);
     let unknown = || Refusal::new(Reason::ManifestUnknown, "there is no such bundle here");
     let found = shelf.find(digest).map_err(failed)?.ok_or_else(unknown)?;
-    let signed = match (&found.signed, &shelf.store) {
-        (Some(signed), _) => {
-            Signed { manifest: signed.manifest.clone(), signatures: signed.signatures.clone() }
+    let signed = match (&found.in_place, &shelf.store) {
+        (Some(bundle), _) => {
+            let signatures = bundle.signatures().iter().map(|signature| signature.bytes.clone()).collect();
+            Signed { manifest: bundle.manifest_bytes().to_vec(), signatures }
         }
         (None, Some(store)) => {
             let manifest = store.signed_manifest(&found.digest).map_err(failed)?.ok_or_else(unknown)?;

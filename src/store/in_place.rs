@@ -41,7 +41,7 @@ impl BundleContent {
     }
 
     /// The bundle.
-    pub fn bundle(&self) -> &Bundle<bundle::Verified> {
+    pub fn bundle(&self) -> &Arc<Bundle<bundle::Verified>> {
         &self.bundle
     }
 
@@ -63,7 +63,7 @@ impl Content for BundleContent {
     }
 
     fn blob_of(&self, repository: &RepositoryName, digest: &ContentDigest) -> Result<Option<Blob>> {
-        let has = self.get(repository).is_some_and(|found| found.blobs.contains(digest));
+        let has = self.get(repository).is_some_and(|found| found.has_blob(digest));
         if has { self.blob(digest) } else { Ok(None) }
     }
 
@@ -111,7 +111,7 @@ impl Content for BundleContent {
         let artifacts = manifest.artifacts.iter().filter(uses);
         let artifacts = artifacts.map(|artifact| format!("{stem}: {}", artifact.name()));
         let has = |repository: &&Repository| {
-            repository.blobs.contains(digest) || repository.manifests.contains_key(digest)
+            repository.has_blob(digest) || repository.manifests.contains_key(digest)
         };
         let repositories = self.repositories.iter().filter(|(_, repository)| has(repository));
         Ok(artifacts.chain(repositories.map(|(name, _)| name.to_string())).collect())

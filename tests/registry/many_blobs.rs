@@ -91,5 +91,6 @@ fn many_blobs_are_served_in_place_at_once() {
     let (time, peak) = (start.elapsed(), peak(process.id()));
     assert_eq!((found.status, found.body), (200, b"layer 999 of 99".to_vec()));
     eprintln!("first blob after {time:?}, {} MiB at most", peak >> 10);
-    assert!(time < Duration::from_secs(1) && peak < 64 << 10, "{time:?}, {peak} KiB");
+    // The signed manifest alone has about 20 MiB, which stay, as other nodes ask for them.
+    assert!(time < Duration::from_secs(1) && peak < 96 << 10, "{time:?}, {peak} KiB");
 }
