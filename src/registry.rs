@@ -5,19 +5,23 @@
 //! whether its sender may do that, and hands it to the module that does: `pull`, `push`, `discover`, `manage`,
 //! [`bundles`]. Handlers run where they may wait for the disk, and end in an answer or a [`refusal`]. Bytes of
 //! blobs leave through one function, `pull::send`, and are hashed on their way: who is sent a damaged blob
-//! never gets the end of it.
+//! never gets the end of it. Of who wants a part, [`check`] reads the whole beside it; [`scrub`] reads what nobody
+//! has asked for yet, in the background.
 //!
 //! What the store lacks can be asked of an [`upstream`], if there is one.
 //!
 //! [`server`] accepts connections at every [`listener`], within [`limits`] and [`deadline`]s.
 
 pub mod access;
+mod activity;
 mod answer;
 pub mod body;
 pub mod bundles;
 mod challenge;
+mod check;
 pub mod client;
 pub mod deadline;
+pub mod direct;
 mod discover;
 mod failure;
 mod level;
@@ -31,6 +35,7 @@ mod push;
 pub mod range;
 pub mod refusal;
 pub mod route;
+pub mod scrub;
 pub mod server;
 pub mod service;
 pub mod tls;

@@ -38,10 +38,17 @@ pub struct Shelf {
 
 /// A bundle that is read in place.
 struct InPlace {
-    digest: Digest,
-    manifest: Bytes,
-    signatures: Vec<Vec<u8>>,
+    bundle: Arc<Bundle<Verified>>,
     repositories: Repositories,
+}
+
+/// The bytes of a manifest, which live as long as its bundle.
+struct SignedBytes(Arc<Bundle<Verified>>);
+
+impl AsRef<[u8]> for SignedBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.0.manifest_bytes()
+    }
 }
 
 /// Package repositories by the names of their targets.
@@ -59,20 +66,18 @@ enum Signed {
 
 impl Shelf {
     /// The bundles of `store`, if there is one, behind those in place.
-    pub fn new(in_place: &[&Bundle<Verified>], store: Option<Store>) -> Shelf {
-        let in_place = in_place.iter().map(|bundle| InPlace {
-            digest: bundle.digest(),
-            manifest: Bytes::copy_from_slice(bundle.manifest_bytes()),
-            signatures: bundle.signatures().iter().map(|signature| signature.bytes.clone()).collect(),
-            repositories: repositories(bundle.manifest()),
-        });
+    pub fn new(in_place: &[Arc<Bundle<Verified>>], store: Option<Store>) -> Shelf {
+        let in_place = in_place
+            .iter()
+            .map(|bundle| InPlace { bundle: bundle.clone(), repositories: repositories(bundle.manifest()) });
         Shelf { in_place: in_place.collect(), store, known: Mutex::default() }
     }
 
     /// The manifest of a bundle; without a digest, of the newest. Blocks on the disk.
     fn manifest(&self, digest: Option<Digest>) -> error::Result<Option<(Digest, Signed)>> {
         if let Some(found) = self.find_in_place(digest) {
-            return Ok(Some((found.digest, Signed::Bytes(found.manifest.clone()))));
+            let bytes = Bytes::from_owner(SignedBytes(found.bundle.clone()));
+            return Ok(Some((found.bundle.digest(), Signed::Bytes(bytes))));
         }
         let Some((store, digest)) = self.find_stored(digest)? else { return Ok(None) };
         Ok(store.signed_manifest_blob(&digest)?.map(|blob| (digest, Signed::Stored(blob))))
@@ -81,14 +86,15 @@ impl Shelf {
     /// The signatures of a bundle; without a digest, of the newest. Blocks on the disk.
     fn signatures(&self, digest: Option<Digest>) -> error::Result<Option<(Digest, Vec<Vec<u8>>)>> {
         if let Some(found) = self.find_in_place(digest) {
-            return Ok(Some((found.digest, found.signatures.clone())));
+            let signatures = found.bundle.signatures().iter().map(|signature| signature.bytes.clone());
+            return Ok(Some((found.bundle.digest(), signatures.collect())));
         }
         let Some((store, digest)) = self.find_stored(digest)? else { return Ok(None) };
         Ok(Some((digest, store.signatures(&digest)?)))
     }
 
     fn find_in_place(&self, digest: Option<Digest>) -> Option<&InPlace> {
-        self.in_place.iter().find(|bundle| digest.is_none_or(|digest| bundle.digest == digest))
+        self.in_place.iter().find(|bundle| digest.is_none_or(|digest| bundle.bundle.digest() == digest))
     }
 
     fn find_stored(&self, digest: Option<Digest>) -> error::Result<Option<(&Store, Digest)>> {

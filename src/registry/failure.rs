@@ -45,6 +45,10 @@ pub(super) fn report(inner: &Inner, error: &Error) {
         text.push_str(": ");
         text.push_str(&cause);
     }
+    for detail in error.details() {
+        text.push_str("; ");
+        text.push_str(detail);
+    }
     if let Some(help) = error.help() {
         text.push_str("; ");
         text.push_str(help);

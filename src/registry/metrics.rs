@@ -21,6 +21,7 @@ pub struct Metrics {
     connections: AtomicU64,
     refused_connections: AtomicU64,
     damaged_blobs: AtomicU64,
+    verified_blobs: AtomicU64,
 }
 
 #[derive(Default)]
@@ -91,6 +92,11 @@ impl Metrics {
         self.damaged_blobs.fetch_add(1, Relaxed);
     }
 
+    /// A blob was read for no other reason than to see whether it is right, and it was.
+    pub fn verified_blob(&self) {
+        self.verified_blobs.fetch_add(1, Relaxed);
+    }
+
     /// Everything, as Prometheus reads it.
     pub fn text(&self, level: Level) -> String {
         let mut text = String::new();
@@ -112,6 +118,12 @@ impl Metrics {
                 "counter",
                 "Blobs that were not what their name says.",
                 load(&self.damaged_blobs),
+            ),
+            (
+                "verified_blobs_total",
+                "counter",
+                "Blobs read to see whether they are right, and they were.",
+                load(&self.verified_blobs),
             ),
             ("uploads", "gauge", "Uploads that are not finished.", level.uploads),
             ("upload_bytes", "gauge", "Bytes of unfinished uploads.", level.upload_bytes),

@@ -1,5 +1,6 @@
 //! Manifests and blobs (end-2, end-3).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hyper::body::Bytes;
@@ -7,6 +8,8 @@ use hyper::{HeaderMap, StatusCode, header};
 
 use super::answer::{self, Answer, Result};
 use super::body::{BlobBody, Body};
+use super::check::Check;
+use super::direct::{DirectBody, Lane};
 use super::range::Wanted;
 use super::refusal::{Reason, Refusal};
 use super::route::{Reference, Repository};
@@ -18,12 +21,17 @@ use crate::store::{Blob, Manifest, RepositoryName};
 /// What a blob is, as far as the registry knows.
 const BYTES: &str = "application/octet-stream";
 
+/// Blobs up to this size, in bytes, are read on the spot when somebody wants a part of them.
+const QUICKLY_READ: u64 = 32 << 20;
+
 /// What is asked of a blob, apart from which.
 pub(super) struct Terms {
     pub(super) head: bool,
     range: Option<String>,
     if_range: Option<String>,
     if_none_match: Option<String>,
+    /// Of a connection that can take bytes as they lie.
+    lane: Option<Lane>,
 }
 
 impl Terms {
@@ -34,6 +42,7 @@ impl Terms {
             range: header(header::RANGE),
             if_range: header(header::IF_RANGE),
             if_none_match: header(header::IF_NONE_MATCH),
+            lane: asked.lane.clone(),
         }
     }
 
@@ -138,7 +147,7 @@ pub(super) async fn any_blob(inner: &Arc<Inner>, digest: ContentDigest, asked: &
 /// The one way of bytes out of the store. Blocks on the disk; the bytes themselves are read as they go out.
 ///
 /// There is never a `Content-Encoding`: clients check the digest of what they receive.
-pub(super) fn send(inner: &Inner, blob: Blob, media_type: &str, terms: &Terms) -> Result {
+pub(super) fn send(inner: &Arc<Inner>, blob: Blob, media_type: &str, terms: &Terms) -> Result {
     let (digest, length) = (*blob.digest(), blob.length());
     let mut answered = head(&digest, Some(length), media_type, terms)?;
     if terms.head || answered.status() == StatusCode::NOT_MODIFIED {
@@ -148,8 +157,11 @@ pub(super) fn send(inner: &Inner, blob: Blob, media_type: &str, terms: &Terms) -
         Wanted::Part { first, last } => first..last + 1,
         _ => 0..length,
     };
-    let stream = blob.stream(range).map_err(|error| failure::refusal(inner, error))?;
-    *answered.body_mut() = Body::Blob(BlobBody::new(stream, &inner.buffers));
+    let is_part = range.end - range.start < length;
+    if is_part && length <= QUICKLY_READ {
+        blob.verify().map_err(|error| failure::refusal(inner, error))?;
+    }
+    *answered.body_mut() = body(inner, blob, range, terms);
     Ok(answered)
 }
 
@@ -211,6 +223,17 @@ fn part(
             Err(refusal.with_header(header::CONTENT_RANGE, &format!("bytes */{length}")))
         }
     }
+}
+
+/// How the bytes go out: as they lie, if they are known to be right, or read and checked.
+fn body(inner: &Arc<Inner>, blob: Blob, range: Range<u64>, terms: &Terms) -> Body {
+    let verified = blob.is_verified();
+    if let Some(lane) = terms.lane.as_ref().filter(|_| verified && blob.lies_in_files()) {
+        return Body::Direct(DirectBody::new(lane.clone(), blob, range));
+    }
+    let is_part = range.end - range.start < blob.length();
+    let check = (is_part && !verified).then(|| Check::of(inner, &blob));
+    Body::Blob(BlobBody::new(blob.stream(range), check, &inner.buffers))
 }
 
 fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::client::Client;
 use super::deadline::Unstalled;
+use super::direct::{Direct, Lane};
 use super::limits::{Connections, Limits, Place};
 use super::listener::{Accepted, Listener};
 use super::service::Registry;
@@ -46,6 +48,7 @@ pub async fn serve(
     }
     drop(watcher);
     stop.await;
+    registry.stop_background();
     // Nobody can have stopped listening by now.
     let _ = stopping.send(true);
     let all_ended = async { while accepting.join_next().await.is_some() {} };
@@ -96,8 +99,12 @@ async fn accept(
 async fn connection(registry: Registry, accepted: Accepted, _place: Place, stopping: watch::Receiver<bool>) {
     let deadlines = registry.deadlines();
     match accepted {
-        Accepted::Unix(stream, client) => requests(&registry, stream, client, stopping).await,
-        Accepted::Tcp(stream, client, None) => requests(&registry, stream, client, stopping).await,
+        Accepted::Unix(stream, client) => requests(&registry, stream, client, None, stopping).await,
+        Accepted::Tcp(stream, client, None) => {
+            let lane = registry.lane();
+            let stream = Direct::new(stream, lane.clone());
+            requests(&registry, stream, client, Some(lane), stopping).await;
+        }
         Accepted::Tcp(stream, client, Some(tls)) => {
             if let (Some(certificates), Ok(address)) = (&tls.certificates, stream.local_addr()) {
                 certificates.serve(address.ip().to_canonical());
@@ -105,7 +112,7 @@ async fn connection(registry: Registry, accepted: Accepted, _place: Place, stopp
             let handshake = tokio::time::timeout(deadlines.handshake, tls.acceptor.accept(stream));
             // Who cannot finish a handshake cannot be told either.
             if let Ok(Ok(stream)) = handshake.await {
-                requests(&registry, stream, client, stopping).await;
+                requests(&registry, stream, client, None, stopping).await;
             }
         }
     }
@@ -116,14 +123,18 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     registry: &Registry,
     stream: S,
     client: Client,
+    lane: Option<Lane>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let _open = registry.metrics().connection();
     let deadlines = registry.deadlines();
     let client = Arc::new(client);
     let asked = Notify::new();
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
         asked.notify_one();
+        if let Some(lane) = &lane {
+            request.extensions_mut().insert(lane.clone());
+        }
         let client = client.clone();
         async move { Ok::<_, Infallible>(registry.answer(client, request).await) }
     });

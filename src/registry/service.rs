@@ -8,16 +8,19 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Method, Response, StatusCode};
 
 use super::access::{Access, NotAllowed};
+use super::activity::Activity;
 use super::answer::{self, Answer, Result};
 use super::body::{Body, Buffers, Observed};
+use super::check::Checks;
 use super::client::Client;
 use super::deadline::Deadlines;
+use super::direct::{Lane, Places};
 use super::metrics::Metrics;
 use super::refusal::{Reason, Refusal};
 use super::route::{Action, Kind, Request};
 use super::upstream::{self, Upstreams};
-use super::{bundles, challenge, discover, failure, manage, pull, push};
-use crate::error::Error;
+use super::{bundles, challenge, discover, failure, manage, pull, push, scrub};
+use crate::error::{Error, codes};
 use crate::progress::{Event, Progress, Served};
 use crate::store::{Content, Store};
 
@@ -51,6 +54,9 @@ pub(super) struct Inner {
     pub(super) upstream: Option<Upstreams>,
     pub(super) metrics: Metrics,
     pub(super) buffers: Buffers,
+    pub(super) activity: Arc<Activity>,
+    pub(super) checks: Checks,
+    pub(super) sending: Places,
 }
 
 /// What a handler knows about a request besides what it asks for.
@@ -58,6 +64,7 @@ pub(super) struct Asked {
     pub(super) head: bool,
     pub(super) headers: HeaderMap,
     pub(super) body: Incoming,
+    pub(super) lane: Option<Lane>,
 }
 
 impl Asked {
@@ -69,15 +76,35 @@ impl Asked {
 
 impl Registry {
     /// A registry that serves what `settings` say.
-    pub fn new(mut settings: Settings) -> Registry {
-        let upstream = settings.upstream.take().map(Upstreams::new);
-        let (metrics, buffers) = (Metrics::default(), Buffers::default());
-        Registry(Arc::new(Inner { settings, upstream, metrics, buffers }))
+    pub fn new(settings: Settings) -> Registry {
+        Registry(Arc::new(Inner::new(settings)))
+    }
+
+    /// Verifies blobs that nobody has asked for yet, at most so many bytes a second and only while nobody is
+    /// served, until [`Registry::stop_background`].
+    ///
+    /// # Errors
+    /// [`codes::INTERNAL`] if there can be no thread for it.
+    pub fn verify_in_background(&self, bytes_per_second: u64) -> crate::error::Result<()> {
+        let inner = self.0.clone();
+        let thread = std::thread::Builder::new().name("verify".to_owned());
+        let spawned = thread.spawn(move || scrub::run(&inner, bytes_per_second)).map(drop);
+        spawned.map_err(|error| Error::new(codes::INTERNAL, "no thread can be made").with_source(error))
+    }
+
+    /// Ends what is done in the background.
+    pub fn stop_background(&self) {
+        self.0.activity.stop();
     }
 
     /// The numbers about its work.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// A lane for a new connection over plain TCP.
+    pub fn lane(&self) -> Lane {
+        Lane::new(&self.0.sending)
     }
 
     /// Whoever hears about the work.
@@ -90,7 +117,7 @@ impl Registry {
         self.0.settings.deadlines
     }
 
-    /// Answers one request of `client`. Its body tells metrics and log when it has been sent.
+    /// Answers one request of `client`; a [`Lane`] among its extensions may be used. Its body tells metrics and log when it has been sent.
     pub async fn answer(
         &self,
         client: Arc<Client>,
@@ -101,8 +128,12 @@ impl Registry {
         let parsed = Request::parse(&parts.method, parts.uri.path(), parts.uri.query());
         let kind = parsed.as_ref().map_or(Kind::Unknown, Request::kind);
         let target = loggable(&parts.uri, kind);
+        // Probes come every few seconds and say nothing.
+        let is_probe = matches!(kind, Kind::Health | Kind::Metrics);
+        let busy = (!is_probe).then(|| self.0.activity.request());
         let head = parts.method == Method::HEAD;
-        let asked = Asked { head, headers: parts.headers, body };
+        let lane = parts.extensions.get().cloned();
+        let asked = Asked { head, headers: parts.headers, body, lane };
         let result = match parsed {
             Ok(request) => self.0.answer(&client, request, asked).await,
             Err(refusal) => Err(refusal),
@@ -113,14 +144,14 @@ impl Registry {
         let status = answered.status().as_u16();
         let inner = self.0.clone();
         let tell = move |bytes: u64, error: Option<&Error>| {
+            let _until_dropped = &busy;
             let elapsed = start.elapsed();
             inner.metrics.answered(kind, status, elapsed);
             inner.metrics.sent(bytes);
             if let Some(error) = error {
                 failure::report(&inner, error);
             }
-            // Probes come every few seconds and say nothing.
-            if !matches!(kind, Kind::Health | Kind::Metrics) {
+            if !is_probe {
                 let method = parts.method.as_str();
                 let served =
                     Served { client: client.name(), method, target: &target, status, bytes, elapsed };
@@ -132,6 +163,19 @@ impl Registry {
 }
 
 impl Inner {
+    pub(super) fn new(mut settings: Settings) -> Inner {
+        let upstream = settings.upstream.take().map(Upstreams::new);
+        Inner {
+            settings,
+            upstream,
+            metrics: Metrics::default(),
+            buffers: Buffers::default(),
+            activity: Arc::default(),
+            checks: Checks::default(),
+            sending: Places::default(),
+        }
+    }
+
     async fn answer(self: &Arc<Self>, client: &Client, request: Request, asked: Asked) -> Result {
         self.check_access(client, &request, &asked)?;
         match request {

@@ -2,7 +2,8 @@
 //! not the right ones.
 
 use std::io;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -13,13 +14,15 @@ use crate::error::{Error, Result, codes};
 use crate::oci::digest::{ContentDigest, ContentHasher};
 
 /// Buffer for hashing a blob, in bytes.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 256 << 10;
 
-/// An open blob. What was opened is what is read, even if it is deleted or replaced meanwhile.
+/// An open blob. What was opened is what is read, even if it is deleted or replaced meanwhile. Clones are the
+/// same open file.
+#[derive(Clone)]
 pub struct Blob {
     digest: ContentDigest,
     length: u64,
-    bytes: Bytes,
+    bytes: Arc<Bytes>,
     verified: Arc<Verified>,
     mark: u64,
 }
@@ -27,17 +30,6 @@ pub struct Blob {
 enum Bytes {
     File(fs_err::File),
     Bundle { bundle: Arc<Bundle<bundle::Verified>>, extents: Vec<Extent> },
-}
-
-/// A stretch of a blob as it lies in a file, for `sendfile`.
-#[derive(Clone, Copy, Debug)]
-pub struct FileRange<'a> {
-    /// The open file.
-    pub file: &'a std::fs::File,
-    /// Where the stretch begins in it.
-    pub offset: u64,
-    /// Its number of bytes.
-    pub length: u64,
 }
 
 impl Blob {
@@ -51,7 +43,7 @@ impl Blob {
         Ok(Blob {
             digest,
             length: metadata.len(),
-            bytes: Bytes::File(file),
+            bytes: Arc::new(Bytes::File(file)),
             verified: verified.clone(),
             mark,
         })
@@ -67,7 +59,7 @@ impl Blob {
         Blob {
             digest: blob.digest.into(),
             length: blob.size,
-            bytes: Bytes::Bundle { bundle: bundle.clone(), extents },
+            bytes: Arc::new(Bytes::Bundle { bundle: bundle.clone(), extents }),
             verified: verified.clone(),
             mark,
         }
@@ -83,17 +75,21 @@ impl Blob {
         self.length
     }
 
-    /// Whether this process has seen all of its bytes, and they were right. Then, and only then, may
-    /// [`Blob::file_ranges`] be sent as they are.
+    /// Whether this process has seen all of its bytes, and they were right.
     pub fn is_verified(&self) -> bool {
-        let unchanged = match &self.bytes {
+        let unchanged = match &*self.bytes {
             Bytes::File(_) => true,
             Bytes::Bundle { bundle, extents } => bundle.is_unchanged(extents),
         };
         unchanged && self.verified.has(self.mark)
     }
 
-    /// Reads all of it, unless that was done before. Whoever else asks for the same meanwhile waits.
+    /// What tells this state of the blob from all others, as long as the process lives.
+    pub(crate) fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// Reads all of it, unless that was done before.
     ///
     /// # Errors
     /// [`codes::STORE_BLOB_DAMAGED`] if its bytes are not the right ones, [`codes::STORE_IO`] if they cannot
@@ -102,57 +98,66 @@ impl Blob {
         if self.is_verified() {
             return Ok(());
         }
-        let _alone = self.verified.alone(self.mark);
-        if self.is_verified() {
-            return Ok(());
-        }
+        self.verify_in_steps(|_| ControlFlow::Continue(())).map(drop)
+    }
+
+    /// Reads all of it, whatever was known before. `step` is told how many bytes each read gave and may slow
+    /// it down or end it; whether all of it was read and is right.
+    ///
+    /// # Errors
+    /// Those of [`Blob::verify`].
+    pub fn verify_in_steps(&self, mut step: impl FnMut(u64) -> ControlFlow<()>) -> Result<bool> {
         let mut hasher = ContentHasher::new(self.digest.algorithm());
         let mut buffer = vec![0; BUFFER.min(self.length.max(1) as usize)];
         while hasher.length() < self.length {
             let count = self.read_some(&mut buffer, hasher.length())?;
             hasher.update(&buffer[..count]);
+            if step(count as u64).is_break() {
+                return Ok(false);
+            }
         }
-        self.conclude(hasher)
+        self.conclude(hasher).map(|()| true)
     }
 
     /// A stream of the bytes in `range`, which must lie within the blob.
     ///
-    /// The whole of a blob is hashed as it passes. Of a part that is not possible, so the blob is verified
-    /// first, once per process.
-    ///
-    /// # Errors
-    /// Those of [`Blob::verify`].
-    pub fn stream(self, range: Range<u64>) -> Result<BlobStream> {
-        let whole = range == (0..self.length);
-        let hasher = match self.is_verified() {
-            false if whole => Some(ContentHasher::new(self.digest.algorithm())),
-            false => {
-                self.verify()?;
-                None
-            }
-            true => None,
+    /// The whole of a blob is hashed as it passes. Of a part that is not possible: its last bytes wait until
+    /// the blob has been verified.
+    pub fn stream(self, range: Range<u64>) -> BlobStream {
+        let check = match (self.is_verified(), range == (0..self.length)) {
+            (true, _) => Check::Passed,
+            (false, true) => Check::Passing(ContentHasher::new(self.digest.algorithm())),
+            (false, false) => Check::Outstanding,
         };
-        Ok(BlobStream { position: range.start, end: range.end.min(self.length), blob: self, hasher })
+        BlobStream { position: range.start, end: range.end.min(self.length), blob: self, check }
     }
 
-    /// The stretches of files in which `range` of the blob lies, in order; nothing if it does not lie in
-    /// files. These bytes are checked by nobody: send them only if [`Blob::is_verified`].
-    pub fn file_ranges(&self, range: Range<u64>) -> Option<Vec<FileRange<'_>>> {
-        match &self.bytes {
-            Bytes::File(file) => {
-                let (offset, length) = (range.start, range.end.saturating_sub(range.start));
-                Some(vec![FileRange { file: file.file(), offset, length }])
-            }
+    /// Whether all of it lies in files, so that [`Blob::send_file`] works.
+    pub fn lies_in_files(&self) -> bool {
+        match &*self.bytes {
+            Bytes::File(_) => true,
             Bytes::Bundle { bundle, extents } => {
-                let parts = within(extents, range);
-                parts
-                    .map(|part| {
-                        let file = bundle.volume(part.volume)?.file()?;
-                        Some(FileRange { file, offset: part.offset, length: part.length })
-                    })
-                    .collect()
+                extents.iter().all(|extent| file_of(bundle, extent).is_some())
             }
         }
+    }
+
+    /// Sends the beginning of `range` to a socket without copying it (sendfile(2)); how many bytes. Nobody checks
+    /// them: use it only if [`Blob::is_verified`].
+    ///
+    /// # Errors
+    /// Those of the call; [`io::ErrorKind::WouldBlock`] if the socket takes nothing at the moment.
+    pub fn send_file(&self, socket: impl AsFd, range: Range<u64>) -> io::Result<usize> {
+        let (file, mut offset, length) = match &*self.bytes {
+            Bytes::File(file) => (file.file(), range.start, range.end.saturating_sub(range.start)),
+            Bytes::Bundle { bundle, extents } => {
+                let Some(part) = within(extents, range).next() else { return Ok(0) };
+                let file = file_of(bundle, &part).ok_or(io::ErrorKind::Unsupported)?;
+                (file, part.offset, part.length)
+            }
+        };
+        // A length is at most that of a placeholder.
+        Ok(rustix::fs::sendfile(socket, file, Some(&mut offset), length as usize)?)
     }
 
     /// Reads up to `buffer.len()` bytes at `offset`, at least one.
@@ -172,7 +177,7 @@ impl Blob {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match &self.bytes {
+        match &*self.bytes {
             Bytes::File(file) => file.file().read_at(buffer, offset),
             Bytes::Bundle { bundle, extents } => {
                 let Some(part) = within(extents, offset..self.length).next() else { return Ok(0) };
@@ -186,6 +191,7 @@ impl Blob {
     fn conclude(&self, hasher: ContentHasher) -> Result<()> {
         let found = hasher.finish();
         if found != self.digest {
+            self.verified.remove(self.mark);
             return Err(self.damaged(&format!("its bytes have the digest {found}")));
         }
         self.verified.add(self.mark);
@@ -196,6 +202,10 @@ impl Blob {
         Error::new(codes::STORE_BLOB_DAMAGED, format!("blob {} is damaged: {how}", self.digest))
             .with_help("put it right with `airlock store repair --from BUNDLE`, or from another node: `--from https://NODE`")
     }
+}
+
+fn file_of<'a>(bundle: &'a Bundle<bundle::Verified>, extent: &Extent) -> Option<&'a std::fs::File> {
+    bundle.volume(extent.volume)?.file()
 }
 
 /// The parts of `extents`, the places of a blob in order, that hold its bytes in `range`.
@@ -215,8 +225,17 @@ pub struct BlobStream {
     blob: Blob,
     position: u64,
     end: u64,
-    /// Only while the whole blob passes for the first time.
-    hasher: Option<ContentHasher>,
+    check: Check,
+}
+
+/// How it is known that the bytes of a stream are right.
+enum Check {
+    /// They were when somebody read them before.
+    Passed,
+    /// All bytes of the blob pass, and are hashed.
+    Passing(ContentHasher),
+    /// Somebody has to read the whole blob, at the latest before the stream ends.
+    Outstanding,
 }
 
 impl BlobStream {
@@ -225,8 +244,9 @@ impl BlobStream {
         self.end.saturating_sub(self.position)
     }
 
-    /// The next bytes; zero at the end. The last ones of a blob come only after all of them were found to
-    /// be right, so that whoever receives a damaged blob never has all of it.
+    /// The next bytes; zero at the end. The last ones come only after the whole blob was found to be right,
+    /// so that whoever receives a damaged blob, or a part of one, never has all of it. If nobody has verified
+    /// a blob of which a part is streamed, that is done before its last bytes, and takes its time.
     ///
     /// # Errors
     /// [`codes::STORE_BLOB_DAMAGED`] or [`codes::STORE_IO`]; the transfer must be broken off then.
@@ -237,13 +257,15 @@ impl BlobStream {
             _ => self.blob.read_some(&mut buffer[..wanted], self.position)?,
         };
         self.position += count as u64;
-        if let Some(hasher) = &mut self.hasher {
+        if let Check::Passing(hasher) = &mut self.check {
             hasher.update(&buffer[..count]);
         }
-        if self.left() == 0
-            && let Some(hasher) = self.hasher.take()
-        {
-            self.blob.conclude(hasher)?;
+        if self.left() == 0 {
+            match std::mem::replace(&mut self.check, Check::Passed) {
+                Check::Passed => {}
+                Check::Passing(hasher) => self.blob.conclude(hasher)?,
+                Check::Outstanding => self.blob.verify()?,
+            }
         }
         Ok(count)
     }
@@ -279,7 +301,7 @@ mod tests {
             let verified = Arc::default();
             fs_err::write(&path, &good).unwrap();
             assert!(!blob(&verified, &path, digest).is_verified());
-            let (bytes, result) = everything(blob(&verified, &path, digest).stream(0..20).unwrap());
+            let (bytes, result) = everything(blob(&verified, &path, digest).stream(0..20));
             assert!(result.is_ok() && bytes == good);
             assert!(blob(&verified, &path, digest).is_verified());
             // In place: inode and length stay the same.
@@ -287,11 +309,29 @@ mod tests {
             damaged[3] ^= 1;
             fs_err::write(&path, &damaged).unwrap();
             assert!(!blob(&verified, &path, digest).is_verified());
-            let (bytes, result) = everything(blob(&verified, &path, digest).stream(0..20).unwrap());
+            let (bytes, result) = everything(blob(&verified, &path, digest).stream(0..20));
             assert_eq!(result.unwrap_err().code(), codes::STORE_BLOB_DAMAGED);
             assert!(bytes.len() < good.len(), "the last bytes are kept back");
-            assert!(blob(&verified, &path, digest).stream(0..3).is_err(), "not even a good part passes");
+            let (bytes, result) = everything(blob(&verified, &path, digest).stream(0..9));
+            assert!(result.is_err() && bytes.len() == 7, "not even a good part passes whole");
         }
+    }
+
+    #[test]
+    fn verifying_can_be_stopped_and_forgets_what_it_finds_damaged() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("blob");
+        fs_err::write(&path, b"layer").unwrap();
+        let (verified, digest) = (Arc::default(), Digest::of(b"layer").into());
+        let blob = blob(&verified, &path, digest);
+        assert!(!blob.verify_in_steps(|_| ControlFlow::Break(())).unwrap() && !blob.is_verified());
+        assert!(blob.verify_in_steps(|_| ControlFlow::Continue(())).unwrap() && blob.is_verified());
+        // Where a disk changes bytes, nothing tells but the bytes.
+        fs_err::write(&path, b"lAyer").unwrap();
+        assert!(blob.is_verified());
+        let error = blob.verify_in_steps(|_| ControlFlow::Continue(())).unwrap_err();
+        assert_eq!(error.code(), codes::STORE_BLOB_DAMAGED);
+        assert!(!blob.is_verified());
     }
 
     #[test]
@@ -300,14 +340,13 @@ mod tests {
         let path = directory.path().join("blob");
         fs_err::write(&path, b"0123456789").unwrap();
         let (verified, digest) = (Arc::default(), Digest::of(b"0123456789").into());
-        let (bytes, result) = everything(blob(&verified, &path, digest).stream(3..9).unwrap());
+        let (bytes, result) = everything(blob(&verified, &path, digest).stream(3..9));
         assert!(result.is_ok() && bytes == b"345678");
         assert!(blob(&verified, &path, digest).is_verified());
         fs_err::write(&path, b"").unwrap();
-        let (bytes, result) =
-            everything(blob(&verified, &path, Digest::of(b"").into()).stream(0..0).unwrap());
+        let (bytes, result) = everything(blob(&verified, &path, Digest::of(b"").into()).stream(0..0));
         assert!(result.is_ok() && bytes.is_empty());
-        let (_, result) = everything(blob(&verified, &path, digest).stream(0..0).unwrap());
+        let (_, result) = everything(blob(&verified, &path, digest).stream(0..0));
         assert!(result.is_err(), "a blob that lost all its bytes is damaged too");
     }
 

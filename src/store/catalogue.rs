@@ -30,7 +30,8 @@ pub(super) struct Repository {
     pub(super) tags: BTreeMap<String, ContentDigest>,
     /// With their media types.
     pub(super) manifests: BTreeMap<ContentDigest, String>,
-    pub(super) blobs: BTreeSet<ContentDigest>,
+    /// There may be 100,000 of them, so they are as small as they can be.
+    pub(super) blobs: BTreeSet<Digest>,
     /// Referrers of each subject.
     pub(super) referrers: Vec<(ContentDigest, Descriptor)>,
 }
@@ -39,6 +40,11 @@ impl Repository {
     /// Its name; nothing if somebody changed the file it was read from.
     pub(super) fn name(&self) -> Option<RepositoryName> {
         RepositoryName::new(self.host.as_deref(), &self.path).ok()
+    }
+
+    /// Whether it has a blob.
+    pub(super) fn has_blob(&self, digest: &ContentDigest) -> bool {
+        digest.sha256().is_some_and(|digest| self.blobs.contains(&digest))
     }
 
     /// Its tags, checked.
@@ -82,7 +88,7 @@ impl Walk<'_> {
             self.repository.tags.insert(tag.to_owned(), root.digest.into());
         }
         let carried: BTreeSet<Digest> = blobs.iter().copied().collect();
-        self.repository.blobs.extend(blobs.iter().map(|digest| ContentDigest::from(*digest)));
+        self.repository.blobs.extend(blobs);
         self.manifest(root.digest, &root.media_type, &carried)?;
         for referrer in referrers {
             let descriptor = &referrer.descriptor;

@@ -2,6 +2,7 @@
 //! one over the other.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,18 @@ pub trait Content: Send + Sync {
 
     /// All repositories behind `after`, as they are printed.
     fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page>;
+
+    /// Calls `take` for every blob there is, until it breaks. What comes or goes meanwhile may be left out.
+    fn each_blob(&self, take: &mut dyn FnMut(ContentDigest) -> ControlFlow<()>) -> Result<ControlFlow<()>> {
+        let _ = take;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Who needs a blob: artifacts of bundles, as `BUNDLE: ARTIFACT`, and repositories.
+    fn users_of(&self, digest: &ContentDigest) -> Result<Vec<String>> {
+        let _ = digest;
+        Ok(Vec::new())
+    }
 
     /// The repositories that a client may mean who names a path and no host: the one without host, one
     /// whose host is the first part of the path, or else every one with that path. Exactly one is an

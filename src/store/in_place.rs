@@ -1,6 +1,7 @@
 //! A bundle that is served as it lies, and one content over another.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::blob::Blob;
@@ -9,7 +10,8 @@ use super::content::{Content, Descriptor, Manifest, Page};
 use super::document;
 use super::name::{RepositoryName, TagName};
 use super::verified::Verified;
-use crate::bundle::{self, Bundle};
+use crate::bundle::manifest::Artifact;
+use crate::bundle::{self, Bundle, names};
 use crate::error::Result;
 use crate::oci::digest::ContentDigest;
 
@@ -39,7 +41,7 @@ impl BundleContent {
     }
 
     /// The bundle.
-    pub fn bundle(&self) -> &Bundle<bundle::Verified> {
+    pub fn bundle(&self) -> &Arc<Bundle<bundle::Verified>> {
         &self.bundle
     }
 
@@ -61,7 +63,7 @@ impl Content for BundleContent {
     }
 
     fn blob_of(&self, repository: &RepositoryName, digest: &ContentDigest) -> Result<Option<Blob>> {
-        let has = self.get(repository).is_some_and(|found| found.blobs.contains(digest));
+        let has = self.get(repository).is_some_and(|found| found.has_blob(digest));
         if has { self.blob(digest) } else { Ok(None) }
     }
 
@@ -95,6 +97,24 @@ impl Content for BundleContent {
 
     fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page> {
         Ok(Page::cut(self.repositories.keys().map(ToString::to_string).collect(), after, limit))
+    }
+
+    fn each_blob(&self, take: &mut dyn FnMut(ContentDigest) -> ControlFlow<()>) -> Result<ControlFlow<()>> {
+        let mut digests = self.bundle.manifest().blobs.iter().map(|blob| blob.digest.into());
+        Ok(digests.try_for_each(take))
+    }
+
+    fn users_of(&self, digest: &ContentDigest) -> Result<Vec<String>> {
+        let (manifest, sought) = (self.bundle.manifest(), digest.sha256());
+        let stem = names::stem(&manifest.name, &manifest.version);
+        let uses = |artifact: &&Artifact| artifact.digests().iter().any(|digest| Some(*digest) == sought);
+        let artifacts = manifest.artifacts.iter().filter(uses);
+        let artifacts = artifacts.map(|artifact| format!("{stem}: {}", artifact.name()));
+        let has = |repository: &&Repository| {
+            repository.has_blob(digest) || repository.manifests.contains_key(digest)
+        };
+        let repositories = self.repositories.iter().filter(|(_, repository)| has(repository));
+        Ok(artifacts.chain(repositories.map(|(name, _)| name.to_string())).collect())
     }
 }
 
@@ -164,5 +184,19 @@ impl Content for Overlay {
     fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page> {
         let pages = self.0.iter().map(|layer| layer.repositories(after, limit));
         Ok(Overlay::merged(pages.collect::<Result<_>>()?, limit))
+    }
+
+    fn each_blob(&self, take: &mut dyn FnMut(ContentDigest) -> ControlFlow<()>) -> Result<ControlFlow<()>> {
+        for layer in &self.0 {
+            if layer.each_blob(take)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn users_of(&self, digest: &ContentDigest) -> Result<Vec<String>> {
+        let users = self.0.iter().map(|layer| layer.users_of(digest)).collect::<Result<Vec<_>>>()?;
+        Ok(users.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect())
     }
 }

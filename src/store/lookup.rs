@@ -1,6 +1,7 @@
 //! Finding things in a store: every answer is one or two files, read without a lock.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::blob::Blob;
@@ -81,6 +82,24 @@ impl Content for Store {
     fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page> {
         let names = self.repository_names()?;
         Ok(Page::cut(names.iter().map(ToString::to_string).collect(), after, limit))
+    }
+
+    fn each_blob(&self, take: &mut dyn FnMut(ContentDigest) -> ControlFlow<()>) -> Result<ControlFlow<()>> {
+        for algorithm in Algorithm::ALL {
+            let path = self.directory().blobs(algorithm);
+            for entry in fs_err::read_dir(&path).map_err(|error| files::failed(&path, error))? {
+                let name = entry.map_err(|error| files::failed(&path, error))?.file_name();
+                let digest = name.to_str().and_then(|hex| ContentDigest::from_hex(algorithm, hex).ok());
+                if digest.is_some_and(|digest| take(digest).is_break()) {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn users_of(&self, digest: &ContentDigest) -> Result<Vec<String>> {
+        self.users_of_blob(digest)
     }
 }
 

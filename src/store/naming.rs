@@ -63,7 +63,7 @@ impl Store {
         let Some(name) = repository.name() else { return Ok(()) };
         let directory = self.repository(&name);
         for digest in &repository.blobs {
-            batch.join(&directory::member(&directory, BLOBS, digest))?;
+            batch.join(&directory::member(&directory, BLOBS, &ContentDigest::from(*digest)))?;
         }
         for (digest, media_type) in &repository.manifests {
             batch.write(&directory::member(&directory, MANIFESTS, digest), media_type.as_bytes())?;

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use fs_err as fs;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Advice, FlockOperation, fadvise, flock};
 use ssh_key::rand_core::{OsRng, RngCore as _};
 
 use super::cache::BUFFER;
@@ -20,6 +21,9 @@ use super::name::RepositoryName;
 use super::{Store, files, put};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::{Algorithm, ContentDigest, ContentHasher};
+
+/// After so many bytes the disk begins to write, so that little is left to wait for at the end.
+const WRITE_BEHIND: u64 = 4 << 20;
 
 /// The name of a repository, at most.
 const STATE_LIMIT: u64 = 1024;
@@ -182,6 +186,15 @@ fn lock(file: &fs::File, path: &std::path::Path, id: &str) -> Result<()> {
     }
 }
 
+/// Whenever a stretch is full, the disk begins to write it: what is not clean cannot be forgotten, so Linux starts
+/// to clean it (`generic_fadvise`). Nothing depends on it, so a refusal does not matter.
+fn begin_writing(file: &fs::File, before: u64, now: u64) {
+    let (first, last) = (before / WRITE_BEHIND * WRITE_BEHIND, now / WRITE_BEHIND * WRITE_BEHIND);
+    if let Some(length) = last.checked_sub(first).and_then(NonZeroU64::new) {
+        let _ = fadvise(file.file(), first, Some(length), Advice::DontNeed);
+    }
+}
+
 fn state(repository: &RepositoryName) -> Vec<u8> {
     repository.directory().to_string_lossy().into_owned().into_bytes()
 }
@@ -215,7 +228,9 @@ impl Upload {
         uploads.reserve(bytes.len() as u64)?;
         match (self.file.write_all(bytes), &mut self.hasher) {
             (Ok(()), Some(hasher)) => {
+                let before = hasher.length();
                 hasher.update(bytes);
+                begin_writing(&self.file, before, hasher.length());
                 Ok(())
             }
             (Ok(()), None) => Err(Error::new(codes::INTERNAL, "an upload was used after its end")),

@@ -12,16 +12,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// More marks than this are forgotten, all at once; they would need too much memory.
 const MOST_MARKS: usize = 1 << 20;
 
-/// How many blobs can be hashed at once without waiting for one another.
-const STRIPES: usize = 64;
-
 /// Marks of a process.
+#[derive(Default)]
 pub(super) struct Verified {
     marks: Mutex<HashSet<u64>>,
     /// Keyed at random, so that nobody can make two files with the same mark.
     random: RandomState,
-    /// Who hashes a blob holds the one that belongs to its mark; others wait instead of hashing it again.
-    stripes: [Mutex<()>; STRIPES],
 }
 
 /// What tells one state of a file from all others.
@@ -42,16 +38,6 @@ impl Identity {
             length: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-impl Default for Verified {
-    fn default() -> Self {
-        Verified {
-            marks: Mutex::default(),
-            random: RandomState::new(),
-            stripes: std::array::from_fn(|_| Mutex::default()),
         }
     }
 }
@@ -81,9 +67,9 @@ impl Verified {
         }
     }
 
-    /// Waits until nobody else hashes what has this mark.
-    pub(super) fn alone(&self, mark: u64) -> MutexGuard<'_, ()> {
-        self.stripes[(mark % STRIPES as u64) as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    /// What has this mark turned out to be damaged since.
+    pub(super) fn remove(&self, mark: u64) {
+        self.marks().remove(&mark);
     }
 
     fn marks(&self) -> MutexGuard<'_, HashSet<u64>> {

@@ -122,6 +122,15 @@ impl Store {
         Ok(missing)
     }
 
+    /// Who needs a blob, as in [`Damage::needed_by`].
+    pub(super) fn users_of_blob(&self, digest: &ContentDigest) -> Result<Vec<String>> {
+        let unknown =
+            Damage { digest: *digest, what: String::new(), needed_by: Vec::new(), unreadable: false };
+        let mut damage = BTreeMap::from([(*digest, unknown)]);
+        self.find_users(&mut damage)?;
+        Ok(damage.into_values().flat_map(|found| found.needed_by).collect())
+    }
+
     fn find_users(&self, damage: &mut BTreeMap<ContentDigest, Damage>) -> Result<()> {
         if damage.is_empty() {
             return Ok(());

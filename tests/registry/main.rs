@@ -45,6 +45,7 @@ mod audit;
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
 mod command;
+mod crowds;
 mod discover;
 #[path = "../support/docker_registry.rs"]
 mod docker_registry;
@@ -54,12 +55,14 @@ mod images;
 mod imported;
 mod in_place;
 mod manage;
+mod many_blobs;
 #[path = "../support/misbehaving.rs"]
 mod misbehaving;
 #[path = "../support/packages.rs"]
 mod packages;
 mod pull;
 mod push;
+mod scrub;
 mod support;
 #[path = "../support/tools.rs"]
 mod tools;

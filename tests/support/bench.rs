@@ -9,6 +9,8 @@ mod build;
 mod bundles;
 #[path = "bench/corpus.rs"]
 mod corpus;
+#[path = "bench/docker_registry.rs"]
+mod docker_registry;
 #[path = "image_bundle.rs"]
 mod image_bundle;
 #[path = "images.rs"]
@@ -86,6 +88,12 @@ enum Command {
         #[arg(default_value_t = 50)]
         times: u32,
     },
+    /// Serve images, against docker-registry (about 5 GiB of disk)
+    Registry {
+        /// How often each measurement is taken; medians are compared
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
     /// Payloads of 2^32 - 1, 2^32 and 2^32 + 1 bytes (about 13 GiB of disk)
     Sizes,
     /// Import a bundle, against a pipe that copies and hashes (three times the size of the bundle on disk)
@@ -135,6 +143,7 @@ fn main() -> Result<ExitCode> {
         Command::Build { rounds } => build::run(&airlock, rounds, &mut table)?,
         Command::Memory => memory::run(&airlock, &mut table)?,
         Command::Kill { times } => kill::run(&airlock, times, &mut table)?,
+        Command::Registry { rounds } => registry::run(&airlock, rounds, &mut table)?,
         Command::Sizes => sizes::run(&airlock, &mut table)?,
         Command::StoreImport { size, rounds } => store_import::run(&airlock, size, rounds, &mut table)?,
         Command::StoreInPlace { size } => store_in_place::run(&airlock, size, &mut table)?,

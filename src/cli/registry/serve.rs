@@ -14,7 +14,7 @@ use crate::cli::signals::Stop;
 use crate::cli::values::{Size, whole_number};
 use crate::error::Result;
 use crate::registry::limits::Limits;
-use crate::registry::{Registry, server};
+use crate::registry::{Registry, scrub, server};
 use crate::store::Store;
 
 /// How often uploads are looked for that nobody goes on with …
@@ -66,6 +66,10 @@ pub struct ServeArgs {
     /// Let those who may push delete tags, manifests and blobs
     #[arg(long)]
     pub allow_delete: bool,
+
+    /// Do not verify blobs in the background while nobody is served
+    #[arg(long)]
+    pub no_background_verification: bool,
 
     /// Options of TLS.
     #[command(flatten)]
@@ -153,6 +157,9 @@ pub(super) async fn run(arguments: ServeArgs, session: &Session, stop: Stop) -> 
         session.note(&format!("Listening at {}", listener.address()));
     }
     tell_manager(session, "READY=1");
+    if !arguments.no_background_verification {
+        registry.verify_in_background(scrub::RATE)?;
+    }
     let expiry = store.map(|store| tokio::spawn(expire_uploads(store, session.clone())));
     let stopping = async {
         stop.wait().await;

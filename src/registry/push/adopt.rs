@@ -36,7 +36,7 @@ pub(super) fn while_missing<T>(
 fn copy(inner: &Inner, store: &Store, name: &RepositoryName, digest: &ContentDigest) -> Result<bool> {
     let Some(blob) = inner.settings.content.blob_of(name, digest)? else { return Ok(false) };
     let length = blob.length();
-    let mut stream = blob.stream(0..length)?;
+    let mut stream = blob.stream(0..length);
     let mut upload = store.start_upload(name, digest.algorithm())?;
     let mut buffer = vec![0; PIECE];
     loop {

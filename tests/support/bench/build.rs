@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Result;
 use super::airlock_program::{Airlock, Place, remove, spec};
 use super::corpus;
+use super::docker_registry::DockerRegistry;
 use super::measure::{Table, make_cold, median, tell, timed};
-use super::registry::Registry;
 
 /// Wall times, one entry for each round.
 #[derive(Default)]
@@ -31,7 +31,9 @@ struct Times {
 pub fn run(airlock: &Airlock, rounds: usize, table: &mut Table) -> Result<()> {
     let layout = airlock.output.join("corpus");
     corpus::make(&layout)?;
-    let registry = Registry::start(&airlock.output.join("registry"), &layout)?;
+    let storage = airlock.output.join("registry");
+    let registry = DockerRegistry::start(&storage, None)?;
+    registry.fill(&storage, &layout)?;
     let images: Vec<String> = corpus::names().iter().map(|name| format!("docker.io/{name}:1")).collect();
     let text = spec(&format!("http://{}", registry.address), &images, &[]);
     let mut times = Times::default();
@@ -47,7 +49,7 @@ pub fn run(airlock: &Airlock, rounds: usize, table: &mut Table) -> Result<()> {
 }
 
 // One image after the other, into a fresh layout.
-fn skopeo(directory: &Path, registry: &Registry) -> Result<Duration> {
+fn skopeo(directory: &Path, registry: &DockerRegistry) -> Result<Duration> {
     if directory.exists() {
         remove(directory)?;
     }

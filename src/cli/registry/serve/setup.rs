@@ -31,7 +31,7 @@ pub(super) fn settings(arguments: &ServeArgs, session: &Session) -> Result<(Sett
     let in_place =
         arguments.in_place.iter().map(|path| BundleContent::new(opened::open(path, &trust, session)?));
     let in_place = in_place.collect::<Result<Vec<_>>>()?;
-    let bundles: Vec<_> = in_place.iter().map(BundleContent::bundle).collect();
+    let bundles: Vec<_> = in_place.iter().map(|content| content.bundle().clone()).collect();
     let bundles = Shelf::new(&bundles, store.clone());
     let tokens = arguments.token_file.as_deref().map(token_file::read_or_make).transpose()?;
     let upstream = arguments.upstreams.settings(session)?;
