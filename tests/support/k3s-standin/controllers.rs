@@ -25,19 +25,20 @@ pub async fn run(cluster: Arc<Cluster>, settings: Settings) {
         if let Err(error) = deployer.scan(&cluster) {
             log::error(&format!("Failed to process config: {error}"));
         }
-        for (kind, settle) in WORKLOADS {
-            for workload in cluster.datastore.list(&Place::of_word(kind, None)) {
-                settle(&cluster, &workload);
-            }
-        }
+        settle(&cluster, "deployments", settle_deployment);
+        settle(&cluster, "daemonsets", settle_daemon_set);
+        settle(&cluster, "jobs", settle_job);
         remove_orphans(&cluster);
         scheduling::schedule(&cluster);
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-const WORKLOADS: &[(&str, fn(&Cluster, &Value))] =
-    &[("deployments", settle_deployment), ("daemonsets", settle_daemon_set), ("jobs", settle_job)];
+fn settle(cluster: &Cluster, kind: &str, one: impl Fn(&Cluster, &Value)) {
+    for workload in cluster.datastore.list(&Place::of_word(kind, None)) {
+        one(cluster, &workload);
+    }
+}
 
 fn settle_deployment(cluster: &Cluster, workload: &Value) {
     let replicas = workload["spec"]["replicas"].as_u64().unwrap_or(1);

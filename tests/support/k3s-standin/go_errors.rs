@@ -14,17 +14,18 @@ fn cause(url: &str, error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned();
     }
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    let mut next = error.source();
     while let Some(current) = next {
-        if let Some(found) = current.downcast_ref::<io::Error>() {
-            if let Some(tls) = found.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return certificate(tls);
-            }
-            if let Some(connection) = connection(found) {
-                return format!("dial tcp {}: connect: {connection}", authority(url));
-            }
+        if let Some(tls) = current.downcast_ref::<rustls::Error>() {
+            return certificate(tls);
         }
-        next = current.source();
+        let input_or_output = current.downcast_ref::<io::Error>();
+        if let Some(connection) = input_or_output.and_then(connection) {
+            return format!("dial tcp {}: connect: {connection}", authority(url));
+        }
+        // What an error of this kind wraps is not its source but that of its source.
+        let wrapped = input_or_output.and_then(io::Error::get_ref);
+        next = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| current.source());
     }
     let host = authority(url).rsplit_once(':').map_or("", |(host, _)| host).to_owned();
     if format!("{error:?}").contains("dns error") {

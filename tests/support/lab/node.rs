@@ -15,6 +15,8 @@ use super::{Result, rootfs_settings};
 
 /// How long a node may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(100);
+/// How much of a log an error shows.
+const LAST_LINES: usize = 20;
 /// What the programs of a node have in their environment, beside what they are given.
 const ENVIRONMENT: [&str; 4] = [
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -127,6 +129,11 @@ impl Node {
         Ok(command)
     }
 
+    /// A program of this machine in the network of the node, such as one that nodes do not have.
+    pub fn command_beside(&self, program: &str, arguments: &[&str]) -> Command {
+        command("ip", &[&["netns", "exec", &self.namespace, program], arguments].concat())
+    }
+
     /// Runs a command as root to its end, whatever it ends with.
     pub fn run(&self, words: &[&str]) -> Result<Output> {
         Ok(self.command(words)?.output()?)
@@ -164,6 +171,8 @@ impl Node {
         let words = ["sh", "-c", follow, "sh", &seconds, unit, fragment];
         self.succeed(&words).map(|line| line.trim_end().to_owned()).map_err(|_| {
             let log = self.journal(unit).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let log = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
             format!("{unit} on {} does not say `{fragment}`:\n{log}", self.name).into()
         })
     }

@@ -21,11 +21,14 @@ pub fn render(collection: &Place, items: &[Value], arguments: &Arguments, is_one
     }
 }
 
+/// The cells of one object.
+type Row = fn(&Value) -> Vec<String>;
+
 fn table(collection: &Place, items: &[Value], is_wide: bool, with_namespace: bool) -> String {
     if items.is_empty() {
         return "No resources found".to_owned();
     }
-    let (head, row): (&[&str], fn(&Value) -> Vec<String>) = match (collection.plural.as_str(), is_wide) {
+    let (head, row): (&[&str], Row) = match (collection.plural.as_str(), is_wide) {
         ("nodes", false) => (&["NAME", "STATUS", "ROLES", "AGE", "VERSION"], node),
         ("nodes", true) => {
             let head = &[
