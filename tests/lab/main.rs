@@ -9,6 +9,7 @@ mod gaps;
 mod lab;
 mod machines;
 mod pulls;
+mod quorum;
 #[path = "../support/samples.rs"]
 mod samples;
 mod standin;

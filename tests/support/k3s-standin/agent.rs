@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
+use super::balancer::Balancer;
 use super::flags::Role;
 use super::kubernetes::Place;
 use super::paths::write;
@@ -44,16 +45,21 @@ pub async fn serve(
     token: &str,
     ready: impl Fn() -> Result<()>,
 ) -> Result<()> {
-    let supervisor = connect(settings, url, token).await;
-    prepare_disk(settings, url)?;
+    let mut supervisor = connect(settings, url, token).await;
+    prepare_disk(settings)?;
     containerd::configure(settings)?;
     log::info("containerd is now running");
     register(settings, &supervisor).await?;
     ready()?;
     let mut pods = Pods::of_node(settings)?;
+    let mut balancer = Balancer::new(settings, url);
     loop {
-        if let Err(error) = beat(settings, &supervisor, &mut pods).await {
-            log::error(&format!("Failed to update lease: {error}"));
+        match beat(settings, &supervisor, &mut pods).await {
+            Ok(()) => balancer.learn(&supervisor).await?,
+            Err(error) => {
+                log::error(&format!("Failed to update lease: {error}"));
+                supervisor = supervisor.at(balancer.next());
+            }
         }
         tokio::time::sleep(HEARTBEAT).await;
     }
@@ -93,13 +99,10 @@ fn node_password(settings: &Settings) -> Result<String> {
     Ok(fs_err::read_to_string(file)?.trim().to_owned())
 }
 
-fn prepare_disk(settings: &Settings, url: &str) -> Result<()> {
+fn prepare_disk(settings: &Settings) -> Result<()> {
     let registries = Registries::read(&settings.registries())?;
     let default_is_disabled = settings.is_on("disable-default-registry-endpoint");
-    registries.write_hosts(&settings.paths.agent("etc/containerd/certs.d"), default_is_disabled)?;
-    let address = url.trim_start_matches("https://");
-    let balancer = json!({"ServerURL": url, "ServerAddresses": [address]}).to_string();
-    write(&settings.paths.agent("etc/k3s-agent-load-balancer.json"), balancer.as_bytes(), 0o600)
+    registries.write_hosts(&settings.paths.agent("etc/containerd/certs.d"), default_is_disabled)
 }
 
 async fn register(settings: &Settings, supervisor: &Supervisor) -> Result<()> {

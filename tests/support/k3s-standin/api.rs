@@ -12,10 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::VERSION;
 use super::cluster::Cluster;
 use super::kubernetes::{Place, status};
 use super::tls::Peer;
+use super::{VERSION, join, members};
 
 /// Larger objects are refused, as by etcd.
 const LARGEST_OBJECT: usize = 1024 * 1024;
@@ -48,6 +48,12 @@ async fn answer(
     }
     let path = parts.uri.path();
     match path {
+        "/readyz" if !cluster.has_quorum() => {
+            return (StatusCode::INTERNAL_SERVER_ERROR, "[-]etcd failed: reason withheld\n").into_response();
+        }
+        "/v1-k3s/server-bootstrap" | "/v1-k3s/stand-in/state" => {
+            return for_servers(&cluster, path, user.as_deref());
+        }
         "/readyz" | "/livez" | "/healthz" | "/v1-k3s/readyz" => return "ok".into_response(),
         "/version" => return document(200, &json!({"gitVersion": VERSION, "platform": "stand-in"})),
         "/v1-k3s/config" => return configuration(&cluster, &parts.headers),
@@ -60,7 +66,31 @@ async fn answer(
         return failure(413, "RequestEntityTooLarge", "etcdserver: request is too large");
     };
     let object = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    if !cluster.has_quorum() && place.plural != "members" {
+        return failure(503, "ServiceUnavailable", "etcdserver: no leader");
+    }
+    let changes_state = parts.method != Method::GET && place.plural != "leases";
+    if let (true, Some(leader)) = (changes_state, cluster.other_leader()) {
+        return match members::forward(&cluster, &leader, parts.method, &place.path(), &object).await {
+            Ok(answer) => found(&place, answer),
+            Err(error) => failure(503, "ServiceUnavailable", &format!("etcdserver: {error}")),
+        };
+    }
     act(&cluster, &parts.method, &place, object)
+}
+
+/// What only servers are told.
+fn for_servers(cluster: &Cluster, path: &str, user: Option<&str>) -> Response {
+    let has_etcd = !members::all(&cluster.datastore).is_empty();
+    match (user, path) {
+        (Some("server"), "/v1-k3s/stand-in/state") => document(200, &cluster.state()),
+        (Some("server"), _) if has_etcd => match join::bootstrap(cluster) {
+            Ok(bootstrap) => document(200, &bootstrap),
+            Err(error) => failure(503, "ServiceUnavailable", &error.to_string()),
+        },
+        (Some("server"), _) => failure(404, "NotFound", "this server has no etcd"),
+        _ => failure(403, "Forbidden", "not authorized"),
+    }
 }
 
 /// By certificate the administrator, by token a node or server.

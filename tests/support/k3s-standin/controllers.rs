@@ -22,6 +22,11 @@ pub async fn run(cluster: Arc<Cluster>, settings: Settings) {
     }
     let mut deployer = Deployer::new(&settings.paths.server("manifests"));
     loop {
+        tokio::time::sleep(INTERVAL).await;
+        // One server does it for all, and none does without a quorum.
+        if cluster.other_leader().is_some() || !cluster.has_quorum() {
+            continue;
+        }
         if let Err(error) = deployer.scan(&cluster) {
             log::error(&format!("Failed to process config: {error}"));
         }
@@ -30,7 +35,6 @@ pub async fn run(cluster: Arc<Cluster>, settings: Settings) {
         settle(&cluster, "jobs", settle_job);
         remove_orphans(&cluster);
         scheduling::schedule(&cluster);
-        tokio::time::sleep(INTERVAL).await;
     }
 }
 

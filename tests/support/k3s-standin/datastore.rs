@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fs_err as fs;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::kubernetes::{Place, merge};
@@ -14,19 +15,28 @@ use super::{Result, log};
 /// The objects of a cluster, by their paths.
 pub struct Datastore {
     file: PathBuf,
-    objects: Mutex<BTreeMap<String, Value>>,
+    state: Mutex<State>,
+}
+
+/// All objects at one moment.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Grows with every change.
+    pub revision: u64,
+    /// By their paths.
+    pub objects: BTreeMap<String, Value>,
 }
 
 impl Datastore {
     /// Opens the file, or begins with nothing.
     pub fn open(file: &Path) -> Result<Datastore> {
-        let objects = if file.exists() { serde_json::from_slice(&fs::read(file)?)? } else { BTreeMap::new() };
-        Ok(Datastore { file: file.to_path_buf(), objects: Mutex::new(objects) })
+        let state = if file.exists() { serde_json::from_slice(&fs::read(file)?)? } else { State::default() };
+        Ok(Datastore { file: file.to_path_buf(), state: Mutex::new(state) })
     }
 
     /// The object at this place.
     pub fn get(&self, place: &Place) -> Option<Value> {
-        self.lock().get(&place.path()).cloned()
+        self.lock().objects.get(&place.path()).cloned()
     }
 
     /// All objects of a collection, in one namespace or in all.
@@ -38,7 +48,7 @@ impl Datastore {
                     && (collection.namespace.is_none() || collection.namespace == place.namespace)
             })
         };
-        self.lock().iter().filter(|(path, _)| is_in(path)).map(|(_, object)| object.clone()).collect()
+        self.lock().objects.iter().filter(|(path, _)| is_in(path)).map(|(_, object)| object.clone()).collect()
     }
 
     /// Puts an object at its place, over what is there; gives it as it is kept.
@@ -46,43 +56,59 @@ impl Datastore {
         if let Some(namespace) = &place.namespace {
             object["metadata"]["namespace"] = json!(namespace);
         }
-        let mut objects = self.lock();
-        let existing = objects.get(&place.path());
+        let mut state = self.lock();
+        let existing = state.objects.get(&place.path());
         let created = existing.map(|existing| existing["metadata"]["creationTimestamp"].clone());
         let now = || json!(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         object["metadata"]["creationTimestamp"] = created.unwrap_or_else(now);
-        objects.insert(place.path(), object.clone());
-        self.save(&objects);
+        state.objects.insert(place.path(), object.clone());
+        self.save(&mut state);
         object
     }
 
     /// Lays a patch over an object. `None` if there is none.
     pub fn patch(&self, place: &Place, patch: &Value) -> Option<Value> {
-        let mut objects = self.lock();
-        let object = objects.get_mut(&place.path())?;
+        let mut state = self.lock();
+        let object = state.objects.get_mut(&place.path())?;
         merge(object, patch);
         let patched = object.clone();
-        self.save(&objects);
+        self.save(&mut state);
         Some(patched)
     }
 
     /// Takes an object away. `None` if there is none.
     pub fn delete(&self, place: &Place) -> Option<Value> {
-        let mut objects = self.lock();
-        let deleted = objects.remove(&place.path())?;
-        self.save(&objects);
+        let mut state = self.lock();
+        let deleted = state.objects.remove(&place.path())?;
+        self.save(&mut state);
         Some(deleted)
     }
 
-    fn save(&self, objects: &BTreeMap<String, Value>) {
-        let saved = serde_json::to_vec(objects).map_err(Into::into);
+    /// Everything, for another server.
+    pub fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    /// Takes over what another server has, if that is newer.
+    pub fn adopt(&self, newer: State) {
+        let mut state = self.lock();
+        if newer.revision > state.revision {
+            // Saving counts as a change.
+            *state = State { revision: newer.revision - 1, ..newer };
+            self.save(&mut state);
+        }
+    }
+
+    fn save(&self, state: &mut State) {
+        state.revision += 1;
+        let saved = serde_json::to_vec(state).map_err(Into::into);
         if let Err(error) = saved.and_then(|bytes| write(&self.file, &bytes, 0o600)) {
             log::error(&format!("the datastore cannot be written: {error}"));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

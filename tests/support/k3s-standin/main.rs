@@ -7,6 +7,7 @@
 
 mod agent;
 mod api;
+mod balancer;
 mod certificates;
 mod cluster;
 mod configuration;
@@ -18,11 +19,13 @@ mod datastore;
 mod flags;
 mod go_errors;
 mod images;
+mod join;
 mod kubeconfig;
 mod kubectl;
 mod kubernetes;
 mod log;
 mod manifests;
+mod members;
 mod network;
 mod node_object;
 mod notify;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,19 +16,34 @@ use super::paths::write;
 use super::settings::Settings;
 use super::tls::{Peer, TlsListener};
 use super::{
-    Result, VERSION, Variables, agent, api, certificates, controllers, kubeconfig, log, node_object, notify,
+    Result, VERSION, Variables, agent, api, certificates, controllers, join, kubeconfig, log, members,
+    node_object, notify,
 };
+
+/// Where a member keeps the objects, below `server/`.
+pub const ETCD: &str = "db/etcd/stand-in.json";
+/// How often a server looks whether it may begin.
+const QUORUM_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to stop.
 pub async fn run(arguments: &[String], variables: &Variables) -> Result<()> {
     let settings = Settings::read(Role::Server, arguments, variables).await?;
     log::info(&format!("Starting k3s {VERSION} (stand-in: nothing of this is Kubernetes)"));
-    if settings.server.is_some() || settings.is_on("cluster-reset") {
-        return Err("this stand-in has one server: it can neither join another nor reset a cluster".into());
+    if settings.is_on("cluster-reset") {
+        return Err("this stand-in cannot reset a cluster".into());
+    }
+    if let (Some(url), false) = (&settings.server, settings.paths.server(ETCD).exists()) {
+        join::join(&settings, url).await?;
     }
     let cluster = Arc::new(prepare(&settings, variables)?);
     listen(&settings, &cluster).await?;
     log::info("Kube API server is now running");
+    let members = cluster.clone();
+    tokio::spawn(async move { members::run(&members).await });
+    while !cluster.has_quorum() {
+        log::info("Waiting for other members to finish joining etcd cluster");
+        tokio::time::sleep(QUORUM_INTERVAL).await;
+    }
     tokio::spawn(controllers::run(cluster.clone(), settings.clone()));
     log::info("k3s is up and running");
     notify::ready(variables)?;
@@ -47,15 +63,21 @@ fn prepare(settings: &Settings, variables: &Variables) -> Result<Cluster> {
     certificates::prepare(paths, Clock::new(variables)?, &names(settings))?;
     credentials.write_tokens(settings)?;
     kubeconfig::write_admin(settings)?;
-    let database = if node_object::has_etcd(settings) {
+    let has_etcd = node_object::has_etcd(settings);
+    let database = if has_etcd {
         write(&paths.server("db/etcd/name"), settings.node_name.as_bytes(), 0o600)?;
         log::info("ETCD server is now running");
-        "db/etcd/stand-in.json"
+        ETCD
     } else {
         "db/state.db"
     };
     let datastore = Datastore::open(&paths.server(database))?;
-    Ok(Cluster::new(datastore, credentials, paths.clone()))
+    let own = members::place(&settings.node_name);
+    if has_etcd && members::all(&datastore).is_empty() {
+        let url = format!("https://{}:{}", settings.node_ip, settings.port);
+        datastore.put(&own, members::entry(&settings.node_name, &url, true));
+    }
+    Ok(Cluster::new(datastore, credentials, paths.clone(), &settings.node_name, join::critical(settings)))
 }
 
 /// Names and addresses in the certificate of the server.

@@ -12,6 +12,8 @@ use super::{Result, go_errors};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for servers among each other.
+const PEER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A server that was found to be the one of the token.
 #[derive(Clone)]
@@ -36,6 +38,20 @@ impl Supervisor {
             format!("failed to get CA certs: {}", go_errors::describe("Get", &ping, &error))
         })?;
         Ok(Supervisor { url, token, client })
+    }
+
+    /// A server that is known to have this authority, for another server of the same cluster.
+    pub fn known(url: &str, authority: &[u8], password: &str) -> Result<Supervisor> {
+        let token = Token { authority: None, user: "server".to_owned(), password: password.to_owned() };
+        let certificates = reqwest::Certificate::from_pem_bundle(authority)?;
+        let client =
+            Client::builder().no_proxy().timeout(PEER_PATIENCE).tls_certs_only(certificates).build()?;
+        Ok(Supervisor { url: url.to_owned(), token, client })
+    }
+
+    /// Another server of the same cluster.
+    pub fn at(&self, url: &str) -> Supervisor {
+        Supervisor { url: url.to_owned(), ..self.clone() }
     }
 
     /// Asks for something under the name and password of this node. An error is what the real agent logs.

@@ -70,6 +70,9 @@ fn refusal(status: StatusCode, text: &str) -> String {
     match (answer["reason"].as_str(), answer["message"].as_str()) {
         (Some("Unauthorized"), _) => "error: You must be logged in to the server (Unauthorized)".to_owned(),
         (Some(reason), Some(message)) => format!("Error from server ({reason}): {message}"),
-        _ => format!("Error from server: {status}"),
+        _ => format!(
+            "Error from server ({status}): an error on the server ({:?}) has prevented the request from succeeding",
+            text.trim_end()
+        ),
     }
 }
