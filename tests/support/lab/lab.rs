@@ -61,7 +61,11 @@ impl Lab {
     /// The same with another end towards the outside.
     pub fn with_gap(name: &str, gap: Gap) -> Result<Lab> {
         let cache = cache_directory()?;
-        owner::sweep(&cache, |abandoned| Lab::open_in(&cache, abandoned)?.down())?;
+        owner::sweep(&cache, |abandoned| {
+            if let Err(error) = Lab::open_in(&cache, abandoned).and_then(|lab| lab.down()) {
+                report(&format!("the abandoned lab `{abandoned}` cannot be taken down: {error}"));
+            }
+        })?;
         let mut lab = Lab::create_in(&cache, &format!("{name}-{}", std::process::id()), gap)?;
         lab.owner = Some(Owner::claim(&lab.directory)?);
         Ok(lab)
