@@ -73,18 +73,22 @@ fn parse_gap(word: &str) -> std::result::Result<Gap, String> {
     word.parse().map_err(|error: Box<dyn std::error::Error>| error.to_string())
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
     let Arguments { name, command } = Arguments::parse();
     if let Some(obstacle) = obstacle() {
-        writeln!(io::stderr(), "{obstacle}")?;
-        return Ok(ExitCode::from(7));
+        return failed(&obstacle, 7);
     }
-    if let Command::Up { nodes, release, gap } = command {
-        up(&name, nodes, release, gap)?;
-    } else {
-        act(&Lab::open(&name)?, command)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    let done = match command {
+        Command::Up { nodes, release, gap } => up(&name, nodes, release, gap),
+        other => Lab::open(&name).and_then(|lab| act(&lab, other)),
+    };
+    done.map_or_else(|error| failed(&format!("error: {error}"), 1), |()| ExitCode::SUCCESS)
+}
+
+fn failed(line: &str, status: u8) -> ExitCode {
+    // Without a reader there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{line}");
+    ExitCode::from(status)
 }
 
 fn up(name: &str, nodes: usize, release: Release, gap: Gap) -> Result<()> {
