@@ -1,7 +1,7 @@
 //! Makes a stand-in for a k3s release: the assets, names and checksum files of a real one, but not k3s.
 //!
-//! The "k3s" programs are copies of the program that is given (busybox in the quickstart) with a line
-//! appended, and the image archives are empty. Their sums are real.
+//! The "k3s" programs are copies of the program that is given (busybox, or the stand-in of `k3s-standin`) with a
+//! line appended, and the image archives are empty. Their sums are real.
 #![allow(dead_code, reason = "every test that includes this module uses a part of it")]
 
 use std::io;

@@ -31,6 +31,11 @@ pub const SBOM: &str = "application/spdx+json";
 
 /// Fills a data directory of the upstream server. `program` is a static busybox where the images shall run.
 pub fn make(data: &Path, program: &[u8]) -> io::Result<()> {
+    make_with_k3s(data, program, program)
+}
+
+/// The same with another program as the `k3s` of the release, such as the stand-in of `tests/support/k3s-standin`.
+pub fn make_with_k3s(data: &Path, program: &[u8], k3s: &[u8]) -> io::Result<()> {
     let mut layout = ImageLayout::create(&data.join("layout"))?;
     let gzip = layout.layer(Family::Oci, &[("bin/busybox", 0o755, program), ("bin/sh", 0o755, program)])?;
     let zstd = layout.layer(Family::OciZstd, &[("bin/busybox", 0o755, program)])?;
@@ -43,7 +48,7 @@ pub fn make(data: &Path, program: &[u8]) -> io::Result<()> {
     signed(&mut layout, program)?;
     layout.finish()?;
 
-    releases::make(&data.join("files"), K3S_TAG, program, K3S_IMAGES)?;
+    releases::make(&data.join("files"), K3S_TAG, k3s, K3S_IMAGES)?;
     for channel in ["stable", "v1.36"] {
         releases::point_channel(&data.join("channels"), channel, K3S_TAG)?;
     }

@@ -37,6 +37,9 @@ struct MakeSamples {
     /// Static busybox to put into the images [default: that of the package busybox-static]
     #[arg(long)]
     busybox: Option<PathBuf>,
+    /// Program to release as k3s, such as the example k3s-standin [default: busybox, which starts nothing]
+    #[arg(long)]
+    k3s: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -71,7 +74,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn make_samples(arguments: MakeSamples) -> Result<(), Box<dyn Error>> {
     let busybox = arguments.busybox.or_else(samples::static_busybox);
     let busybox = busybox.ok_or("there is no busybox here: install the package busybox-static")?;
-    samples::make(&arguments.data, &fs_err::read(busybox)?)?;
+    let busybox = fs_err::read(busybox)?;
+    let k3s = arguments.k3s.map(fs_err::read).transpose()?;
+    samples::make_with_k3s(&arguments.data, &busybox, k3s.as_deref().unwrap_or(&busybox))?;
     Ok(())
 }
 

@@ -1,0 +1,16 @@
+//! Air-gapped nodes: that the lab is what it promises to be, and what is proved in it.
+//!
+//! What takes more than a moment is ignored and run by name in `scripts/test`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
+mod failures;
+mod gaps;
+#[path = "../support/lab/lab.rs"]
+mod lab;
+mod machines;
+mod pulls;
+mod quorum;
+#[path = "../support/samples.rs"]
+mod samples;
+mod standin;
+mod standin_cluster;

@@ -1,0 +1,127 @@
+//! `k3s agent`, and the same beside every server: joins, registers its node, keeps it alive and runs its pods.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::balancer::Balancer;
+use super::flags::Role;
+use super::kubernetes::Place;
+use super::paths::write;
+use super::pods::Pods;
+use super::registries::Registries;
+use super::settings::Settings;
+use super::supervisor_client::Supervisor;
+use super::{Result, VERSION, Variables, containerd, credentials, log, node_object, notify, server};
+
+/// How often a server is tried that cannot be reached or is not the one of the token.
+const CONNECT_INTERVAL: Duration = Duration::from_secs(2);
+/// How often a server is asked that refuses.
+const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the node says that it is alive and looks after its pods.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// Runs until it is told to stop.
+pub async fn run(arguments: &[String], variables: &Variables) -> Result<()> {
+    let settings = Settings::read(Role::Agent, arguments, variables).await?;
+    let token = settings.token.clone().ok_or("--token is required")?;
+    let url = settings.server.clone().ok_or("--server is required")?;
+    log::info(&format!("Starting k3s agent {VERSION} (stand-in: nothing of this is Kubernetes)"));
+    let ready = || {
+        log::info("k3s agent is up and running");
+        notify::ready(variables)
+    };
+    tokio::select! {
+        ended = serve(&settings, &url, &token, ready) => ended,
+        stopped = server::wait_for_signal() => stopped,
+    }
+}
+
+/// Joins and stays; calls `ready` once the node is registered.
+pub async fn serve(
+    settings: &Settings,
+    url: &str,
+    token: &str,
+    ready: impl Fn() -> Result<()>,
+) -> Result<()> {
+    let mut supervisor = connect(settings, url, token).await;
+    prepare_disk(settings)?;
+    containerd::configure(settings)?;
+    log::info("containerd is now running");
+    register(settings, &supervisor).await?;
+    ready()?;
+    let mut pods = Pods::of_node(settings)?;
+    let mut balancer = Balancer::new(settings, url);
+    loop {
+        match beat(settings, &supervisor, &mut pods).await {
+            Ok(()) => balancer.learn(&supervisor).await?,
+            Err(error) => {
+                log::error(&format!("Failed to update lease: {error}"));
+                supervisor = supervisor.at(balancer.next());
+            }
+        }
+        tokio::time::sleep(HEARTBEAT).await;
+    }
+}
+
+/// Tries for ever, as the real agent does: an administrator may still be on the way to the server.
+async fn connect(settings: &Settings, url: &str, token: &str) -> Supervisor {
+    let supervisor = loop {
+        match Supervisor::validate(url, token, settings.role).await {
+            Ok(supervisor) => break supervisor,
+            Err(error) => log::error(&format!("Failed to validate connection to cluster at {url}: {error}")),
+        }
+        tokio::time::sleep(CONNECT_INTERVAL).await;
+    };
+    loop {
+        let password = node_password(settings);
+        let answer = match password {
+            Ok(password) => supervisor.configuration(settings, &password).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(_) => return supervisor,
+            Err(error) => {
+                log::info(&format!("Waiting to retrieve agent configuration; server is not ready: {error}"));
+            }
+        }
+        tokio::time::sleep(CONFIGURATION_INTERVAL).await;
+    }
+}
+
+/// Made once; by it a server knows the node again.
+fn node_password(settings: &Settings) -> Result<String> {
+    let file = settings.paths.node_password();
+    if !file.exists() {
+        write(&file, format!("{}\n", credentials::random_password()).as_bytes(), 0o600)?;
+    }
+    Ok(fs_err::read_to_string(file)?.trim().to_owned())
+}
+
+fn prepare_disk(settings: &Settings) -> Result<()> {
+    let registries = Registries::read(&settings.registries())?;
+    let default_is_disabled = settings.is_on("disable-default-registry-endpoint");
+    registries.write_hosts(&settings.paths.agent("etc/containerd/certs.d"), default_is_disabled)
+}
+
+async fn register(settings: &Settings, supervisor: &Supervisor) -> Result<()> {
+    let nodes = Place::of_word("nodes", None);
+    let path = nodes.named(&settings.node_name).path();
+    let labels = json!({"metadata": {"labels": node_object::labels(settings)}});
+    if supervisor.call(Method::PATCH, &path, Some(&labels)).await?.is_none() {
+        supervisor.call(Method::POST, &nodes.path(), Some(&node_object::node(settings))).await?;
+    }
+    renew_lease(settings, supervisor).await
+}
+
+async fn beat(settings: &Settings, supervisor: &Supervisor, pods: &mut Pods) -> Result<()> {
+    renew_lease(settings, supervisor).await?;
+    pods.synchronise(supervisor).await
+}
+
+async fn renew_lease(settings: &Settings, supervisor: &Supervisor) -> Result<()> {
+    let name = &settings.node_name;
+    let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}");
+    supervisor.call(Method::PUT, &path, Some(&json!({"metadata": {"name": name}}))).await.map(drop)
+}

@@ -1,0 +1,180 @@
+//! Port 6443: what nodes ask a server, and the part of the Kubernetes API that is used here.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::cluster::Cluster;
+use super::kubernetes::{Place, status};
+use super::tls::Peer;
+use super::{VERSION, join, members};
+
+/// Larger objects are refused, as by etcd.
+const LARGEST_OBJECT: usize = 1024 * 1024;
+
+/// Everything that is served.
+pub fn router(cluster: Arc<Cluster>) -> Router {
+    Router::new()
+        .route("/ping", get(|| async { "pong" }))
+        .route("/cacerts", get(authority))
+        .fallback(answer)
+        .with_state(cluster)
+}
+
+async fn authority(State(cluster): State<Arc<Cluster>>) -> Response {
+    match fs_err::read(cluster.paths.server("tls/server-ca.crt")) {
+        Ok(certificate) => certificate.into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+async fn answer(
+    State(cluster): State<Arc<Cluster>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let user = user(&cluster, peer, &parts.headers);
+    if user.is_none() {
+        return failure(401, "Unauthorized", "Unauthorized");
+    }
+    let path = parts.uri.path();
+    match path {
+        "/readyz" if !cluster.has_quorum() => {
+            return (StatusCode::INTERNAL_SERVER_ERROR, "[-]etcd failed: reason withheld\n").into_response();
+        }
+        "/v1-k3s/server-bootstrap" | "/v1-k3s/stand-in/state" => {
+            return for_servers(&cluster, path, user.as_deref());
+        }
+        "/readyz" | "/livez" | "/healthz" | "/v1-k3s/readyz" => return "ok".into_response(),
+        "/version" => return document(200, &json!({"gitVersion": VERSION, "platform": "stand-in"})),
+        "/v1-k3s/config" => return configuration(&cluster, &parts.headers),
+        _ => {}
+    }
+    let Some(place) = Place::parse(path) else {
+        return failure(404, "NotFound", "the server could not find the requested resource");
+    };
+    let Ok(bytes) = to_bytes(body, LARGEST_OBJECT).await else {
+        return failure(413, "RequestEntityTooLarge", "etcdserver: request is too large");
+    };
+    let object = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    if !cluster.has_quorum() && place.plural != "members" {
+        return failure(503, "ServiceUnavailable", "etcdserver: no leader");
+    }
+    let changes_state = parts.method != Method::GET && place.plural != "leases";
+    if let (true, Some(leader)) = (changes_state, cluster.other_leader()) {
+        return match members::forward(&cluster, &leader, parts.method, &place.path(), &object).await {
+            Ok(answer) => found(&place, answer),
+            Err(error) => failure(503, "ServiceUnavailable", &format!("etcdserver: {error}")),
+        };
+    }
+    act(&cluster, &parts.method, &place, object)
+}
+
+/// What only servers are told.
+fn for_servers(cluster: &Cluster, path: &str, user: Option<&str>) -> Response {
+    let has_etcd = !members::all(&cluster.datastore).is_empty();
+    match (user, path) {
+        (Some("server"), "/v1-k3s/stand-in/state") => document(200, &cluster.state()),
+        (Some("server"), _) if has_etcd => match join::bootstrap(cluster) {
+            Ok(bootstrap) => document(200, &bootstrap),
+            Err(error) => failure(503, "ServiceUnavailable", &error.to_string()),
+        },
+        (Some("server"), _) => failure(404, "NotFound", "this server has no etcd"),
+        _ => failure(403, "Forbidden", "not authorized"),
+    }
+}
+
+/// By certificate the administrator, by token a node or server.
+fn user(cluster: &Cluster, peer: Peer, headers: &HeaderMap) -> Option<String> {
+    if peer.has_certificate {
+        return Some("system:admin".to_owned());
+    }
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let decoded = STANDARD.decode(value.strip_prefix("Basic ")?).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (user, password) = text.split_once(':')?;
+    cluster.credentials.allow(user, password).then(|| user.to_owned())
+}
+
+/// What an agent needs to begin; checks that its name is its own.
+fn configuration(cluster: &Cluster, headers: &HeaderMap) -> Response {
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match cluster.check_node_password(value("k3s-node-name"), value("k3s-node-password")) {
+        Ok(()) => document(200, &json!({"ClusterDNS": "10.43.0.10", "ClusterDomain": "cluster.local"})),
+        Err(refusal) => (StatusCode::FORBIDDEN, refusal).into_response(),
+    }
+}
+
+fn act(cluster: &Cluster, method: &Method, place: &Place, object: Value) -> Response {
+    let is_node = place.plural == "nodes";
+    let datastore = &cluster.datastore;
+    match (method.as_str(), &place.name) {
+        ("PUT", Some(name)) if place.plural == "leases" => {
+            cluster.renew_lease(name);
+            document(200, &object)
+        }
+        ("GET", None) => {
+            let items = if is_node { cluster.nodes() } else { datastore.list(place) };
+            document(200, &json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))
+        }
+        ("GET", Some(_)) => {
+            found(place, datastore.get(place).map(|object| decorate(cluster, is_node, object)))
+        }
+        ("POST", None) => match object["metadata"]["name"].as_str().map(|name| place.named(name)) {
+            Some(place) if datastore.get(&place).is_some() => already_exists(&place),
+            Some(place) => document(201, &datastore.put(&place, object.clone())),
+            None => {
+                failure(422, "Invalid", "metadata.name: Required value: name or generateName is required")
+            }
+        },
+        ("PUT", Some(_)) => document(200, &datastore.put(place, object)),
+        ("PATCH", Some(_)) => found(place, datastore.patch(place, &object)),
+        ("DELETE", Some(name)) => {
+            let deleted = datastore.delete(place);
+            if is_node {
+                cluster.forget_node(name);
+            }
+            found(place, deleted)
+        }
+        _ => failure(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        ),
+    }
+}
+
+fn decorate(cluster: &Cluster, is_node: bool, object: Value) -> Value {
+    if is_node { cluster.with_conditions(object) } else { object }
+}
+
+fn found(place: &Place, object: Option<Value>) -> Response {
+    let name = place.name.as_deref().unwrap_or_default();
+    match object {
+        Some(object) => document(200, &object),
+        None => failure(404, "NotFound", &format!("{} \"{name}\" not found", place.plural)),
+    }
+}
+
+fn already_exists(place: &Place) -> Response {
+    let name = place.name.as_deref().unwrap_or_default();
+    failure(409, "AlreadyExists", &format!("{} \"{name}\" already exists", place.plural))
+}
+
+fn failure(code: u16, reason: &str, message: &str) -> Response {
+    document(code, &status(code, reason, message))
+}
+
+fn document(code: u16, value: &Value) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}

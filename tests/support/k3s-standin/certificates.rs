@@ -1,0 +1,98 @@
+//! The authorities of a cluster and the certificates they issue, in the files where k3s has them.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fs_err as fs;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+
+use super::paths::{Paths, write};
+use super::{Result, Variables};
+
+/// Ten years and one, as k3s has it.
+const AUTHORITY_DAYS: u64 = 3650;
+const LEAF_DAYS: u64 = 365;
+const DAY: u64 = 24 * 60 * 60;
+
+/// The clock that certificates are made by. Nodes of the lab share one clock; a test that needs a server whose clock
+/// is ahead sets `K3S_STANDIN_CLOCK_AHEAD`, in seconds, in the environment of its unit.
+#[derive(Clone, Copy)]
+pub struct Clock {
+    now: Duration,
+}
+
+impl Clock {
+    /// The clock of the host, shifted where a test asks for it.
+    pub fn new(variables: &Variables) -> Result<Clock> {
+        let ahead = variables.get("K3S_STANDIN_CLOCK_AHEAD").map_or(Ok(0), |seconds| seconds.parse())?;
+        Ok(Clock { now: SystemTime::now().duration_since(UNIX_EPOCH)? + Duration::from_secs(ahead) })
+    }
+}
+
+/// Makes what is missing; the certificate of the server is made anew each time, for its names may have changed.
+pub fn prepare(paths: &Paths, clock: Clock, names: &[String]) -> Result<()> {
+    let directory = paths.server("tls");
+    let server = authority(&directory, "server-ca", clock)?;
+    let client = authority(&directory, "client-ca", clock)?;
+    authority(&directory, "request-header-ca", clock)?;
+    let mut serving = CertificateParams::new(names)?;
+    serving.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    issue(&directory, "serving-kube-apiserver", "kube-apiserver", serving, &server, clock)?;
+    if !directory.join("client-admin.crt").exists() {
+        let mut admin = CertificateParams::new([])?;
+        admin.distinguished_name.push(DnType::OrganizationName, "system:masters");
+        admin.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        issue(&directory, "client-admin", "system:admin", admin, &client, clock)?;
+    }
+    Ok(())
+}
+
+fn authority(directory: &Path, name: &str, clock: Clock) -> Result<Issuer<'static, KeyPair>> {
+    let key_file = directory.join(format!("{name}.key"));
+    let key = if key_file.exists() {
+        KeyPair::from_pem(&fs::read_to_string(&key_file)?)?
+    } else {
+        let key = KeyPair::generate()?;
+        write(&key_file, key.serialize_pem().as_bytes(), 0o600)?;
+        key
+    };
+    let mut parameters = CertificateParams::new([])?;
+    parameters.distinguished_name.push(DnType::CommonName, format!("k3s-{name}"));
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyEncipherment,
+    ];
+    set_validity(&mut parameters, clock, AUTHORITY_DAYS);
+    let certificate = directory.join(format!("{name}.crt"));
+    if !certificate.exists() {
+        write(&certificate, parameters.self_signed(&key)?.pem().as_bytes(), 0o644)?;
+    }
+    Ok(Issuer::new(parameters, key))
+}
+
+fn issue(
+    directory: &Path,
+    file: &str,
+    name: &str,
+    mut parameters: CertificateParams,
+    issuer: &Issuer<'static, KeyPair>,
+    clock: Clock,
+) -> Result<()> {
+    let key = KeyPair::generate()?;
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters.use_authority_key_identifier_extension = true;
+    set_validity(&mut parameters, clock, LEAF_DAYS);
+    let certificate = parameters.signed_by(&key, issuer)?;
+    write(&directory.join(format!("{file}.key")), key.serialize_pem().as_bytes(), 0o600)?;
+    write(&directory.join(format!("{file}.crt")), certificate.pem().as_bytes(), 0o644)
+}
+
+fn set_validity(parameters: &mut CertificateParams, clock: Clock, days: u64) {
+    parameters.not_before = date_time_ymd(1970, 1, 1) + clock.now;
+    parameters.not_after = parameters.not_before + Duration::from_secs(days * DAY);
+}

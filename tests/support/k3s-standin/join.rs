@@ -1,0 +1,110 @@
+//! How a further server joins: it takes over authorities, passwords and objects, and becomes a member.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::cluster::Cluster;
+use super::flags::Role;
+use super::paths::{Paths, write};
+use super::settings::Settings;
+use super::supervisor_client::Supervisor;
+use super::{Result, log, members};
+
+/// What all servers have in common, below `server/`.
+const SHARED: &[&str] = &[
+    "cred/passwd",
+    "tls/client-ca.crt",
+    "tls/client-ca.key",
+    "tls/request-header-ca.crt",
+    "tls/request-header-ca.key",
+    "tls/server-ca.crt",
+    "tls/server-ca.key",
+];
+/// Settings that have to be equal on all servers.
+const CRITICAL: &[&str] = &[
+    "cluster-cidr",
+    "cluster-dns",
+    "cluster-domain",
+    "disable-cloud-controller",
+    "disable-helm-controller",
+    "disable-network-policy",
+    "egress-selector-mode",
+    "embedded-registry",
+    "flannel-backend",
+    "flannel-external-ip",
+    "flannel-ipv6-masq",
+    "secrets-encryption",
+    "secrets-encryption-provider",
+    "service-cidr",
+    "supervisor-metrics",
+];
+
+/// The critical settings of a server.
+pub fn critical(settings: &Settings) -> Value {
+    let mut values: BTreeMap<&str, Value> =
+        CRITICAL.iter().map(|flag| (*flag, json!(settings.last(flag)))).collect();
+    let without_balancer = settings.all("disable").iter().any(|name| name == "servicelb");
+    values.insert("disable-servicelb", json!(without_balancer));
+    json!(values)
+}
+
+/// What a joining server is given.
+pub fn bootstrap(cluster: &Cluster) -> Result<Value> {
+    let mut files = BTreeMap::new();
+    for name in SHARED {
+        files.insert(*name, fs_err::read_to_string(cluster.paths.server(name))?);
+    }
+    Ok(json!({"files": files, "critical": cluster.critical, "members": members::all(&cluster.datastore),
+        "state": cluster.state()}))
+}
+
+/// Joins the cluster of `url`. The disk has afterwards what the first server has.
+pub async fn join(settings: &Settings, url: &str) -> Result<()> {
+    let token = settings.token.as_deref().ok_or("--token is required")?;
+    let supervisor = Supervisor::validate(url, token, Role::Server).await;
+    let supervisor =
+        supervisor.map_err(|error| format!("preparing server: failed to validate token: {error}"))?;
+    let given = supervisor.call(Method::GET, "/v1-k3s/server-bootstrap", None).await;
+    let given =
+        given.map_err(|error| format!("preparing server: failed to bootstrap cluster data: {error}"))?;
+    let given = given.ok_or("preparing server: https is served, but not by a server with etcd")?;
+    compare(settings, &given["critical"])?;
+    if given["members"].get(&settings.node_name).is_some() {
+        return Err(
+            "etcd cluster join failed: duplicate node name found, please use a unique name for this node"
+                .into(),
+        );
+    }
+    let own = format!("https://{}:{}", settings.node_ip, settings.port);
+    let path = members::place(&settings.node_name).path();
+    supervisor.call(Method::PUT, &path, Some(&members::entry(&settings.node_name, &own, false))).await?;
+    keep(&settings.paths, &given)
+}
+
+fn compare(settings: &Settings, theirs: &Value) -> Result<()> {
+    let ours = critical(settings);
+    let entries = ours.as_object().into_iter().flatten();
+    let different: Vec<&String> =
+        entries.filter(|(flag, value)| theirs[*flag] != **value).map(|(flag, _)| flag).collect();
+    if different.is_empty() {
+        return Ok(());
+    }
+    for flag in different {
+        log::warning(&format!("critical configuration mismatched: {flag}"));
+    }
+    let message =
+        "failed to validate server configuration: critical configuration value mismatch between servers";
+    Err(format!("preparing server: {message}").into())
+}
+
+fn keep(paths: &Paths, given: &Value) -> Result<()> {
+    for (name, text) in given["files"].as_object().into_iter().flatten() {
+        let is_ours = SHARED.contains(&name.as_str());
+        if let (true, Some(text)) = (is_ours, text.as_str()) {
+            write(&paths.server(name), text.as_bytes(), 0o600)?;
+        }
+    }
+    write(&paths.server(super::server::ETCD), &serde_json::to_vec(&given["state"])?, 0o600)
+}

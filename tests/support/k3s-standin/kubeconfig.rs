@@ -1,0 +1,52 @@
+//! `k3s.yaml`: how the administrator reaches the API, written by the server and read by `kubectl`.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fs_err as fs;
+use serde_json::Value;
+
+use super::Result;
+use super::paths::write;
+use super::settings::Settings;
+
+/// Writes the file of a server.
+pub fn write_admin(settings: &Settings) -> Result<()> {
+    let encoded = |name: &str| {
+        Ok::<_, std::io::Error>(STANDARD.encode(fs::read(settings.paths.server("tls").join(name))?))
+    };
+    let (authority, certificate, key) =
+        (encoded("server-ca.crt")?, encoded("client-admin.crt")?, encoded("client-admin.key")?);
+    let port = settings.port;
+    let text = format!(
+        "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {authority}\n    \
+         server: https://127.0.0.1:{port}\n  name: default\ncontexts:\n- context:\n    cluster: default\n    \
+         user: default\n  name: default\ncurrent-context: default\nkind: Config\nusers:\n- name: default\n  user:\n    \
+         client-certificate-data: {certificate}\n    client-key-data: {key}\n"
+    );
+    let file = settings.last("write-kubeconfig").map_or_else(|| settings.paths.kubeconfig(), Into::into);
+    let mode =
+        settings.last("write-kubeconfig-mode").map_or(Ok(0o600), |mode| u32::from_str_radix(mode, 8))?;
+    write(&file, text.as_bytes(), mode)
+}
+
+/// A client of the API, and its address.
+pub fn client(file: &Path) -> Result<(reqwest::Client, String)> {
+    let text = fs::read_to_string(file).map_err(|error| format!("error: {error}"))?;
+    let value: Value =
+        serde_saphyr::from_str(&text).map_err(|error| format!("error: {}: {error}", file.display()))?;
+    let (cluster, user) = (&value["clusters"][0]["cluster"], &value["users"][0]["user"]);
+    let field = |value: &Value, name: &str| {
+        let text = value[name].as_str().ok_or_else(|| format!("error: {}: no {name}", file.display()))?;
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(text.to_owned())
+    };
+    let decoded = |value: &Value, name: &str| {
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(STANDARD.decode(field(value, name)?)?)
+    };
+    let identity = [decoded(user, "client-key-data")?, decoded(user, "client-certificate-data")?].concat();
+    let authority = reqwest::Certificate::from_pem_bundle(&decoded(cluster, "certificate-authority-data")?)?;
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only(authority);
+    let client = builder.identity(reqwest::Identity::from_pem(&identity)?).build()?;
+    Ok((client, field(cluster, "server")?))
+}

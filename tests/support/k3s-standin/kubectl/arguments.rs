@@ -1,0 +1,115 @@
+//! The command line of `kubectl`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::Result;
+use crate::kubernetes::Place;
+
+/// Options that are followed by a value.
+const WITH_VALUE: &[&str] = &[
+    "output",
+    "namespace",
+    "selector",
+    "filename",
+    "raw",
+    "kubeconfig",
+    "timeout",
+    "for",
+    "grace-period",
+    "field-manager",
+];
+/// Short forms.
+const SHORT: &[(&str, &str)] =
+    &[("o", "output"), ("n", "namespace"), ("l", "selector"), ("f", "filename"), ("A", "all-namespaces")];
+
+/// Words and options of a command line.
+pub struct Arguments {
+    /// Everything that is no option.
+    pub words: Vec<String>,
+    options: BTreeMap<String, String>,
+}
+
+impl Arguments {
+    /// Reads a command line; options may stand anywhere.
+    pub fn parse(line: &[String]) -> Result<Arguments> {
+        let mut arguments = Arguments { words: Vec::new(), options: BTreeMap::new() };
+        let mut words = line.iter();
+        while let Some(word) = words.next() {
+            let Some((name, attached)) = option(word) else {
+                arguments.words.push(word.clone());
+                continue;
+            };
+            let value = match attached {
+                Some(value) => value,
+                None if WITH_VALUE.contains(&name.as_str()) => {
+                    words.next().cloned().ok_or_else(|| format!("error: flag needs an argument: --{name}"))?
+                }
+                None => "true".to_owned(),
+            };
+            arguments.options.insert(name, value);
+        }
+        Ok(arguments)
+    }
+
+    /// The value of an option.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str)
+    }
+
+    /// Whether a switch is on.
+    pub fn has(&self, name: &str) -> bool {
+        self.option(name) == Some("true")
+    }
+
+    /// The collection of a kind, in the namespace that was named, or in all.
+    pub fn place(&self, kind: &str) -> Place {
+        let namespace = self.option("namespace").unwrap_or("default");
+        Place::of_word(kind, (!self.has("all-namespaces")).then_some(namespace))
+    }
+
+    /// Whether the object has the labels that were asked for.
+    pub fn selects(&self, object: &Value) -> bool {
+        let labels = &object["metadata"]["labels"];
+        let mut wanted = self.option("selector").into_iter().flat_map(|selector| selector.split(','));
+        wanted.all(|term| match term.split_once('=') {
+            Some((key, value)) => labels[key.trim_end_matches('=')] == value.trim_start_matches('='),
+            None => labels.get(term).is_some(),
+        })
+    }
+}
+
+fn option(word: &str) -> Option<(String, Option<String>)> {
+    let split = |text: &str| match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
+    };
+    if let Some(long) = word.strip_prefix("--") {
+        return Some(split(long));
+    }
+    // `-` alone is stdin.
+    let short = word.strip_prefix('-').filter(|short| !short.is_empty())?;
+    let (letter, attached) = short.split_at_checked(1)?;
+    let long = SHORT.iter().find(|(known, _)| *known == letter).map_or(letter, |(_, long)| long);
+    let attached = attached.trim_start_matches('=');
+    Some((long.to_owned(), (!attached.is_empty()).then(|| attached.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn options_stand_anywhere_in_every_form() {
+        let line = ["get", "-ojson", "pods", "-n", "kube-system", "--selector=app=web,tier", "-A"];
+        let line: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
+        let arguments = Arguments::parse(&line).unwrap();
+        assert_eq!(arguments.words, ["get", "pods"]);
+        assert_eq!(arguments.option("output"), Some("json"));
+        assert_eq!(arguments.place("pods").path(), "/api/v1/pods");
+        assert!(arguments.selects(&json!({"metadata": {"labels": {"app": "web", "tier": "x"}}})));
+        assert!(!arguments.selects(&json!({"metadata": {"labels": {"app": "web"}}})));
+    }
+}

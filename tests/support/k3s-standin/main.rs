@@ -1,0 +1,98 @@
+//! A stand-in for k3s in tests, and honest about being one: it runs no container and is no Kubernetes.
+//!
+//! What an installer sees of k3s is here: its commands, flags and files, how it speaks with systemd, how nodes join
+//! and why they cannot, a small API that `kubectl` of the same program talks to, and images that are really pulled
+//! from the registries of `registries.yaml`. What cannot be seen from outside is not: no containers, no network of
+//! pods, no certificates for nodes. Like the real program it is `kubectl`, `crictl` or `ctr` when called by these names.
+
+mod agent;
+mod api;
+mod balancer;
+mod certificates;
+mod cluster;
+mod configuration;
+mod containerd;
+mod controllers;
+mod credentials;
+mod crictl;
+mod datastore;
+mod flags;
+mod go_errors;
+mod images;
+mod join;
+mod kubeconfig;
+mod kubectl;
+mod kubernetes;
+mod log;
+mod manifests;
+mod members;
+mod network;
+mod node_object;
+mod notify;
+mod paths;
+mod pods;
+mod registries;
+mod scheduling;
+mod server;
+mod settings;
+mod supervisor_client;
+mod tls;
+mod token;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// What everything here may fail with; the text is what the real program would say.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The release that it stands in for.
+pub const VERSION: &str = "v1.36.3+k3s1";
+
+/// Variables of the environment, as systemd sets them from the env file of the unit.
+pub type Variables = BTreeMap<String, String>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let arguments: Vec<String> = std::env::args().collect();
+    let program = arguments[0].rsplit('/').next().unwrap_or_default().to_owned();
+    let (command, rest) = match program.as_str() {
+        "kubectl" | "crictl" | "ctr" => (program, &arguments[1..]),
+        _ => match arguments.split_first().and_then(|(_, words)| words.split_first()) {
+            Some((command, rest)) => (command.clone(), rest),
+            None => ("--help".to_owned(), &[][..]),
+        },
+    };
+    let variables: Variables = std::env::vars().collect();
+    match run(&command, rest, &variables).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            match command.as_str() {
+                "server" | "agent" => log::fatal(&format!("Error: {error}")),
+                "crictl" | "ctr" => log::fatal(&error.to_string()),
+                _ => drop(writeln!(io::stderr(), "{error}")),
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: &str, arguments: &[String], variables: &Variables) -> Result<()> {
+    match command {
+        "server" => server::run(arguments, variables).await,
+        "agent" => agent::run(arguments, variables).await,
+        "kubectl" => kubectl::run(arguments, variables).await,
+        "crictl" => crictl::crictl(arguments, variables).await,
+        "ctr" => crictl::ctr(arguments),
+        "check-config" => say("this is a stand-in for k3s; it has no requirements\nSTATUS: pass"),
+        "--version" | "-v" => say(&format!("k3s version {VERSION} (stand-in)\ngo version none")),
+        "--help" | "-h" => say("k3s stand-in: server, agent, kubectl, crictl, ctr, check-config, --version"),
+        other => Err(format!("No help topic for '{other}'").into()),
+    }
+}
+
+/// Prints a result.
+pub fn say(text: &str) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{text}")?)
+}

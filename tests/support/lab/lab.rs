@@ -1,0 +1,223 @@
+//! Nodes without internet, on one machine: Debian roots with systemd as PID 1, on a bridge that leads nowhere.
+//!
+//! Every node is a container of `systemd-nspawn` in a network namespace of its own. A pair of `veth` leads from
+//! there to a bridge, which has its own namespace as well, so the network of this machine is neither used nor
+//! changed. Nothing is kept in this program: a lab is what lies in its directory, so that `scripts/lab` can come
+//! back to it, and whatever a killed test has left is taken away by the next one.
+//!
+//! | below the cache directory | what |
+//! |---|---|
+//! | `roots/RELEASE-DIGEST/` | a root as mmdebstrap made it; [`root`] |
+//! | `labs/NAME/owner` | locked by the program whose lab it is; missing for labs that are to stay |
+//! | `labs/NAME/gap` | how the lab ends towards the outside; [`gap::Gap`] |
+//! | `labs/NAME/nodes/NODE/` | the disk of a node, its address, its process, its console; [`node`] |
+//!
+//! Needs root, and the packages systemd-container, mmdebstrap, iproute2, util-linux, and tcpdump to capture.
+#![allow(dead_code, reason = "every program that includes this module uses a part of it")]
+
+pub mod capture;
+mod cgroup;
+mod command;
+mod disk;
+pub mod gap;
+mod machine;
+mod network;
+pub mod node;
+mod owner;
+pub mod release;
+mod root;
+mod rootfs_settings;
+pub mod snapshot;
+mod switch;
+
+use std::path::{Path, PathBuf};
+
+use capture::Capture;
+use gap::Gap;
+use node::Node;
+use owner::Owner;
+use release::Release;
+use switch::Switch;
+
+/// What everything here may fail with; the text goes to whoever runs it.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// A bridge and its nodes.
+pub struct Lab {
+    name: String,
+    directory: PathBuf,
+    roots: PathBuf,
+    switch: Switch,
+    /// Set if the lab goes away with this value.
+    owner: Option<Owner>,
+}
+
+impl Lab {
+    /// A lab of this process without a default route; it goes away when the value is dropped.
+    pub fn new(name: &str) -> Result<Lab> {
+        Lab::with_gap(name, Gap::None)
+    }
+
+    /// The same with another end towards the outside.
+    pub fn with_gap(name: &str, gap: Gap) -> Result<Lab> {
+        let cache = cache_directory()?;
+        owner::sweep(&cache, |abandoned| {
+            if let Err(error) = Lab::open_in(&cache, abandoned).and_then(|lab| lab.down()) {
+                report(&format!("the abandoned lab `{abandoned}` cannot be taken down: {error}"));
+            }
+        })?;
+        let mut lab = Lab::create_in(&cache, &format!("{name}-{}", std::process::id()), gap)?;
+        lab.owner = Some(Owner::claim(&lab.directory)?);
+        Ok(lab)
+    }
+
+    /// A lab that stays until it is taken down by [`Lab::down`].
+    pub fn lasting(name: &str, gap: Gap) -> Result<Lab> {
+        Lab::create_in(&cache_directory()?, name, gap)
+    }
+
+    /// The lab `name` as it is, made by [`Lab::lasting`].
+    pub fn open(name: &str) -> Result<Lab> {
+        Lab::open_in(&cache_directory()?, name)
+    }
+
+    fn create_in(cache: &Path, name: &str, gap: Gap) -> Result<Lab> {
+        let directory = cache.join("labs").join(name);
+        fs_err::create_dir_all(directory.join("nodes"))?;
+        fs_err::write(directory.join("gap"), gap.as_str())?;
+        let lab = Lab::open_in(cache, name)?;
+        lab.switch.up(gap)?;
+        Ok(lab)
+    }
+
+    fn open_in(cache: &Path, name: &str) -> Result<Lab> {
+        let directory = cache.join("labs").join(name);
+        if !directory.is_dir() {
+            return Err(format!("there is no lab `{name}`; start one with `scripts/lab up`").into());
+        }
+        let switch = Switch::of_lab(name);
+        Ok(Lab { name: name.to_owned(), roots: cache.join("roots"), directory, switch, owner: None })
+    }
+
+    /// A new node, booted. It gets the next address.
+    pub fn node(&self, name: &str, release: Release) -> Result<Node> {
+        let root = root::prepare(&self.roots, release)?;
+        let directory = self.nodes_directory().join(name);
+        if directory.exists() {
+            return Err(format!("the lab `{}` has a node `{name}` already", self.name).into());
+        }
+        let node = Node::create(&self.name, name, &directory, network::address(self.free_number()?))?;
+        node.prepare_disk(&root)?;
+        self.switch.connect(&node, self.gap()?)?;
+        node.boot()?;
+        Ok(node)
+    }
+
+    /// The node `name` of this lab, whether it runs or not.
+    pub fn existing(&self, name: &str) -> Result<Node> {
+        Node::open(&self.name, name, &self.nodes_directory().join(name))
+    }
+
+    /// All nodes, by name.
+    pub fn nodes(&self) -> Result<Vec<Node>> {
+        let mut names = Vec::new();
+        for entry in fs_err::read_dir(self.nodes_directory())? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        names.iter().map(|name| self.existing(name)).collect()
+    }
+
+    /// Pulls the cable of a node.
+    pub fn cut(&self, node: &Node) -> Result<()> {
+        self.switch.set_port(node, "down")
+    }
+
+    /// Puts the cable of a node back.
+    pub fn join(&self, node: &Node) -> Result<()> {
+        self.switch.set_port(node, "up")
+    }
+
+    /// Records every packet on the bridge from now on.
+    pub fn capture(&self) -> Result<Capture> {
+        Capture::start(self.switch.namespace(), &self.directory.join("capture.pcap"))
+    }
+
+    /// Takes one node away, with its disk.
+    pub fn remove(&self, node: &Node) -> Result<()> {
+        node.kill_hard()?;
+        self.switch.disconnect(node)?;
+        node.delete()
+    }
+
+    /// Takes everything away: processes, mounts, namespaces, control groups, files.
+    pub fn down(&self) -> Result<()> {
+        for node in self.nodes()? {
+            self.remove(&node)?;
+        }
+        self.switch.down()?;
+        fs_err::remove_dir_all(&self.directory)?;
+        Ok(())
+    }
+
+    /// How this lab ends towards the outside.
+    pub fn gap(&self) -> Result<Gap> {
+        fs_err::read_to_string(self.directory.join("gap"))?.parse()
+    }
+
+    fn nodes_directory(&self) -> PathBuf {
+        self.directory.join("nodes")
+    }
+
+    fn free_number(&self) -> Result<u8> {
+        let taken: Vec<_> = self.nodes()?.iter().map(Node::address).collect();
+        let free = (network::FIRST_NODE..=network::LAST_NODE)
+            .find(|number| !taken.contains(&network::address(*number)));
+        free.ok_or_else(|| "the lab is full".into())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.owner.is_some()
+            && let Err(error) = self.down()
+        {
+            report(&format!("the lab `{}` cannot be taken down: {error}", self.name));
+        }
+    }
+}
+
+/// Why no lab can be had here: `SKIPPED: …`. `None` where one can.
+pub fn obstacle() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("SKIPPED: needs root".to_owned());
+    }
+    let programs = ["systemd-nspawn", "mmdebstrap", "ip", "nsenter"];
+    let missing: Vec<_> = programs.into_iter().filter(|program| !command::is_installed(program)).collect();
+    if !missing.is_empty() {
+        return Some(format!("SKIPPED: needs {}", missing.join(", ")));
+    }
+    root::mirror().err().map(|error| format!("SKIPPED: {error}"))
+}
+
+/// Whether a lab can be had here; says on stderr why not.
+pub fn is_possible() -> bool {
+    let obstacle = obstacle();
+    if let Some(obstacle) = &obstacle {
+        report(obstacle);
+    }
+    obstacle.is_none()
+}
+
+#[expect(clippy::print_stderr, reason = "whoever starts a lab is told what it cannot do")]
+fn report(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Where labs and roots are kept: `airlock-lab` in the cache directory of the user.
+#[expect(clippy::disallowed_methods, reason = "a test program, which has no other place to learn it")]
+fn cache_directory() -> Result<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
+    Ok(cache.ok_or("HOME is not set")?.join("airlock-lab"))
+}
