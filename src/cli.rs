@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod environment;
 mod files;
 pub mod key;
+pub mod node;
 mod options;
 mod passphrase;
 pub mod registry;
@@ -70,6 +71,7 @@ Exit status:
 pub enum Command {
     Bundle(bundle::Bundle),
     Key(key::Key),
+    Node(node::Node),
     Registry(registry::Registry),
     Store(store::Store),
 }
@@ -80,6 +82,7 @@ impl Command {
         match self {
             Command::Bundle(bundle) => signals::run_until_stopped(bundle.run(session)),
             Command::Key(key) => signals::run_until_stopped(key.run(session)),
+            Command::Node(node) => signals::run_until_stopped(node.run(session)),
             Command::Registry(registry) => signals::run_server(|stop| registry.run(session, stop)),
             Command::Store(store) => signals::run_until_stopped(store.run(session)),
         }

@@ -16,6 +16,7 @@
 
 pub mod change;
 pub mod driver;
+pub mod facts;
 pub mod journal;
 pub mod k3s;
 pub mod lock;
@@ -27,3 +28,10 @@ pub mod resource;
 pub mod settings;
 pub mod step;
 pub mod work;
+
+/// Where airlock keeps what belongs to this node.
+pub const STATE_DIRECTORY: &str = "/var/lib/airlock";
+/// The record of what was done to this node; where it exists, an installation of ours has begun.
+pub const JOURNAL: &str = "/var/lib/airlock/journal";
+/// What the first lines of every file that airlock writes outside its own directories contain, as a comment.
+pub const MARKER: &str = "Written by airlock";

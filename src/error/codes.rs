@@ -206,6 +206,11 @@ codes! {
     REGISTRY_TLS = 903, Precondition, "a certificate or key for the registry cannot be used";
     REGISTRY_AUTHORITY = 904, Precondition, "the certificate authority of the cluster cannot be used";
 
+    PREFLIGHT_BLOCKED = 1001, Precondition, "the machine cannot become a node as it is";
+    PREFLIGHT_POLICY = 1002, BadInput, "a preflight policy names an unknown check, or one twice";
+    PREFLIGHT_FIX = 1003, Precondition, "something that preflight would mend could not be mended";
+    FACTS_FORMAT = 1004, BadInput, "a file is no facts of a node, or of a version that is not known";
+    DISK_MEASUREMENT = 1005, CouldNotCheck, "the speed of a disk could not be measured";
     NODE_FILE = 1030, Precondition, "a file of the node cannot be read or written";
     NODE_IN_THE_WAY = 1031, Precondition, "something else is where a file of the node has to be";
     NODE_PROGRAM_MISSING = 1032, Precondition, "a program that is needed is not installed on the node";
@@ -216,5 +221,18 @@ codes! {
     NODE_STEP_WITHOUT_EFFECT = 1037, Precondition, "a step ended well, but the node is not as it should be";
     NODE_SERVICE = 1038, Precondition, "a service on the node does not start";
     NODE_SETTINGS = 1039, BadInput, "a setting of the node is not allowed";
+    PACKAGES_TARGET = 1070, Precondition, "the bundle has no packages for the node, or does not tell which";
+    PACKAGES_NO_APT = 1071, Precondition, "the node has no apt, which installs the packages of a bundle";
+    PACKAGES_LOCKED = 1072, Busy, "another program is working with the packages of the node";
+    PACKAGES_BROKEN = 1073, Precondition, "packages of the node are not installed properly";
+    PACKAGES_HELD = 1074, Precondition, "packages of the node are held at a version that is too old";
+    PACKAGES_REFUSED = 1075, Precondition, "apt would remove or downgrade packages of the node, or cannot install";
+    PACKAGES_REMOVAL = 1076, Precondition, "packages cannot be removed without others that were there before";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
+    GPU_MISSING = 1090, Precondition, "the node has no NVIDIA GPU, or the bundle nothing for it";
+    GPU_NOUVEAU = 1091, Precondition, "the driver nouveau is in the way of the NVIDIA driver";
+    GPU_MODULE_MISSING = 1092, Precondition, "there is no module of the NVIDIA driver for the running kernel";
+    GPU_SECURE_BOOT = 1093, Precondition, "Secure Boot refuses the modules of the NVIDIA driver";
+    GPU_DRIVER = 1094, Precondition, "the NVIDIA driver is loaded and does not work, or its parts have different versions";
+    GPU_FABRIC_MANAGER = 1095, Precondition, "NVIDIA Fabric Manager is missing or has another version than the driver";
 }

@@ -1,0 +1,30 @@
+//! `airlock node`: this machine as a node of a cluster.
+
+mod facts;
+
+use super::session::Session;
+use crate::error::Result;
+
+/// Look at this machine as a node of a cluster: what it is, and whether it can become one
+#[derive(Debug, clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = false)]
+pub struct Node {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands of `airlock node`.
+#[derive(Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
+pub enum Command {
+    Facts(facts::FactsArgs),
+}
+
+impl Node {
+    pub(super) async fn run(self, session: Session) -> Result<()> {
+        match self.command {
+            Command::Facts(arguments) => session.blocking(|session| facts::run(arguments, session)).await,
+        }
+    }
+}
