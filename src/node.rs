@@ -23,6 +23,7 @@ pub mod lock;
 pub mod machine;
 pub mod origin;
 pub mod owned;
+pub mod packages;
 pub mod plan;
 pub mod resource;
 pub mod settings;
