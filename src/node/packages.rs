@@ -6,10 +6,11 @@
 //!
 //! 1. What dpkg says is installed is compared with what the bundle names. If all of it is there, in that version or
 //!    a newer one, nothing is done at all, and the repository is not needed on the node.
-//! 2. Whoever works with dpkg is waited for, by name. What an interrupted run of ours has left half done is
-//!    brought to an end; what others have left is for the administrator.
-//! 3. The repository is laid out, packages checked by their digests, and apt simulates. If anything would be
-//!    removed, downgraded or was held by the administrator, nothing is changed.
+//! 2. Whoever works with dpkg is waited for, by name, and the repository is laid out, packages checked by their
+//!    digests.
+//! 3. What an interrupted run of ours has left half done is brought to an end; what others have left is for the
+//!    administrator. apt simulates. If anything would be removed, downgraded or was held by the administrator,
+//!    nothing is changed.
 //! 4. Every package that was not there before is ours from then on ([`Owned::Package`]), and apt installs.
 //!
 //! Services that packages bring are started as on any node of that distribution: a `policy-rc.d` of the host is

@@ -50,6 +50,11 @@ impl Entry {
         self.status.flag == Flag::Ok && self.status.state >= State::TriggersAwaited
     }
 
+    /// Whether only a part of it may be on the disk.
+    pub fn is_half_unpacked(&self) -> bool {
+        self.status.flag == Flag::ReinstallRequired || self.status.state == State::HalfInstalled
+    }
+
     /// Whether it is `version` or newer. Versions that cannot be compared are not.
     pub fn is_at_least(&self, version: &str) -> bool {
         match (Version::parse(&self.version), Version::parse(version)) {

@@ -92,8 +92,20 @@ impl Install {
         judge(&transaction, &Database::read(machine)?)?;
         match finished.is_well() {
             true => Ok(transaction),
-            false => Err(refused("plan the installation", &finished)),
+            false => Err(self.unplannable(&finished)),
         }
+    }
+}
+
+impl Install {
+    /// apt sees no way: what the bundle was made for is not what is here.
+    fn unplannable(&self, finished: &Finished) -> Error {
+        let baseline =
+            format!("the bundle assumes that nodes have the packages of `{}`", self.packages.apt.baseline);
+        refused("plan the installation", finished).with_detail(baseline).with_help(
+            "build the bundle anew with `baseline: essential`, or with what this machine has: \
+             `baseline: {status: FILE}` and its /var/lib/dpkg/status",
+        )
     }
 }
 
@@ -147,9 +159,9 @@ impl Step for Install {
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         locks::wait(work, self.patience)?;
-        interrupted::mend(work)?;
         let apt = self.packages.apt_get();
         self.packages.make_repository(work, &apt)?;
+        interrupted::mend(work, &self.packages)?;
         let names: Vec<String> =
             self.packages.wanted(&self.purposes).map(|wanted| wanted.package.clone()).collect();
         hold::release(work, &names)?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{DIRECTORY, Database};
+use super::{DIRECTORY, Database, Entry, Packages};
 use crate::debian::transaction::{Transaction, Unpacked};
 use crate::debian::transcript;
 use crate::error::{Error, Result, codes};
@@ -14,8 +14,8 @@ use crate::node::machine::{Call, Machine};
 use crate::node::work::Work;
 use crate::quote::quote;
 
-/// How long dpkg may take to configure what is unpacked; kernel modules may be built meanwhile.
-const CONFIGURE: Duration = Duration::from_secs(30 * 60);
+/// How long dpkg may take to go on; kernel modules may be built meanwhile.
+const DEADLINE: Duration = Duration::from_secs(30 * 60);
 
 fn path() -> String {
     format!("{DIRECTORY}/transaction")
@@ -47,11 +47,11 @@ pub(super) fn end(work: &mut Work<'_>) -> Result<()> {
     work.remove_file(&path())
 }
 
-/// Brings to an end what a killed run of ours has left.
+/// Brings to an end what a killed run of ours has left. The repository is there already.
 ///
 /// # Errors
 /// [`codes::PACKAGES_BROKEN`] if packages are half done that are not ours.
-pub(super) fn mend(work: &mut Work<'_>) -> Result<()> {
+pub(super) fn mend(work: &mut Work<'_>, packages: &Packages) -> Result<()> {
     let machine = work.machine();
     let database = Database::read(machine)?;
     let ours = left_by_us(machine, &database)?;
@@ -64,15 +64,36 @@ pub(super) fn mend(work: &mut Work<'_>) -> Result<()> {
         return Ok(());
     }
     work.note(&format!("an earlier run was interrupted; dpkg goes on with {} packages", ours.len()));
+    let halves = packages.archives_of(&database, &ours);
+    if !halves.is_empty() {
+        work.run(dpkg("--unpack").with(halves))?;
+    }
     // It cannot configure a package whose dependencies are not even unpacked; apt sees to those afterwards.
-    let configure = Call::new("dpkg").with(["--force-confdef", "--force-confold", "--configure", "-a"]);
-    let configure = configure.variable("DEBIAN_FRONTEND", "noninteractive").within(CONFIGURE);
-    let finished = machine.run(&configure)?;
+    let finished = machine.run(&dpkg("--configure").with(["-a"]))?;
     if !finished.is_well() {
         let said = transcript::last_lines(&finished.errors).into_iter().last().unwrap_or_default();
         work.note(&format!("dpkg leaves the rest to apt: {said}"));
     }
     Ok(())
+}
+
+impl Packages {
+    /// The archives of those among `names` of which only a part is unpacked. apt would take them for installed.
+    fn archives_of(&self, database: &Database, names: &[String]) -> Vec<String> {
+        let is_half = |name: &&String| database.find(name, "").is_some_and(Entry::is_half_unpacked);
+        let archive = |name: &String| {
+            let package = self.apt.packages.iter().find(|package| {
+                name.split_once(':') == Some((package.name.as_str(), package.architecture.as_str()))
+            })?;
+            Some(self.path_of(&package.path))
+        };
+        names.iter().filter(is_half).filter_map(archive).collect()
+    }
+}
+
+fn dpkg(action: &str) -> Call {
+    let call = Call::new("dpkg").with(["--force-confdef", "--force-confold", action]);
+    call.variable("DEBIAN_FRONTEND", "noninteractive").within(DEADLINE)
 }
 
 fn broken(names: &[String], message: &str) -> Error {

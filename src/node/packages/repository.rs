@@ -19,6 +19,11 @@ impl Packages {
         format!("{DIRECTORY}/{}/repository", self.apt.name)
     }
 
+    /// Where a file of the repository is on the node.
+    pub(super) fn path_of(&self, path: &str) -> String {
+        format!("{}/{path}", self.directory())
+    }
+
     /// Every file: its path in the repository and its bytes. `InRelease` comes last.
     fn files(&self) -> impl Iterator<Item = (&str, Blob)> {
         let packages = self.apt.packages.iter().map(|package| (package.path.as_str(), package.blob));
@@ -48,7 +53,7 @@ impl Packages {
             let resource = self.resource(machine, path, blob)?;
             if resource.check(machine)?.is_some() {
                 // What is in its place is ours: this is our tree.
-                work.remove_file(&format!("{}/{path}", self.directory()))?;
+                work.remove_file(&self.path_of(path))?;
                 resource.make(work)?;
             }
         }
@@ -68,7 +73,7 @@ impl Packages {
     /// A file as a link to the blob in the store, if there is an intact one; else as a copy. A copy that is there
     /// already stays one.
     fn resource(&self, machine: &Machine, path: &str, blob: Blob) -> Result<Box<dyn Resource>> {
-        let path = format!("{}/{path}", self.directory());
+        let path = self.path_of(path);
         let is_copy = machine.metadata(&path)?.is_some_and(|found| found.is_file());
         if let Some(target) = self.in_store(machine, blob)?.filter(|_| !is_copy) {
             return Ok(Box::new(Link { path, target }));
