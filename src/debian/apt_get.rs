@@ -122,14 +122,9 @@ impl AptGet {
         self.call(&["--yes", self.recommended(), "--no-remove", "install"], packages)
     }
 
-    /// Tells what [`purge`](AptGet::purge) would do.
+    /// Tells what would go if these packages were removed with their configuration.
     pub fn simulate_purge(&self, packages: &[String]) -> Invocation {
         self.call(&["--simulate", "purge"], packages)
-    }
-
-    /// Removes packages with their configuration, and what needs them.
-    pub fn purge(&self, packages: &[String]) -> Invocation {
-        self.call(&["--yes", "purge"], packages)
     }
 
     /// Checks that no installed package lacks anything.

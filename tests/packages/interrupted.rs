@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use airlock::node::machine::{Call, Finished, Programs};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::node::{install, machine, machine_with, must_install, owned_packages, plan};
+use crate::node::{install, install_within, machine, machine_with, must_install, owned_packages, plan};
 use crate::probes::{PROBES, bundle, write};
 use crate::roots::{Inside, Root};
 
@@ -117,7 +117,7 @@ fn whoever_works_with_dpkg_is_waited_for_by_name() {
     let process = root.path().join(format!("proc/{}", holder.id()));
     fs_err::create_dir_all(&process).unwrap();
     fs_err::write(process.join("comm"), "unattended-upgr\n").unwrap();
-    let (done, told) = install(&packages, &machine);
+    let (done, told) = install_within(&packages, &machine, Duration::from_secs(2));
     let name = format!("unattended-upgr (process {})", holder.id());
     let error = done.unwrap_err();
     assert_eq!((error.code().to_string().as_str(), error.kind().exit_status()), ("E1072", 10));

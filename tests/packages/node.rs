@@ -35,10 +35,13 @@ impl Told {
     }
 }
 
-/// The step, which does not wait long for others.
-pub fn steps(packages: &Arc<Packages>) -> [Box<dyn Step>; 1] {
+/// How long the step waits for others in most tests: what a power cut has ended may take a moment to be gone.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The step, which waits so long for others.
+fn steps(packages: &Arc<Packages>, patience: Duration) -> [Box<dyn Step>; 1] {
     let install = Install::new("packages", "Install packages", packages.clone(), vec![Purpose::Node]);
-    [Box::new(install.with_patience(Duration::from_secs(2)))]
+    [Box::new(install.with_patience(patience))]
 }
 
 /// The machine in a root.
@@ -53,9 +56,18 @@ pub fn machine_with(root: &Path, programs: Arc<dyn Programs>) -> Machine {
 
 /// Brings everything about, and gives what was told.
 pub fn install(packages: &Arc<Packages>, machine: &Machine) -> (Result<Done>, Vec<String>) {
+    install_within(packages, machine, PATIENCE)
+}
+
+/// The same, with less patience for others.
+pub fn install_within(
+    packages: &Arc<Packages>,
+    machine: &Machine,
+    patience: Duration,
+) -> (Result<Done>, Vec<String>) {
     let told = Told::default();
     let mut journal = Journal::open(machine).unwrap();
-    let done = execute(&steps(packages), machine, &mut journal, &told);
+    let done = execute(&steps(packages, patience), machine, &mut journal, &told);
     (done, told.lines())
 }
 
@@ -70,7 +82,7 @@ pub fn must_install(packages: &Arc<Packages>, machine: &Machine) -> Vec<String> 
 
 /// What would be changed, a line each.
 pub fn plan(packages: &Arc<Packages>, machine: &Machine) -> Vec<String> {
-    let plan = Plan::make(&steps(packages), machine).unwrap();
+    let plan = Plan::make(&steps(packages, PATIENCE), machine).unwrap();
     plan.steps.iter().flat_map(|step| &step.changes).map(ToString::to_string).collect()
 }
 

@@ -68,7 +68,7 @@ fn pristine(release: &str) -> Option<PathBuf> {
     fs_err::create_dir_all(&partial).unwrap();
     // A mirror may be stale; what is tested here is not the mirror.
     let mut command = Command::new("mmdebstrap");
-    command.args(["--variant=apt", "--mode=root", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
+    command.args(["--variant=minbase", "--mode=root", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
     if release == "bookworm" {
         command.arg("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr");
     }

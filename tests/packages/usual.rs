@@ -10,7 +10,8 @@ use crate::roots::Root;
 const OURS: [&str; 3] = ["airlock-probe-data:amd64", "airlock-probe-library:amd64", "airlock-probe:amd64"];
 
 /// What the host's own apt has, but for the marks of packages that were installed for others (apt-mark(8)).
-const FILES_OF_APT: &str = "find /etc/apt /var/lib/apt /var/cache/apt ! -name extended_states -printf '%p %s %t\\n' | grep -v ^/var/lib/apt\\ | sort";
+const FILES_OF_APT: &str =
+    "find /etc/apt /var/lib/apt /var/cache/apt -type f ! -name extended_states -printf '%p %s %t\\n' | sort";
 
 #[test]
 #[ignore = "makes a root from a mirror"]

@@ -100,12 +100,14 @@ impl Install {
 impl Install {
     /// apt sees no way: what the bundle was made for is not what is here.
     fn unplannable(&self, finished: &Finished) -> Error {
-        let baseline =
-            format!("the bundle assumes that nodes have the packages of `{}`", self.packages.apt.baseline);
-        refused("plan the installation", finished).with_detail(baseline).with_help(
-            "build the bundle anew with `baseline: essential`, or with what this machine has: \
-             `baseline: {status: FILE}` and its /var/lib/dpkg/status",
-        )
+        let baseline = &self.packages.apt.baseline;
+        let error = refused("plan the installation", finished)
+            .with_detail(format!("the bundle assumes that nodes have the packages of `{}`", quote(baseline)));
+        let status = "with what this machine has, `baseline: {status: FILE}` and its /var/lib/dpkg/status";
+        error.with_help(match baseline.as_str() {
+            "essential" => format!("build the bundle anew {status}"),
+            _ => format!("build the bundle anew with `baseline: essential`, or {status}"),
+        })
     }
 }
 

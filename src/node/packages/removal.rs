@@ -1,5 +1,7 @@
 //! Removing the packages that were not there before us; for the reset, where that is asked for.
 
+use std::time::Duration;
+
 use super::{DIRECTORY, Database, call};
 use crate::debian::apt_get::AptGet;
 use crate::debian::transaction;
@@ -8,8 +10,11 @@ use crate::node::machine::{Call, Machine};
 use crate::node::owned::{Owned, Possessions};
 use crate::quote::quote;
 
+/// How long removing may take.
+const DEADLINE: Duration = Duration::from_secs(30 * 60);
+
 /// The calls that remove our packages with their configuration, and let the others that we hold be upgraded again,
-/// in their order. apt simulates now; it takes only what is ours.
+/// in their order. apt simulates it now.
 ///
 /// # Errors
 /// [`codes::PACKAGES_REMOVAL`] if packages that were there before, or came later, would be removed as well, or apt
@@ -31,20 +36,21 @@ pub fn removal(machine: &Machine, owned: &Possessions) -> Result<Vec<Call>> {
         calls.push(Call::new("apt-mark").with(["unhold"]).with(held));
     }
     if !ours.is_empty() {
-        let names = for_apt(&ours);
+        let names = without_all(&ours);
         check(machine, &ours, &names)?;
-        calls.push(call(apt_get().purge(&names)));
+        let purge = Call::new("dpkg").with(["--purge"]).with(names);
+        calls.push(purge.variable("DEBIAN_FRONTEND", "noninteractive").within(DEADLINE));
     }
     Ok(calls)
 }
 
-/// Without a repository: removing takes none.
+/// For simulations only: removing takes no repository.
 fn apt_get() -> AptGet {
     AptGet { directory: DIRECTORY.into(), recommends: false, status: None }
 }
 
-/// apt does not know the architecture `all`.
-fn for_apt(names: &[String]) -> Vec<String> {
+/// The architecture `all` is never named.
+fn without_all(names: &[String]) -> Vec<String> {
     names.iter().map(|name| name.strip_suffix(":all").unwrap_or(name).to_owned()).collect()
 }
 
