@@ -58,7 +58,8 @@ pub struct Nvidia {
 /// the bundle has none.
 ///
 /// # Errors
-/// [`codes::GPU_MISSING`] in these cases if the operator has said that there are GPUs; those of [`Driver::look`].
+/// [`codes::GPU_MISSING`] in these cases if the operator has said that there are GPUs;
+/// [`codes::GPU_FABRIC_MANAGER`] if there is an NVSwitch and the bundle has a driver only; those of [`Driver::look`].
 pub fn steps(nvidia: &Arc<Nvidia>, machine: &Machine) -> Result<Vec<Box<dyn Step>>> {
     let why = match nvidia.wanted {
         Gpu::No => return Ok(Vec::new()),
@@ -66,7 +67,10 @@ pub fn steps(nvidia: &Arc<Nvidia>, machine: &Machine) -> Result<Vec<Box<dyn Step
         _ if nvidia.driver().is_none() && !Driver::look(machine)?.works() => {
             "no NVIDIA driver works on this machine, and the bundle has none for it"
         }
-        _ => return Ok(all(nvidia, machine)),
+        _ => {
+            services::check_fabric_manager(nvidia, machine)?;
+            return Ok(all(nvidia, machine));
+        }
     };
     match nvidia.wanted {
         Gpu::Yes => Err(Error::new(codes::GPU_MISSING, why).with_help(
@@ -115,6 +119,11 @@ impl Nvidia {
     /// The driver in the bundle.
     fn driver(&self) -> Option<&apt::Driver> {
         self.packages.as_ref()?.apt.nvidia.as_ref()?.driver.as_ref()
+    }
+
+    /// The version of Fabric Manager in the bundle.
+    fn fabric_manager(&self) -> Option<String> {
+        self.packages.as_ref()?.apt.nvidia.as_ref()?.fabric_manager.clone()
     }
 
     /// What is installed together with the driver.

@@ -28,6 +28,7 @@ mod database;
 mod hold;
 mod install;
 mod interrupted;
+mod judgement;
 mod locks;
 mod removal;
 mod repository;

@@ -9,9 +9,10 @@ use crate::roots::Root;
 
 const OURS: [&str; 3] = ["airlock-probe-data:amd64", "airlock-probe-library:amd64", "airlock-probe:amd64"];
 
-/// What the host's own apt has, but for the marks of packages that were installed for others (apt-mark(8)).
-const FILES_OF_APT: &str =
-    "find /etc/apt /var/lib/apt /var/cache/apt -type f ! -name extended_states -printf '%p %s %t\\n' | sort";
+/// What the host's own apt has, but for the marks of packages that were installed for others (apt-mark(8)), and
+/// the caches that debconf's hook fills, as any call of an apt on the host does.
+const FILES_OF_APT: &str = "find /etc/apt /var/lib/apt /var/cache/apt -type f ! -name extended_states \
+     ! -name '*pkgcache.bin' -printf '%p %s %t\\n' | sort";
 
 #[test]
 #[ignore = "makes a root from a mirror"]

@@ -1,6 +1,7 @@
 //! Services of the driver: the persistence daemon, and Fabric Manager on machines with NVSwitch.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Nvidia;
 use super::driver::Driver;
@@ -15,41 +16,33 @@ use crate::node::work::Work;
 const PERSISTENCE: &str = "nvidia-persistenced.service";
 const FABRIC_MANAGER: &str = "nvidia-fabricmanager.service";
 
+/// Fabric Manager first makes all GPUs known to each other.
+const DEADLINE: Duration = Duration::from_secs(100);
+
 /// The step that starts them.
 pub(super) struct Services {
     pub(super) nvidia: Arc<Nvidia>,
 }
 
 impl Services {
-    /// Units that should run: those that are installed. Without an NVSwitch Fabric Manager would only fail.
+    /// Units that should run: the persistence daemon where it is installed, and with an NVSwitch Fabric Manager, which
+    /// would only fail elsewhere.
     fn units(&self, machine: &Machine) -> Result<Vec<&'static str>> {
-        let mut wanted = vec![PERSISTENCE];
-        if !self.nvidia.devices.switches.is_empty() {
-            wanted.push(FABRIC_MANAGER);
+        let has_switch = !self.nvidia.devices.switches.is_empty();
+        let mut units = Vec::new();
+        if is_installed(machine, PERSISTENCE)? {
+            units.push(PERSISTENCE);
         }
-        let mut installed = Vec::new();
-        for unit in wanted {
-            if !unit_state(machine, unit)?.file.is_empty() {
-                installed.push(unit);
-            }
+        if has_switch && (self.nvidia.fabric_manager().is_some() || is_installed(machine, FABRIC_MANAGER)?) {
+            units.push(FABRIC_MANAGER);
         }
-        Ok(installed)
+        Ok(units)
     }
 
-    /// On machines with NVSwitch CUDA does nothing without a Fabric Manager of exactly the driver's version.
-    fn check_fabric_manager(&self, machine: &Machine, units: &[&str]) -> Result<()> {
-        if self.nvidia.devices.switches.is_empty() {
-            return Ok(());
-        }
-        let carried = self.nvidia.packages.as_ref().and_then(|packages| packages.apt.nvidia.as_ref());
-        let version = carried.and_then(|nvidia| nvidia.fabric_manager.clone());
-        if !units.contains(&FABRIC_MANAGER) {
-            let message = "this machine has an NVSwitch, but no Fabric Manager is installed";
-            return Err(Error::new(codes::GPU_FABRIC_MANAGER, message)
-                .with_help("write `fabricManager: true` under `nvidia` in bundle.yaml and build it again"));
-        }
+    /// Fabric Manager of the bundle starts only with exactly the driver of the bundle.
+    fn check_version(&self, machine: &Machine) -> Result<()> {
         let loaded = Driver::look(machine)?.loaded;
-        match (version, loaded) {
+        match (self.nvidia.fabric_manager(), loaded) {
             (Some(version), Some(loaded))
                 if version != loaded && !self.nvidia.has_foreign_driver(machine)? =>
             {
@@ -61,6 +54,24 @@ impl Services {
             _ => Ok(()),
         }
     }
+}
+
+/// On machines with NVSwitch CUDA does nothing without Fabric Manager: whether there is one, or will be.
+///
+/// # Errors
+/// [`codes::GPU_FABRIC_MANAGER`].
+pub(super) fn check_fabric_manager(nvidia: &Nvidia, machine: &Machine) -> Result<()> {
+    let is_needed = !nvidia.devices.switches.is_empty() && nvidia.driver().is_some();
+    if !is_needed || nvidia.fabric_manager().is_some() || is_installed(machine, FABRIC_MANAGER)? {
+        return Ok(());
+    }
+    let message = "this machine has an NVSwitch, but the bundle has no Fabric Manager";
+    Err(Error::new(codes::GPU_FABRIC_MANAGER, message)
+        .with_help("write `fabricManager: true` under `nvidia` in bundle.yaml and build it again"))
+}
+
+fn is_installed(machine: &Machine, unit: &str) -> Result<bool> {
+    Ok(!unit_state(machine, unit)?.file.is_empty())
 }
 
 impl Step for Services {
@@ -85,14 +96,14 @@ impl Step for Services {
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         let machine = work.machine();
         let units = self.units(machine)?;
-        self.check_fabric_manager(machine, &units)?;
+        self.check_version(machine)?;
         for unit in units {
             if is_up(machine, unit)? {
                 continue;
             }
             work.own(Owned::Unit { name: unit.to_owned() })?;
             machine.run(&Call::new("systemctl").with(["reset-failed", unit]))?;
-            work.run(Call::new("systemctl").with(["enable", "--quiet", "--now", unit]))
+            work.run(Call::new("systemctl").with(["enable", "--quiet", "--now", unit]).within(DEADLINE))
                 .map_err(|error| with_log(error, machine, unit))?;
         }
         Ok(Outcome::Done)

@@ -93,7 +93,20 @@ fn a_bare_machine_gets_everything_once() {
     ");
     let done = run(&nvidia, &simulated).unwrap();
     assert_eq!(done.reboot_for, None);
-    insta::assert_snapshot!(simulated.calls().join("\n"), @"");
+    insta::assert_snapshot!(simulated.calls().join("\n"), @r"
+    apt-get --quiet update
+    apt-get --quiet --simulate --no-install-recommends --no-remove install nvidia-driver=580.126.20-1
+    apt-get --quiet --yes --no-install-recommends --no-remove install nvidia-driver=580.126.20-1
+    modprobe nvidia
+    modprobe nvidia_uvm
+    systemctl reset-failed nvidia-persistenced.service
+    systemctl enable --quiet --now nvidia-persistenced.service
+    apt-get --quiet update
+    apt-get --quiet --simulate --no-install-recommends --no-remove install nvidia-container-toolkit=1.18.0-1
+    apt-get --quiet --yes --no-install-recommends --no-remove install nvidia-container-toolkit=1.18.0-1
+    nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml
+    apt-mark hold nvidia-driver nvidia-container-toolkit
+    ");
     assert_eq!(plan(&nvidia, &simulated), "", "a second run has nothing to do");
     assert!(run(&nvidia, &simulated).unwrap().changed.is_empty());
     let labels = labels(&simulated.machine(), &nvidia.devices).unwrap();
@@ -230,6 +243,7 @@ fn fabric_manager_runs_where_there_is_a_switch_and_nowhere_else() {
     let simulated = Simulated::new(KERNEL);
     simulated.write("/state/module-for", KERNEL);
     let with_switch = nvidia(devices(8, 4));
+    assert!(plan(&with_switch, &simulated).contains("nvidia-services: start nvidia-fabricmanager.service\n"));
     assert!(
         plan(&with_switch, &simulated)
             .contains("nvidia-packages: install nvidia-fabricmanager (580.126.20-1)")
@@ -250,6 +264,9 @@ fn a_switch_without_fabric_manager_is_an_error() {
     simulated.write("/state/module-for", KERNEL);
     let mut apt = example::gpu_repository();
     apt.install.retain(|install| install.purpose != Purpose::FabricManager);
+    if let Some(nvidia) = &mut apt.nvidia {
+        nvidia.fabric_manager = None;
+    }
     let error = run(&nvidia_of(apt, Vec::new(), devices(8, 4)), &simulated).unwrap_err();
     assert_eq!(error.code(), codes::GPU_FABRIC_MANAGER);
 }

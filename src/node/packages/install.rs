@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Database, Packages, call, hold, interrupted, locks};
+use super::{Database, Packages, call, hold, interrupted, judgement, locks};
 use crate::bundle::manifest::apt::{self, Purpose};
 use crate::debian::apt_get::AptGet;
-use crate::debian::transaction::{self, Transaction, Unpacked};
-use crate::debian::transcript;
-use crate::error::{Error, Result, codes};
+use crate::debian::transaction::{self, Transaction};
+use crate::error::Result;
 use crate::node::change::{Change, Verb};
-use crate::node::machine::{Finished, Machine};
+use crate::node::machine::{Call, Finished, Machine};
 use crate::node::owned::Owned;
 use crate::node::step::{Outcome, Step};
 use crate::node::work::Work;
-use crate::quote::quote;
 
 /// How long others may work with dpkg before we give up: unattended-upgrades takes minutes.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -89,25 +87,11 @@ impl Install {
     fn simulate(&self, machine: &Machine, apt: &AptGet, wanted: &[String]) -> Result<Transaction> {
         let finished = machine.run(&call(apt.simulate(wanted)))?;
         let transaction = transaction::parse(&finished.output);
-        judge(&transaction, &Database::read(machine)?)?;
+        judgement::judge(&transaction, &Database::read(machine)?)?;
         match finished.is_well() {
             true => Ok(transaction),
-            false => Err(self.unplannable(&finished)),
+            false => Err(judgement::unplannable(&finished, &self.packages.apt.baseline)),
         }
-    }
-}
-
-impl Install {
-    /// apt sees no way: what the bundle was made for is not what is here.
-    fn unplannable(&self, finished: &Finished) -> Error {
-        let baseline = &self.packages.apt.baseline;
-        let error = refused("plan the installation", finished)
-            .with_detail(format!("the bundle assumes that nodes have the packages of `{}`", quote(baseline)));
-        let status = "with what this machine has, `baseline: {status: FILE}` and its /var/lib/dpkg/status";
-        error.with_help(match baseline.as_str() {
-            "essential" => format!("build the bundle anew {status}"),
-            _ => format!("build the bundle anew with `baseline: essential`, or {status}"),
-        })
     }
 }
 
@@ -168,7 +152,7 @@ impl Step for Install {
             self.packages.wanted(&self.purposes).map(|wanted| wanted.package.clone()).collect();
         hold::release(work, &names)?;
         let missing = self.missing(work.machine())?;
-        check_holds(&missing)?;
+        judgement::check_holds(&missing)?;
         let wanted: Vec<String> = missing
             .iter()
             .map(|Missing { wanted, .. }| format!("{}={}", wanted.package, wanted.version))
@@ -178,65 +162,11 @@ impl Step for Install {
     }
 }
 
-fn run(work: &Work<'_>, what: &str, call: crate::node::machine::Call) -> Result<Finished> {
+fn run(work: &Work<'_>, what: &str, call: Call) -> Result<Finished> {
     let finished = work.machine().run(&call.clone().within(call.deadline().min(work.time_left())))?;
     match finished.is_well() {
         true => Ok(finished),
-        false => Err(refused(what, &finished)),
-    }
-}
-
-fn check_holds(missing: &[Missing<'_>]) -> Result<()> {
-    let held: Vec<&str> = missing
-        .iter()
-        .filter(|missing| missing.is_held)
-        .map(|missing| missing.wanted.package.as_str())
-        .collect();
-    match held.is_empty() {
-        true => Ok(()),
-        false => Err(is_held(&held)),
-    }
-}
-
-fn is_held(names: &[&str]) -> Error {
-    let names = quote(&names.join(" "));
-    let message = format!("packages of this machine are held at a version that is too old: {names}");
-    Error::new(codes::PACKAGES_HELD, message).with_help(format!(
-        "if they may be upgraded, `apt-mark unhold {names}`, then run the same command again"
-    ))
-}
-
-/// Whether apt may do that: nothing is removed, becomes older, or changes that the administrator holds.
-fn judge(transaction: &Transaction, database: &Database) -> Result<()> {
-    let installs = || transaction.installs.iter();
-    if !transaction.removals.is_empty() {
-        let removed = quote(&transaction.removals.join(" "));
-        let message = format!("apt would have to remove packages of this machine: {removed}");
-        return Err(Error::new(codes::PACKAGES_REFUSED, message).with_help(format!(
-            "if nobody needs them, `apt-get remove {removed}`, then run the same command again; else leave out \
-             of bundle.yaml what conflicts with them"
-        )));
-    }
-    let older: Vec<&Unpacked> = installs().filter(|package| package.is_downgrade()).collect();
-    if !older.is_empty() {
-        let error = Error::new(codes::PACKAGES_REFUSED, "apt would have to replace packages by older ones")
-            .with_help("build the bundle anew, with the status of this machine as baseline: `baseline: {status: FILE}`");
-        return Err(older.into_iter().fold(error, |error, package| {
-            let old = package.old.as_deref().unwrap_or_default();
-            error.with_detail(format!(
-                "{}: {} is here, {} in the bundle",
-                package.full_name(),
-                old,
-                package.new
-            ))
-        }));
-    }
-    let entry = |package: &Unpacked| database.find(&package.full_name(), "").cloned();
-    let held: Vec<String> =
-        installs().filter_map(entry).filter(|entry| entry.is_held()).map(|entry| entry.name).collect();
-    match held.is_empty() {
-        true => Ok(()),
-        false => Err(is_held(&held.iter().map(String::as_str).collect::<Vec<_>>())),
+        false => Err(judgement::refused(what, &finished)),
     }
 }
 
@@ -244,16 +174,4 @@ fn in_words(transaction: &Transaction) -> String {
     let new = transaction.installs.iter().filter(|package| package.old.is_none()).count();
     let upgraded = transaction.installs.len() - new;
     format!("apt installs {new} packages and upgrades {upgraded}")
-}
-
-fn refused(what: &str, finished: &Finished) -> Error {
-    let said = format!("{}{}", finished.output, finished.errors);
-    let blamed = transcript::blamed(&said);
-    let because = match blamed.is_empty() {
-        true => String::new(),
-        false => format!(" because of {}", quote(&blamed.join(", "))),
-    };
-    let error = Error::new(codes::PACKAGES_REFUSED, format!("apt failed to {what}{because}"))
-        .with_help("mend what it says, then run the same command again; it continues");
-    transcript::last_lines(&said).into_iter().fold(error, Error::with_detail)
 }
