@@ -22,6 +22,7 @@ mod labels;
 mod manifests;
 mod module;
 mod nouveau;
+mod runtimes;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 pub use self::driver::Driver;
 pub use self::labels::{labels, labels_of};
 pub use self::manifests::manifests;
+pub use self::runtimes::runtimes;
 use super::facts;
 use super::machine::Machine;
 use super::packages::{Database, Hold, Install, Packages};

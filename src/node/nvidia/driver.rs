@@ -16,6 +16,9 @@ const LIBRARIES: [&str; 5] = [
 /// The library that `nvidia-smi` and Kubernetes ask; its name ends in its version.
 const LIBRARY: &str = "libnvidia-ml.so.";
 
+/// Files of the module `nvidia`: Debian gives it other names, which its modprobe.d(5) knows and modinfo(8) does not.
+const FILES: [&str; 3] = ["nvidia", "nvidia-current-open", "nvidia-current"];
+
 /// Versions of the parts of a driver. They work together if they are the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Driver {
@@ -81,11 +84,16 @@ pub(super) fn module_version(machine: &Machine, kernel: Option<&str>) -> Result<
 
 /// A field of the module on the disk.
 pub(super) fn modinfo(machine: &Machine, kernel: Option<&str>, field: &str) -> Result<Option<String>> {
-    let kernel = kernel.map(|kernel| ["-k", kernel]).into_iter().flatten();
-    let call = Call::new("modinfo").with(["-F", field]).with(kernel).with(["nvidia"]);
-    let finished = run_if_there(machine, &call)?.filter(Finished::is_well);
-    let text = finished.map(|finished| finished.output.trim().to_owned());
-    Ok(text.filter(|text| !text.is_empty()))
+    for name in FILES {
+        let kernel = kernel.map(|kernel| ["-k", kernel]).into_iter().flatten();
+        let call = Call::new("modinfo").with(["-F", field]).with(kernel).with([name]);
+        let finished = run_if_there(machine, &call)?.filter(Finished::is_well);
+        let text = finished.map(|finished| finished.output.trim().to_owned());
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            return Ok(Some(text));
+        }
+    }
+    Ok(None)
 }
 
 /// Runs a program; nothing if it is not installed.
@@ -117,5 +125,5 @@ fn library(machine: &Machine) -> Option<String> {
         // `libnvidia-ml.so.1` is a link for the loader.
         version.contains('.').then(|| version.to_owned())
     };
-    LIBRARIES.iter().flat_map(|directory| names(directory)).find_map(version)
+    LIBRARIES.iter().flat_map(names).find_map(version)
 }

@@ -125,6 +125,17 @@ fn a_driver_that_works_and_is_not_ours_is_left_alone() {
     ");
 }
 
+/// Debian's module has another name, which only its modprobe.d knows.
+#[test]
+fn the_module_of_debian_is_found_as_well() {
+    let simulated = Simulated::new(KERNEL);
+    simulated.write("/state/module-for", KERNEL);
+    simulated.write("/state/module-name", "nvidia-current-open");
+    let nvidia = nvidia(devices(1, 0));
+    assert_eq!(run(&nvidia, &simulated).unwrap().reboot_for, None);
+    assert_eq!(plan(&nvidia, &simulated), "");
+}
+
 #[test]
 fn nouveau_in_use_takes_one_restart() {
     let simulated = Simulated::new(KERNEL);

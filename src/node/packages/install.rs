@@ -87,10 +87,11 @@ impl Install {
     fn simulate(&self, machine: &Machine, apt: &AptGet, wanted: &[String]) -> Result<Transaction> {
         let finished = machine.run(&call(apt.simulate(wanted)))?;
         let transaction = transaction::parse(&finished.output);
-        judgement::judge(&transaction, &Database::read(machine)?)?;
+        let database = Database::read(machine)?;
+        judgement::judge(&transaction, &database)?;
         match finished.is_well() {
             true => Ok(transaction),
-            false => Err(judgement::unplannable(&finished, &self.packages.apt.baseline)),
+            false => Err(judgement::unplannable(&finished, &self.packages.apt, &database)),
         }
     }
 }

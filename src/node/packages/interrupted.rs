@@ -28,10 +28,13 @@ pub(super) fn left_by_us(machine: &Machine, database: &Database) -> Result<Vec<S
     Ok(database.unfinished().into_iter().filter(|name| ours.contains(name.as_str())).collect())
 }
 
-/// Writes down what apt is about to unpack.
+/// Writes down what apt is about to unpack, besides what an earlier run had begun: it may not be configured yet.
 pub(super) fn begin(work: &mut Work<'_>, transaction: &Transaction) -> Result<()> {
-    let names = transaction.installs.iter().map(Unpacked::full_name);
-    let text: String = names.map(|name| format!("{name}\n")).collect();
+    let earlier = work.machine().read_text(&path())?.unwrap_or_default();
+    let names =
+        earlier.lines().map(str::to_owned).chain(transaction.installs.iter().map(Unpacked::full_name));
+    let names: BTreeSet<String> = names.collect();
+    let text: String = names.iter().map(|name| format!("{name}\n")).collect();
     work.write_file(&path(), text.as_bytes(), 0o644)
 }
 

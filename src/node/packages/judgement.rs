@@ -2,6 +2,7 @@
 
 use super::Database;
 use super::install::Missing;
+use crate::bundle::manifest::apt::Apt;
 use crate::debian::transaction::{Transaction, Unpacked};
 use crate::debian::transcript;
 use crate::error::{Error, Result, codes};
@@ -69,12 +70,22 @@ pub(super) fn judge(transaction: &Transaction, database: &Database) -> Result<()
     }
 }
 
-/// apt sees no way: what the bundle was made for is not what is here.
-pub(super) fn unplannable(finished: &Finished, baseline: &str) -> Error {
-    let error = refused("plan the installation", finished)
-        .with_detail(format!("the bundle assumes that nodes have the packages of `{}`", quote(baseline)));
+/// apt sees no way: packages are held that it would have to upgrade, or what the bundle was made for is not what is
+/// here.
+pub(super) fn unplannable(finished: &Finished, apt: &Apt, database: &Database) -> Error {
+    let held = apt.packages.iter().filter_map(|package| {
+        let entry = database.find(&package.name, &package.architecture)?;
+        (entry.is_held() && !entry.is_at_least(&package.version)).then_some(package.name.as_str())
+    });
+    let held: Vec<&str> = held.collect();
+    let error = refused("plan the installation", finished);
+    if !held.is_empty() {
+        return error.details().iter().fold(is_held(&held), Error::with_detail);
+    }
+    let baseline = apt.baseline.as_str();
     let status = "with what this machine has, `baseline: {status: FILE}` and its /var/lib/dpkg/status";
-    error.with_help(match baseline {
+    let assumed = format!("the bundle assumes that nodes have the packages of `{}`", quote(baseline));
+    error.with_detail(assumed).with_help(match baseline {
         "essential" => format!("build the bundle anew {status}"),
         _ => format!("build the bundle anew with `baseline: essential`, or {status}"),
     })
@@ -96,6 +107,7 @@ pub(super) fn refused(what: &str, finished: &Finished) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::manifest::apt::example;
     use crate::debian::transaction;
 
     fn judged(simulated: &str) -> Result<()> {
@@ -125,7 +137,8 @@ mod tests {
         let said = "The following packages have unmet dependencies:\n nfs-common : Depends: libcom-err2 but it is not installable\n";
         let finished =
             Finished { status: Some(100), output: said.to_owned(), errors: "E: Unable".to_owned() };
-        let error = unplannable(&finished, "server");
+        let apt = Apt { baseline: "server".to_owned(), ..example::repository("node", Vec::new()) };
+        let error = unplannable(&finished, &apt, &Database::default());
         assert_eq!(error.message(), "apt failed to plan the installation because of nfs-common");
         assert_eq!(
             error.details().last().unwrap(),

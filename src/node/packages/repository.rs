@@ -125,3 +125,102 @@ fn forget_lists(machine: &Machine, apt: &AptGet) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Read};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bundle::manifest::apt::example;
+    use crate::bundle::manifest::{Artifact, Manifest};
+    use crate::node::journal::Journal;
+    use crate::node::machine::SystemPrograms;
+    use crate::node::origin::Origin;
+    use crate::oci::digest::Digest;
+    use crate::progress::Silent;
+
+    /// Bundles of the examples, whose blobs are named by what they hold.
+    struct Example(Manifest);
+
+    impl Origin for Example {
+        fn manifest(&self) -> &Manifest {
+            &self.0
+        }
+
+        fn digest(&self) -> Digest {
+            Digest::of(b"example")
+        }
+
+        fn open(&self, digest: Digest) -> Result<Box<dyn Read + '_>> {
+            let contents = ["pool/curl_8_amd64.deb", "pool/tzdata_1_all.deb"].map(str::to_owned);
+            let metadata = crate::bundle::manifest::apt::METADATA.map(|path| format!("{path} of node"));
+            let mut contents = contents.into_iter().chain(metadata);
+            let content = contents.find(|content| Digest::of(content.as_bytes()) == digest).unwrap();
+            Ok(Box::new(Cursor::new(content.into_bytes())))
+        }
+
+        fn name(&self) -> String {
+            "example".to_owned()
+        }
+    }
+
+    fn packages(store: Option<&str>) -> Packages {
+        let list = vec![example::package("curl", "8", "amd64"), example::package("tzdata", "1", "all")];
+        let apt = example::repository("node", list);
+        let origin = Arc::new(Example(example::manifest(vec![Artifact::Apt(apt.clone())])));
+        Packages { apt, origin, store: store.map(str::to_owned) }
+    }
+
+    fn make(packages: &Packages, machine: &Machine) {
+        let mut journal = Journal::open(machine).unwrap();
+        let mut work = Work::new(machine, &mut journal, &Silent, Duration::from_secs(10));
+        packages.make_repository(&mut work, &packages.apt_get()).unwrap();
+        assert_eq!(packages.check_repository(machine).unwrap(), None);
+        let trees =
+            [Owned::Directory { path: "/var".to_owned() }, Owned::Tree { path: DIRECTORY.to_owned() }];
+        let is_expected = |owned: &Owned| {
+            trees.contains(owned) || owned.path().is_some_and(|path| DIRECTORY.starts_with(path))
+        };
+        assert!(journal.owned().iter().all(is_expected), "{:?}", journal.owned());
+    }
+
+    #[test]
+    fn blobs_of_the_store_are_linked_if_they_are_intact_and_others_copied() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::new(root.path(), Arc::new(SystemPrograms));
+        let blob = |content: &str| {
+            let path = format!("/store/blobs/sha256/{}", Digest::of(content.as_bytes()).hex());
+            fs_err::create_dir_all(root.path().join("store/blobs/sha256")).unwrap();
+            machine.path(&path)
+        };
+        fs_err::write(blob("pool/curl_8_amd64.deb"), "pool/curl_8_amd64.deb").unwrap();
+        fs_err::write(blob("pool/tzdata_1_all.deb"), "pool/tzdata_1_all.DEB").unwrap();
+        let packages = packages(Some("/store"));
+        make(&packages, &machine);
+        let is_link = |path: &str| machine.metadata(&packages.path_of(path)).unwrap().unwrap().is_symlink();
+        assert!(is_link("pool/curl_8_amd64.deb") && !is_link("pool/tzdata_1_all.deb"));
+        // The store loses a blob: what was linked becomes a copy.
+        fs_err::remove_file(blob("pool/curl_8_amd64.deb")).unwrap();
+        assert!(packages.check_repository(&machine).unwrap().is_some());
+        make(&packages, &machine);
+        assert!(!is_link("pool/curl_8_amd64.deb"));
+    }
+
+    #[test]
+    fn a_damaged_file_is_replaced_and_what_is_too_much_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::new(root.path(), Arc::new(SystemPrograms));
+        let packages = packages(None);
+        make(&packages, &machine);
+        let file = machine.path(&packages.path_of("pool/curl_8_amd64.deb"));
+        fs_err::write(&file, "POOL/curl_8_amd64.deb").unwrap();
+        fs_err::write(file.with_file_name("old_1_all.deb"), "").unwrap();
+        let change = packages.check_repository(&machine).unwrap().unwrap();
+        assert_eq!(change.to_string(), "create /var/lib/airlock/apt/node/repository (1 of 6 files)");
+        make(&packages, &machine);
+        assert_eq!(fs_err::read(&file).unwrap(), b"pool/curl_8_amd64.deb");
+        assert_eq!(fs_err::read_dir(file.parent().unwrap()).unwrap().count(), 2);
+    }
+}

@@ -181,7 +181,9 @@ impl Running {
     }
 
     fn modinfo(&self, words: &[&str]) -> Finished {
+        let name = read(&self.root, "/state/module-name").unwrap_or("nvidia".to_owned());
         let file = match words {
+            [.., asked] if *asked != name => "/state/no-such-module".to_owned(),
             ["-F", "version", "-k", kernel, _] => format!("/state/module-{kernel}"),
             ["-F", "version", _] => "/state/module".to_owned(),
             _ => "/state/signer".to_owned(),
