@@ -21,5 +21,7 @@ pub mod release;
 pub mod repository;
 pub mod solver;
 pub mod sources;
+pub mod transaction;
+pub mod transcript;
 pub mod universe;
 pub mod version;

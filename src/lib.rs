@@ -56,6 +56,11 @@
 //! | what `node facts --output` names | `cli::node::facts` | `bundle-spec/facts.md` |
 //! | `/var/lib/airlock/journal`, `lock` | [`node::journal`], [`node::lock`] | `bundle-spec/journal.md` |
 //! | `/var/lib/airlock/replaced/HEX` | [`node::work`] | a file that was in the way, for the reset |
+//! | `/var/lib/airlock/apt/NAME/`, `apt/transaction` | [`node::packages`] | a repository, its private source, lists; names of packages |
+//! | `/etc/modprobe.d/airlock-nouveau.conf` | [`node::nvidia`] | modprobe.d(5) |
+//! | `/etc/cdi/nvidia.yaml` | [`node::nvidia`], by `nvidia-ctk` | Container Device Interface |
+//! | `airlock-nvidia-*.yaml` among the manifests of a k3s server | [`node::nvidia`] | Kubernetes |
+//! | `/etc/systemd/system/airlock-resume.service`, while a restart is due | [`node::reboot`] | systemd.unit(5) |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one

@@ -15,7 +15,6 @@ pub mod tree;
 
 mod modules;
 mod sandbox;
-mod transcript;
 mod trial;
 mod workspace;
 

@@ -78,7 +78,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("APT_LISTCHANGES_FRONTEND", "none"),
     ("DEBIAN_FRONTEND", "noninteractive"),
     ("LC_ALL", "C.UTF-8"),
-    ("NEEDRESTART_MODE", "a"),
+    // It only lists: a restart of container runtimes or of k3s is for the administrator to choose.
+    ("NEEDRESTART_MODE", "l"),
     ("UCF_FORCE_CONFFOLD", "1"),
 ];
 
@@ -119,6 +120,11 @@ impl AptGet {
     /// Installs packages, written `name=version`.
     pub fn install(&self, packages: &[String]) -> Invocation {
         self.call(&["--yes", self.recommended(), "--no-remove", "install"], packages)
+    }
+
+    /// Tells what would go if these packages were removed with their configuration.
+    pub fn simulate_purge(&self, packages: &[String]) -> Invocation {
+        self.call(&["--simulate", "purge"], packages)
     }
 
     /// Checks that no installed package lacks anything.

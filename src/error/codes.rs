@@ -226,6 +226,19 @@ codes! {
     NODE_SETTINGS = 1039, BadInput, "a setting of the node is not allowed";
     NODE_STILL_MOUNTED = 1040, Precondition, "something is mounted in a directory that is to be removed";
     NODE_ORIGINAL_MISSING = 1041, Precondition, "a file that was replaced cannot be put back";
+    PACKAGES_TARGET = 1070, Precondition, "the bundle has no packages for the node, or does not tell which";
+    PACKAGES_NO_APT = 1071, Precondition, "the node has no apt, which installs the packages of a bundle";
+    PACKAGES_LOCKED = 1072, Busy, "another program is working with the packages of the node";
+    PACKAGES_BROKEN = 1073, Precondition, "packages of the node are not installed properly";
+    PACKAGES_HELD = 1074, Precondition, "packages of the node are held at a version that is too old";
+    PACKAGES_REFUSED = 1075, Precondition, "apt would remove or downgrade packages of the node, or cannot install";
+    PACKAGES_REMOVAL = 1076, Precondition, "packages cannot be removed without others that were there before";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
     K3S_POD = 1081, Precondition, "the node is ready, but a pod does not run on it";
+    GPU_MISSING = 1090, Precondition, "the node has no NVIDIA GPU, or the bundle nothing for it";
+    GPU_NOUVEAU = 1091, Precondition, "the driver nouveau is in the way of the NVIDIA driver";
+    GPU_MODULE_MISSING = 1092, Precondition, "there is no module of the NVIDIA driver for the running kernel";
+    GPU_SECURE_BOOT = 1093, Precondition, "Secure Boot refuses the modules of the NVIDIA driver";
+    GPU_DRIVER = 1094, Precondition, "the NVIDIA driver is loaded and does not work, or its parts have different versions";
+    GPU_FABRIC_MANAGER = 1095, Precondition, "NVIDIA Fabric Manager is missing or has another version than the driver";
 }

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use self::cgroup::{Cgroup, CgroupVersion};
 pub use self::clock::Clock;
 pub use self::cpu::Cpu;
-pub use self::gpu::{Gpu, NvidiaDevice, VENDOR_NVIDIA};
+pub use self::gpu::{Gpu, NvidiaDevice, VENDOR_NVIDIA, driver_version};
 pub use self::host::{Host, RunningSystem, Space, System};
 pub use self::kernel::{Kernel, ModuleState, OPTIONAL_OPTIONS, REQUIRED_OPTIONS};
 pub use self::machine::{Limits, Machine};

@@ -10,7 +10,9 @@ use std::sync::Arc;
 pub use self::call::{Call, Finished};
 pub use self::programs::{Programs, SystemPrograms};
 use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
 use crate::quote::quote;
+use crate::store::cache::hash_file;
 
 /// Largest file that is read as a whole to be compared.
 const MAX_LENGTH: u64 = 16 * 1024 * 1024;
@@ -66,6 +68,15 @@ impl Machine {
     /// As for [`Machine::read`].
     pub fn read_text(&self, path: &str) -> Result<Option<String>> {
         Ok(self.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// SHA-256 of a file of any length.
+    ///
+    /// # Errors
+    /// [`codes::NODE_FILE`].
+    pub fn digest(&self, path: &str) -> Result<Digest> {
+        let read = || hash_file(&self.path(path)).map(|(digest, _)| digest);
+        read().map_err(|error| failed("read", path, error))
     }
 
     /// What is at `path` itself, without following links; nothing if there is nothing.

@@ -49,6 +49,11 @@ pub enum Owned {
         /// Name and architecture, as `dpkg` prints them: `nfs-common:amd64`.
         name: String,
     },
+    /// A package that we hold at its version.
+    Hold {
+        /// Its name.
+        name: String,
+    },
     /// A kernel module that was loaded by us.
     Module {
         /// Its name, with `_`.
@@ -72,8 +77,18 @@ impl Owned {
             | Owned::Directory { path }
             | Owned::Tree { path }
             | Owned::Block { path } => Some(path),
-            Owned::Unit { .. } | Owned::Package { .. } | Owned::Module { .. } | Owned::Sysctl { .. } => None,
+            Owned::Unit { .. }
+            | Owned::Package { .. }
+            | Owned::Hold { .. }
+            | Owned::Module { .. }
+            | Owned::Sysctl { .. } => None,
         }
+    }
+
+    /// Whether this is a directory of which everything is ours, `path` among it.
+    fn covers(&self, path: &str) -> bool {
+        let Owned::Tree { path: tree } = self else { return false };
+        path.strip_prefix(tree.as_str()).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// Whether both are about the same thing, so that the first record of it counts.
@@ -93,9 +108,10 @@ pub struct Possessions(Vec<Owned>);
 
 impl Possessions {
     /// Adds something, and tells whether it was new. What is known already keeps its first record: that one
-    /// knows what was there before us.
+    /// knows what was there before us. What lies in a tree of ours is ours already.
     pub fn add(&mut self, owned: Owned) -> bool {
-        let is_new = !self.0.iter().any(|known| known.is_about_the_same(&owned));
+        let is_covered = |known: &Owned| owned.path().is_some_and(|path| known.covers(path));
+        let is_new = !self.0.iter().any(|known| known.is_about_the_same(&owned) || is_covered(known));
         if is_new {
             self.0.push(owned);
         }
@@ -114,8 +130,9 @@ impl Possessions {
 
     /// Whether there is a file of ours at `path`.
     pub fn has_file(&self, path: &str) -> bool {
-        self.0.iter().any(|known| {
-            matches!(known, Owned::File { .. } | Owned::Replaced { .. }) && known.path() == Some(path)
+        self.0.iter().any(|known| match known {
+            Owned::File { .. } | Owned::Replaced { .. } => known.path() == Some(path),
+            tree => tree.covers(path),
         })
     }
 
@@ -149,6 +166,15 @@ mod tests {
         assert!(possessions.add(sysctl("0")) && !possessions.add(sysctl("1")));
         assert!(possessions.has_file("/etc/hosts") && !possessions.has_file("/etc"));
         possessions.remove(&replaced);
+        assert_eq!(possessions.iter().count(), 2);
+    }
+
+    #[test]
+    fn what_lies_in_a_tree_of_ours_is_ours() {
+        let mut possessions = Possessions::default();
+        possessions.add(Owned::Tree { path: "/a".to_owned() });
+        assert!(!possessions.add(file("/a/b/c")) && possessions.has_file("/a/b/c"));
+        assert!(possessions.add(file("/ab")) && !possessions.has_file("/a"));
         assert_eq!(possessions.iter().count(), 2);
     }
 

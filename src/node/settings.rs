@@ -59,6 +59,8 @@ pub struct Settings {
     pub gpu: Gpu,
     /// Whether the packages of the bundle are installed.
     pub packages: bool,
+    /// Which target of `apt` in the bundle is for this node, where there are several for its distribution.
+    pub target: Option<String>,
 }
 
 /// What a node is in the cluster.
@@ -148,6 +150,7 @@ impl Default for Settings {
             share_images: false,
             gpu: Gpu::default(),
             packages: true,
+            target: None,
         }
     }
 }

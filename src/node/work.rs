@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub use self::files::replaced;
 use super::journal::{Entry, Journal};
 use super::machine::{Call, Finished, Machine};
-use super::owned::Owned;
+use super::owned::{Owned, Possessions};
 use crate::error::{Error, Result, codes};
 use crate::progress::{Event, Progress};
 
@@ -81,12 +81,21 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Records that something of ours is gone.
+    /// What is ours.
+    pub fn owned(&self) -> &Possessions {
+        self.journal.owned()
+    }
+
+    /// Records that something of ours is gone, or was given back.
     ///
     /// # Errors
     /// [`codes::NODE_FILE`].
     pub fn disown(&mut self, owned: Owned) -> Result<()> {
-        self.journal.add(Entry::Disowns { owned })
+        let is_known = self.journal.owned().iter().any(|known| *known == owned);
+        match is_known {
+            true => self.journal.add(Entry::Disowns { owned }),
+            false => Ok(()),
+        }
     }
 
     /// Runs a program that has to end well, within its own deadline and that of the step.

@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use ssh_key::rand_core::{OsRng, RngCore};
 
 use super::sandbox::{self, Finished};
-use super::transcript;
 use super::tree::{self, Bytes, File};
 use crate::bundle::manifest::apt::KEYRING;
 use crate::debian::apt_get::Invocation;
 use crate::debian::openpgp::SigningKey;
 use crate::debian::repository::{self, Content, Description, Offered};
+use crate::debian::transcript;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;

@@ -6,9 +6,10 @@ use fs_err as fs;
 
 use super::root::cannot_write;
 use super::sandbox::{self, Finished};
-use super::{Candidate, modules, transcript, tree};
+use super::{Candidate, modules, tree};
 use crate::bundle::manifest::apt::KEYRING;
 use crate::debian::apt_get::{self, AptGet, Invocation};
+use crate::debian::transcript;
 use crate::error::{Error, Result, codes};
 use crate::lock::apt::Evidence;
 use crate::quote::quote;

@@ -19,7 +19,7 @@ mod toolkit;
 mod ubuntu;
 
 use self::catalogue::Catalogue;
-pub use self::device_plugin::{WANTED_BY, images};
+pub use self::device_plugin::{PATH as DEVICE_PLUGIN, WANTED_BY, images};
 use crate::bundle::manifest::apt::{Driver, Kernel, Nvidia as Record, Purpose};
 use crate::debian::solver::{Request, Selector};
 use crate::debian::universe::Universe;

@@ -37,15 +37,21 @@ pub const GPU: [Wanted<'static>; 4] = [
 /// packages are in the order of the manifest; the first of them is what nodes install.
 pub fn repository(name: &str, wanted: &[Wanted<'_>]) -> (Apt, Vec<Vec<u8>>) {
     let debs: Vec<Vec<u8>> = wanted.iter().map(deb).collect();
-    let index: String = wanted.iter().zip(&debs).map(|(wanted, deb)| stanza(wanted, deb)).collect();
+    let described: Vec<(String, Vec<u8>)> = wanted.iter().map(control).zip(debs).collect();
+    repository_of(name, &described)
+}
+
+/// The same for packages that are there already: their control files and their bytes.
+pub fn repository_of(name: &str, debs: &[(String, Vec<u8>)]) -> (Apt, Vec<Vec<u8>>) {
+    let index: String = debs.iter().map(|(control, deb)| stanza_of(control, deb)).collect();
     let written = written(&index);
-    let packages = wanted.iter().zip(&debs).zip(&written).map(|((wanted, deb), file)| Package {
-        name: wanted.0.to_owned(),
-        version: wanted.1.to_owned(),
-        architecture: wanted.2.to_owned(),
+    let packages = debs.iter().zip(&written).map(|((control, deb), file)| Package {
+        name: field(control, "Package").to_owned(),
+        version: field(control, "Version").to_owned(),
+        architecture: field(control, "Architecture").to_owned(),
         path: file.path.clone(),
         wanted_by: "requested".to_owned(),
-        origin: format!("https://example.com/debian/pool/{}.deb", wanted.0),
+        origin: format!("https://example.com/debian/pool/{}.deb", field(control, "Package")),
         blob: blob(deb),
     });
     let packages: Vec<Package> = packages.collect();
@@ -55,9 +61,10 @@ pub fn repository(name: &str, wanted: &[Wanted<'_>]) -> (Apt, Vec<Vec<u8>>) {
         .zip(&metadata)
         .map(|(path, bytes)| File { path: (*path).to_owned(), blob: blob(bytes) });
     let files: Vec<File> = files.collect();
+    let first = &packages[0];
     let install =
-        Install { purpose: Purpose::Node, package: wanted[0].0.to_owned(), version: wanted[0].1.to_owned() };
-    let blobs: Vec<Vec<u8>> = debs.into_iter().chain(metadata).collect();
+        Install { purpose: Purpose::Node, package: first.name.clone(), version: first.version.clone() };
+    let blobs: Vec<Vec<u8>> = debs.iter().map(|(_, deb)| deb.clone()).chain(metadata).collect();
     let apt = Apt {
         name: name.to_owned(),
         host: "debian-12".to_owned(),
@@ -71,6 +78,10 @@ pub fn repository(name: &str, wanted: &[Wanted<'_>]) -> (Apt, Vec<Vec<u8>>) {
         blobs: blobs.iter().map(|bytes| Digest::of(bytes)).collect(),
     };
     (apt, blobs)
+}
+
+fn field<'a>(control: &'a str, name: &str) -> &'a str {
+    control.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap()
 }
 
 /// The repository of [`GPU`], and what it says about the driver.
@@ -152,8 +163,13 @@ fn control((name, version, architecture, depends): &Wanted<'_>) -> String {
 
 /// The stanza of an index.
 pub fn stanza(wanted: &Wanted<'_>, deb: &[u8]) -> String {
+    stanza_of(&control(wanted), deb)
+}
+
+fn stanza_of(control: &str, deb: &[u8]) -> String {
     let (size, digest) = (deb.len(), Digest::of(deb).hex());
-    format!("{}Filename: pool/{}.deb\nSize: {size}\nSHA256: {digest}\n\n", control(wanted), wanted.0)
+    let name = field(control, "Package");
+    format!("{control}Filename: pool/{name}.deb\nSize: {size}\nSHA256: {digest}\n\n")
 }
 
 /// The `.deb` of a package.

@@ -91,7 +91,7 @@ fn devices(root: &Root<'_>) -> impl Iterator<Item = NvidiaDevice> {
 
 /// The version in `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build …`: the
 /// first word that is numbers with dots between.
-fn driver_version(text: &str) -> Option<String> {
+pub fn driver_version(text: &str) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with("NVRM version:"))?;
     let is_version = |word: &&str| {
         word.contains('.')

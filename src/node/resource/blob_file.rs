@@ -1,6 +1,5 @@
 //! Files whose content is a blob of the bundle: programs, drivers, plain files.
 
-use std::io::Read;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
@@ -8,10 +7,9 @@ use super::Resource;
 use crate::bundle::manifest::Blob;
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
-use crate::node::machine::{self, Machine};
+use crate::node::machine::Machine;
 use crate::node::origin::Origin;
 use crate::node::work::Work;
-use crate::oci::digest::{Digest, Hasher};
 
 /// A file with the bytes of a blob.
 #[derive(Clone)]
@@ -26,15 +24,6 @@ pub struct BlobFile {
     pub origin: Arc<dyn Origin>,
 }
 
-impl BlobFile {
-    fn is_equal(&self, machine: &Machine) -> Result<bool> {
-        let mut file = fs_err::File::open(machine.path(&self.path))
-            .map_err(|error| machine::failed("read", &self.path, error))?;
-        let digest = digest(&mut file).map_err(|error| machine::failed("read", &self.path, error))?;
-        Ok(digest == self.blob.digest)
-    }
-}
-
 impl Resource for BlobFile {
     fn check(&self, machine: &Machine) -> Result<Option<Change>> {
         let verb = match machine.metadata(&self.path)? {
@@ -43,7 +32,7 @@ impl Resource for BlobFile {
                 if found.is_file()
                     && found.mode() & 0o7777 == self.mode
                     && found.len() == self.blob.size
-                    && self.is_equal(machine)? =>
+                    && machine.digest(&self.path)? == self.blob.digest =>
             {
                 return Ok(None);
             }
@@ -56,16 +45,5 @@ impl Resource for BlobFile {
     fn make(&self, work: &mut Work<'_>) -> Result<()> {
         let mut content = self.origin.open(self.blob.digest)?;
         work.copy_file(&self.path, &mut content, self.mode)
-    }
-}
-
-fn digest(reader: &mut impl Read) -> std::io::Result<Digest> {
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(&buffer[..count]),
-        }
     }
 }

@@ -12,8 +12,8 @@ const MANIFEST: &str = include_str!("../../../manifests/nvidia/device-plugin.yam
 const IMAGE: &str = "AIRLOCK_IMAGE";
 /// Where it comes from, as written in the lock.
 const ORIGIN: &str = "airlock: manifests/nvidia/device-plugin.yaml";
-/// Where it lies on nodes.
-const PATH: &str = "/opt/airlock/manifests/nvidia-device-plugin.yaml";
+/// Where it lies on nodes, with the image of the bundle filled in.
+pub const PATH: &str = "/opt/airlock/manifests/nvidia-device-plugin.yaml";
 
 /// The images to carry, for `platforms`: that of the device plugin, if it is wanted.
 pub fn images(nvidia: &Nvidia, platforms: &[Platform]) -> Vec<Image> {

@@ -6,23 +6,23 @@ use crate::quote::escape;
 const REPEATED: usize = 12;
 
 /// The line that counts: `0 upgraded, 12 newly installed, 0 to remove and 0 not upgraded.`
-pub(super) fn summary(output: &str) -> Option<String> {
+pub fn summary(output: &str) -> Option<String> {
     output.lines().find(|line| line.contains(" newly installed, ")).map(clean)
 }
 
 /// A line for each package that was set up, in that order.
-pub(super) fn configured(output: &str) -> Vec<String> {
+pub fn configured(output: &str) -> Vec<String> {
     let configured = output.lines().filter(|line| line.starts_with("Setting up "));
     configured.map(|line| clean(line.trim_end_matches(" ..."))).collect()
 }
 
 /// A line for each package that would be unpacked or set up, in that order.
-pub(super) fn simulated(output: &str) -> Vec<String> {
+pub fn simulated(output: &str) -> Vec<String> {
     output.lines().filter(|line| line.starts_with("Inst ") || line.starts_with("Conf ")).map(clean).collect()
 }
 
 /// The packages that dpkg or apt names when it gives up, each once.
-pub(super) fn blamed(output: &str) -> Vec<String> {
+pub fn blamed(output: &str) -> Vec<String> {
     let mut names: Vec<&str> = Vec::new();
     let mut listed = false;
     for line in output.lines() {
@@ -48,7 +48,7 @@ fn blamed_in(line: &str) -> Option<&str> {
 }
 
 /// The end of what a failed program said, without empty lines and progress.
-pub(super) fn last_lines(output: &str) -> Vec<String> {
+pub fn last_lines(output: &str) -> Vec<String> {
     let is_noise = |line: &&str| line.trim().is_empty() || line.starts_with("(Reading database ...");
     let mut lines: Vec<String> =
         output.lines().rev().filter(|line| !is_noise(line)).take(REPEATED).map(clean).collect();
