@@ -216,5 +216,22 @@ codes! {
     NODE_STEP_WITHOUT_EFFECT = 1037, Precondition, "a step ended well, but the node is not as it should be";
     NODE_SERVICE = 1038, Precondition, "a service on the node does not start";
     NODE_SETTINGS = 1039, BadInput, "a setting of the node is not allowed";
+    SIGNERS_NOT_PINNED = 1050, Untrusted, "the node has no list of trusted signers yet";
+    SIGNER_NOT_THERE = 1051, Untrusted, "nobody with the given fingerprint has signed the bundle";
+    BUNDLE_OLDER = 1052, Rollback, "the bundle is older than the one that the node has";
+    SERIAL_TWICE = 1053, Untrusted, "two different bundles claim the same serial";
+    NODE_STATE = 1054, BadInput, "the record of what the node has seen cannot be used";
+    NOT_ROOT = 1055, Precondition, "the command needs root";
+    NODE_PLATFORM = 1056, Precondition, "the bundle has nothing for the architecture of the node";
+    CLOCK_BEHIND = 1057, Precondition, "the clock of the node is wrong";
+    FOREIGN_CLUSTER = 1058, Precondition, "the node belongs to a cluster that was not installed by airlock";
+    NODE_CHANGE = 1059, Precondition, "an installed node cannot become something else";
+    NODE_REGISTRY = 1060, Precondition, "the registry that the node is to pull from does not answer";
+    IMAGES_MISSING = 1061, Precondition, "images of the bundle cannot be pulled by the node";
+    SERVER_BUNDLE = 1062, Upstream, "a server has no bundle, or tells it in a way that cannot be understood";
+    AUTHORITY_FINGERPRINT = 1063, Untrusted, "a server does not show the certificate authority that was expected";
+    PORT_TAKEN = 1064, Precondition, "another program has a port that is needed";
+    REGISTRY_PUSH = 1065, Upstream, "a registry does not take what is pushed to it";
+    NO_BUNDLE = 1066, Usage, "no bundle is named, and none is known from an earlier run";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
 }
