@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod environment;
 mod files;
+pub mod install;
 pub mod key;
 mod options;
 mod passphrase;
@@ -33,7 +34,7 @@ use crate::ui::report::{self, Style};
 ///
 /// On a machine with internet, `airlock bundle build` fetches container images, k3s and files into one
 /// signed, checksummed bundle. The bundle crosses the gap on a USB stick or by scp; `airlock bundle verify`
-/// checks it on the other side.
+/// checks it on the other side, and `airlock install` makes a machine a node of a cluster with it.
 ///
 /// Results go to standard output, progress and errors to standard error. Every command may be interrupted
 /// at any moment and simply be run again.
@@ -69,6 +70,7 @@ Exit status:
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
     Bundle(bundle::Bundle),
+    Install(Box<install::InstallArgs>),
     Key(key::Key),
     Registry(registry::Registry),
     Store(store::Store),
@@ -79,6 +81,9 @@ impl Command {
     fn run(self, session: Session) -> Ending {
         match self {
             Command::Bundle(bundle) => signals::run_until_stopped(bundle.run(session)),
+            Command::Install(arguments) => signals::run_until_stopped(async move {
+                session.blocking(|session| install::run(*arguments, session)).await
+            }),
             Command::Key(key) => signals::run_until_stopped(key.run(session)),
             Command::Registry(registry) => signals::run_server(|stop| registry.run(session, stop)),
             Command::Store(store) => signals::run_until_stopped(store.run(session)),

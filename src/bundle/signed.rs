@@ -2,9 +2,45 @@
 
 use super::manifest::Manifest;
 use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
 use crate::trust::key::PublicKey;
 use crate::trust::policy::{Policy, SignatureFile, TrustedSigner};
 use crate::trust::signature::{self, MANIFEST_NAMESPACE};
+
+/// A manifest of which nothing is believed yet.
+pub struct SignedManifest {
+    /// The exact bytes that were signed.
+    pub bytes: Vec<u8>,
+    /// All signatures that were found.
+    pub signatures: Vec<SignatureFile>,
+}
+
+/// A manifest that trusted signers vouch for.
+#[derive(Clone, Debug)]
+pub struct VerifiedManifest {
+    /// What is in the bundle.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest as it was signed: the identity of the bundle.
+    pub digest: Digest,
+    /// Whose signatures counted; empty only for an unsigned bundle that the policy let pass.
+    pub signers: Vec<TrustedSigner>,
+}
+
+impl SignedManifest {
+    /// The keys that have signed; nothing says that they are trusted.
+    pub fn claimed_signers(&self) -> Vec<PublicKey> {
+        claimed_signers(&self.bytes, &self.signatures)
+    }
+
+    /// Checks the signatures, and only then reads the manifest.
+    ///
+    /// # Errors
+    /// As for [`verify`].
+    pub fn verify(&self, policy: &Policy) -> Result<VerifiedManifest> {
+        let (manifest, signers) = verify(&self.bytes, &self.signatures, policy)?;
+        Ok(VerifiedManifest { manifest, digest: Digest::of(&self.bytes), signers })
+    }
+}
 
 /// Checks the signatures, and only then reads the manifest.
 ///

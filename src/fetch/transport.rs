@@ -94,7 +94,8 @@ fn build(kind: &Kind, host: Option<&HostSettings>, settings: &Settings) -> Resul
         let given = settings.authorities.get(name).map(Vec::as_slice).unwrap_or_default();
         let unusable = |reason: &str| unusable(Path::new(name), reason);
         let given = parse(given).map_err(unusable)?;
-        let configuration = pinned::alone(given).map_err(|error| unusable("it is damaged").with_source(error))?;
+        let configuration =
+            pinned::alone(given).map_err(|error| unusable("it is damaged").with_source(error))?;
         builder = builder.tls_backend_preconfigured(configuration);
     }
     if *kind == Kind::Plain {

@@ -154,7 +154,9 @@ impl Context {
     fn authority(&self) -> Option<Authority> {
         match self.settings.registry {
             Registry::Own { .. } => Some(Authority::Own),
-            Registry::Peers { .. } | Registry::External { .. } => self.authority.clone().map(Authority::Given),
+            Registry::Peers { .. } | Registry::External { .. } => {
+                self.authority.clone().map(Authority::Given)
+            }
         }
     }
 

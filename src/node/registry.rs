@@ -5,6 +5,7 @@
 //! the original names of the images.
 
 pub mod authority;
+pub mod fingerprint;
 pub mod images;
 pub mod peer;
 pub mod service;

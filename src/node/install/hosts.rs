@@ -55,8 +55,9 @@ pub fn node_name(settings: &Settings, host: &str) -> Result<String> {
     let is_usual = matches!(name.as_str(), "localhost" | "");
     if is_usual || named.check().is_err() {
         let message = format!("the name of this host, `{}`, cannot be that of a node", quote(host));
-        return Err(Error::new(codes::NODE_SETTINGS, message)
-            .with_help("give the node a name, `--node-name NAME`, or the host: `hostnamectl hostname NAME`"));
+        return Err(Error::new(codes::NODE_SETTINGS, message).with_help(
+            "give the node a name, `--node-name NAME`, or the host: `hostnamectl hostname NAME`",
+        ));
     }
     Ok(name)
 }

@@ -31,8 +31,10 @@ pub fn foreign_cluster(machine: &Machine) -> Result<()> {
             return Err(Error::new(codes::FOREIGN_CLUSTER, message)
                 .with_detail(format!("found `{path}`"))
                 .with_help(match who {
-                    "k3s" => "if it is not needed any more, remove it with `k3s-uninstall.sh` or \
-                              `k3s-agent-uninstall.sh`",
+                    "k3s" => {
+                        "if it is not needed any more, remove it with `k3s-uninstall.sh` or \
+                              `k3s-agent-uninstall.sh`"
+                    }
                     _ => "if it is not needed any more, remove it with its own uninstaller",
                 }));
         }

@@ -72,7 +72,10 @@ impl Wanted {
         let hosts = registries::hosts(self.origin.manifest());
         let mut files = vec![
             File::private(paths::CONFIG, config::config(&self.settings, self.surroundings)),
-            File::private(paths::REGISTRIES, registries::registries(&self.endpoints, &hosts, self.has_authority)),
+            File::private(
+                paths::REGISTRIES,
+                registries::registries(&self.endpoints, &hosts, self.has_authority),
+            ),
         ];
         if self.surroundings.without_name_server {
             files.push(File::new(paths::RESOLV_CONF, NO_NAME_SERVER));

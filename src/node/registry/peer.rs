@@ -51,7 +51,12 @@ impl Peer {
     ///
     /// # Errors
     /// [`codes::FETCH_URL`] if that is no address.
-    pub fn new(endpoint: &str, authorities: Option<&[u8]>, network: &Network, patience: bool) -> Result<Peer> {
+    pub fn new(
+        endpoint: &str,
+        authorities: Option<&[u8]>,
+        network: &Network,
+        patience: bool,
+    ) -> Result<Peer> {
         let base = Url::parse(endpoint).ok().filter(|url| url.scheme() == "https" && url.has_host());
         let base = base.ok_or_else(|| {
             Error::new(codes::FETCH_URL, format!("`{}` is not the address of a registry", quote(endpoint)))
@@ -113,9 +118,11 @@ impl Peer {
         let digest = image.digest().map(|digest| digest.to_string());
         let version = digest.as_deref().or(image.tag()).unwrap_or("latest");
         let place = self.place(image, &format!("manifests/{version}"))?;
-        let found = self.ask(|| asking_for_documents(Request::head(&place)), &place, async |answer| {
-            Ok(answer.header("docker-content-digest").and_then(|text| text.parse().ok()))
-        });
+        let found = self.ask(
+            || asking_for_documents(Request::head(&place)),
+            &place,
+            async |answer| Ok(answer.header("docker-content-digest").and_then(|text| text.parse().ok())),
+        );
         Ok(found?.flatten())
     }
 
@@ -125,9 +132,11 @@ impl Peer {
     /// If the registry cannot be asked.
     pub fn manifest(&self, image: &Reference, digest: Digest) -> Result<Option<Vec<u8>>> {
         let place = self.place(image, &format!("manifests/{digest}"))?;
-        let found = self.ask(|| asking_for_documents(Request::get(&place)), &place, async |answer| {
-            answer.bytes(document::MAX_SIZE).await
-        });
+        let found = self.ask(
+            || asking_for_documents(Request::get(&place)),
+            &place,
+            async |answer| answer.bytes(document::MAX_SIZE).await,
+        );
         Ok(found?.flatten().filter(|bytes| Digest::of(bytes) == digest))
     }
 
@@ -137,8 +146,11 @@ impl Peer {
     /// If the registry cannot be asked.
     pub fn has_blob(&self, image: &Reference, digest: Digest, size: u64) -> Result<bool> {
         let place = self.place(image, &format!("blobs/{digest}"))?;
-        let found =
-            self.ask(|| Request::head(&place), &place, async |answer| Ok(answer.content_length() == Some(size)));
+        let found = self.ask(
+            || Request::head(&place),
+            &place,
+            async |answer| Ok(answer.content_length() == Some(size)),
+        );
         Ok(found?.unwrap_or(false))
     }
 

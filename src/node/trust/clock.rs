@@ -33,7 +33,8 @@ pub fn check(now: Timestamp, floor: Option<Timestamp>) -> Result<()> {
     else {
         return Ok(());
     };
-    let message = format!("the clock of this machine says {now:.0}, and it cannot be earlier than {floor:.0}");
+    let message =
+        format!("the clock of this machine says {now:.0}, and it cannot be earlier than {floor:.0}");
     Err(Error::new(codes::CLOCK_BEHIND, message).with_help(
         "set it: run the same command with `--set-clock TIME`, such as `--set-clock 2026-05-04T14:30+02:00`",
     ))

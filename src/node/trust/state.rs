@@ -125,7 +125,11 @@ impl State {
             return Ok(Standing::Newer { suspiciously: serial - seen.serial > JUMP });
         }
         if serial == seen.serial {
-            return if bundle == seen.bundle { Ok(Standing::Same) } else { Err(twice(seen, channel, bundle)) };
+            return if bundle == seen.bundle {
+                Ok(Standing::Same)
+            } else {
+                Err(twice(seen, channel, bundle))
+            };
         }
         match allowed == Some(serial) {
             true => Ok(Standing::Older { than: seen.serial }),
