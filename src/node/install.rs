@@ -12,6 +12,7 @@ use super::k3s::config::Surroundings;
 use super::k3s::files::Wanted;
 use super::k3s::readiness::Ready;
 use super::k3s::start::Start;
+use super::origin::remote::INCOMING;
 use super::origin::{self, Origin};
 use super::registry::authority::Authority;
 use super::registry::images::Images;
@@ -19,7 +20,7 @@ use super::registry::peer::Network;
 use super::registry::service::RegistryService;
 use super::registry::store::Import;
 use super::registry::unit::Serving;
-use super::resource::{BlobFile, File, Resources};
+use super::resource::{BlobFile, Directory, File, Resources};
 use super::settings::{self, Registry, Settings};
 use super::step::Step;
 use super::trust::clock::{self, SetClock};
@@ -112,7 +113,12 @@ impl Context {
         // Types with text keys always serialise.
         let mut text = serde_json::to_string_pretty(&self.settings).unwrap_or_default();
         text.push('\n');
-        Resources::new("settings", "Keep the settings").with(File::private(settings::PATH, text))
+        let step = Resources::new("settings", "Keep the settings").with(File::private(settings::PATH, text));
+        match self.place {
+            // Blobs come in there before they are used.
+            Place::Server => step.with(Directory { path: INCOMING.to_owned(), mode: 0o700 }),
+            Place::Medium { .. } | Place::Store => step,
+        }
     }
 
     fn program_step(&self) -> Result<Resources> {

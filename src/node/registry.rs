@@ -7,6 +7,7 @@
 pub mod authority;
 pub mod fingerprint;
 pub mod images;
+pub mod introduction;
 pub mod peer;
 pub mod service;
 pub mod store;

@@ -15,9 +15,11 @@ use crate::node::install::Place;
 use crate::node::k3s::paths::REGISTRY_CA;
 use crate::node::machine::Machine;
 use crate::node::origin::Origin;
+use crate::node::origin::remote::{INCOMING, Remote};
 use crate::node::origin::stored::Stored;
-use crate::node::registry::STORE;
-use crate::node::registry::peer::Network;
+use crate::node::registry::fingerprint::Fingerprint;
+use crate::node::registry::peer::{Network, Peer};
+use crate::node::registry::{STORE, introduction};
 use crate::node::trust::signers::{self, Consent};
 use crate::store::Store;
 use crate::trust::Policy;
@@ -42,10 +44,10 @@ pub(super) fn open(
     source: &Source,
     arguments: &InstallArgs,
     machine: &Machine,
-    _network: &Network,
+    network: &Network,
     session: &Session,
 ) -> Result<Found> {
-    let authority = authority(arguments, machine)?;
+    let authority = authority(source, arguments, machine)?;
     let believe = |keys: &[PublicKey]| believe(keys, arguments, machine);
     let (origin, place, list, signers): (Arc<dyn Origin>, _, _, _) = match source {
         Source::Medium(path) => {
@@ -63,7 +65,14 @@ pub(super) fn open(
             let signers = verified.signers.clone();
             (Arc::new(Stored::new(store, verified)), Place::Store, list, signers)
         }
-        Source::Server(_) => return Err(nothing_imported()),
+        Source::Server(url) => {
+            let peer = Peer::new(url, authority.as_deref(), network, true)?;
+            let signed = Remote::latest(&peer)?;
+            let (policy, list) = believe(&signed.claimed_signers())?;
+            let verified = signed.verify(&policy).map_err(explain)?;
+            let signers = verified.signers.clone();
+            (Arc::new(Remote::new(peer, verified, &machine.path(INCOMING))), Place::Server, list, signers)
+        }
     };
     if signers.is_empty() {
         session.warn("the bundle is not signed: nobody vouches for what is in it");
@@ -136,10 +145,14 @@ fn explain(error: Error) -> Error {
 }
 
 /// The certificates that were given, else those that the node knows already.
-fn authority(arguments: &InstallArgs, machine: &Machine) -> Result<Option<Vec<u8>>> {
-    match &arguments.source.ca {
-        Some(path) => files::read(path, "certificate authorities", 1024 * 1024).map(Some),
-        None => machine.read(REGISTRY_CA),
+fn authority(source: &Source, arguments: &InstallArgs, machine: &Machine) -> Result<Option<Vec<u8>>> {
+    let options = &arguments.source;
+    match (&options.ca, &options.ca_fingerprint, source) {
+        (Some(path), _, _) => files::read(path, "certificate authorities", 1024 * 1024).map(Some),
+        (None, Some(text), Source::Server(url)) => {
+            introduction::authority(url, Fingerprint::parse(text)?).map(Some)
+        }
+        _ => machine.read(REGISTRY_CA),
     }
 }
 

@@ -50,7 +50,7 @@ impl Images {
             .collect()
     }
 
-    /// What cannot be pulled: nothing, if one registry after the other was asked in vain for nothing.
+    /// What cannot be pulled from any of the registries, as the last of them tells it.
     fn missing(&self, machine: &Machine) -> Result<Vec<String>> {
         let authority = match &self.authority {
             Some(authority) => authority.read(machine)?,
@@ -60,21 +60,27 @@ impl Images {
         let mut told = Vec::new();
         for endpoint in &self.endpoints {
             let peer = Peer::new(endpoint, authority.as_deref(), &self.network, false)?;
-            let mut known = HashSet::new();
-            let mut left = Vec::new();
-            told.clear();
-            for image in missing {
-                if let Some(why) = self.why_not(&peer, image, &mut known)? {
-                    told.push(format!("{}: {why}", image.name));
-                    left.push(image);
-                }
+            match self.missing_at(&peer, &missing) {
+                Ok(left) => (missing, told) = left.into_iter().unzip(),
+                // One line for all of them, and the others are asked.
+                Err(error) => told = vec![format!("{endpoint}: {}", error.message())],
             }
-            missing = left;
             if missing.is_empty() {
-                break;
+                return Ok(Vec::new());
             }
         }
         Ok(told)
+    }
+
+    /// Which of `images` a registry lacks, and what of them.
+    fn missing_at<'a>(&self, peer: &Peer, images: &[&'a Image]) -> Result<Vec<(&'a Image, String)>> {
+        let (mut known, mut left) = (HashSet::new(), Vec::new());
+        for image in images {
+            if let Some(why) = self.why_not(peer, image, &mut known)? {
+                left.push((*image, format!("{}: {why}", image.name)));
+            }
+        }
+        Ok(left)
     }
 
     /// Why an image cannot be pulled from a registry, asked as containerd does; `known` are blobs that are there.
@@ -85,13 +91,12 @@ impl Images {
         known: &mut HashSet<(String, Digest)>,
     ) -> Result<Option<String>> {
         let name: Reference = image.name.parse()?;
-        match peer.resolve(&name) {
-            Err(error) => return Ok(Some(error.message().to_owned())),
-            Ok(None) => return Ok(Some("the registry does not have it".to_owned())),
-            Ok(Some(digest)) if digest != image.root.digest => {
+        match peer.resolve(&name)? {
+            None => return Ok(Some("the registry does not have it".to_owned())),
+            Some(digest) if digest != image.root.digest => {
                 return Ok(Some(format!("the registry has {digest}, the bundle {}", image.root.digest)));
             }
-            Ok(Some(_)) => {}
+            Some(_) => {}
         }
         let own = image.platforms.iter().filter(|entry| entry.platform == self.platform);
         for manifest in own.map(|entry| entry.manifest) {
@@ -100,8 +105,8 @@ impl Images {
             };
             let Document::Image(document) = document::parse(&bytes, None)? else { continue };
             for part in std::iter::once(&document.config).chain(&document.layers) {
-                let is_known = !known.insert((name.name(), part.digest));
-                if !is_known && !peer.has_blob(&name, part.digest, part.size)? {
+                let is_new = known.insert((name.name(), part.digest));
+                if is_new && !peer.has_blob(&name, part.digest, part.size)? {
                     return Ok(Some(format!("blob {} is missing", part.digest)));
                 }
             }
@@ -125,7 +130,7 @@ impl Step for Images {
 
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
         let missing = self.missing(machine)?;
-        let wait = |what: String| Change::new(Verb::Wait, "image").with_detail(what);
+        let wait = |what: String| Change::new(Verb::Wait, "images").with_detail(what);
         Ok(missing.into_iter().take(NAMED).map(wait).collect())
     }
 

@@ -12,6 +12,9 @@ use rcgen::{
     IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::quote::quote;
@@ -64,6 +67,12 @@ impl Authority {
     /// The file with its certificate.
     pub fn certificate(&self) -> &Path {
         &self.certificate
+    }
+
+    /// Its certificate, as servers show it behind their own: so a node that was told nothing but its fingerprint
+    /// can have it from there.
+    pub(super) fn der(&self) -> std::io::Result<CertificateDer<'static>> {
+        CertificateDer::from_pem_slice(&fs_err::read(&self.certificate)?).map_err(std::io::Error::other)
     }
 
     /// Issues a certificate for a server with `key`, good until the day `(year, month, day)`.
