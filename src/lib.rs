@@ -53,7 +53,15 @@
 //! | the file of `registry serve --token-file`, if it is missing | [`registry::access::token_file`] | a token a line, mode 0600 |
 //! | the socket of `registry serve --unix` | [`registry::listener`] | a unix socket, mode 0600 |
 //! | `/var/lib/airlock/journal`, `lock` | [`node::journal`], [`node::lock`] | `bundle-spec/journal.md` |
+//! | `/var/lib/airlock/settings.json` | [`node::install`] | [`node::settings::Settings`] as JSON, mode 0600 |
+//! | `/var/lib/airlock/state.json` | [`node::trust::floor`] | `bundle-spec/node-state.md` |
+//! | `/var/lib/airlock/incoming/HEX` | [`node::origin::remote`] | bytes so far of a blob from another node |
 //! | `/var/lib/airlock/replaced/HEX` | [`node::work`] | a file that was in the way, for the reset |
+//! | `/etc/airlock/allowed_signers` | [`node::trust::signers`] | ssh-keygen(1), "ALLOWED SIGNERS" |
+//! | `/etc/airlock/registry-ca.crt` | [`node::registry::authority`] | PEM |
+//! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |
+//! | `/usr/local/bin/airlock` | [`node::install`] | the `airlock` program |
+//! | `/usr/local/bin/k3s` and its links, `/etc/rancher/k3s/…`, its unit | [`node::k3s`] | those of k3s |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one

@@ -1,7 +1,7 @@
 //! A machine below a temporary directory, a medium beside it, and what is installed from it.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use airlock::bundle::Bundle;
@@ -25,7 +25,9 @@ use super::systemd::Systemd;
 use airlock::trust::signature::Signer as _;
 
 pub struct Host {
-    directory: TempDir,
+    /// Where it lies; removed at the end unless somebody else owns it.
+    directory: PathBuf,
+    owned: Option<TempDir>,
     pub systemd: Arc<Systemd>,
     pub machine: Machine,
     pub port: u16,
@@ -51,23 +53,32 @@ impl Host {
     /// A bare machine, with a bundle on its medium.
     pub fn new() -> Host {
         let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_owned();
         let [root, medium] = ["root", "medium"].map(|name| directory.path().join(name));
         fs_err::create_dir_all(root.join("proc/sys/kernel/random")).unwrap();
         fs_err::create_dir_all(&medium).unwrap();
         contents().signed(None).write_to(&medium);
-        Host::at(directory)
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        fs_err::write(directory.path().join("port"), port.to_string()).unwrap();
+        Host { owned: Some(directory), ..Host::again(&path) }
     }
 
-    fn at(directory: TempDir) -> Host {
-        let root = directory.path().join("root");
+    /// A machine that was there before, after a power cut: nothing runs on it.
+    pub fn again(directory: &Path) -> Host {
+        let root = directory.join("root");
         let systemd = Arc::new(Systemd::new(&root));
         let machine = Machine::new(&root, systemd.clone());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Host { directory, systemd, machine, port }
+        let port = fs_err::read_to_string(directory.join("port")).unwrap().parse().unwrap();
+        Host { directory: directory.to_owned(), owned: None, systemd, machine, port }
+    }
+
+    /// The directory of the machine, which outlives it.
+    pub fn into_directory(self) -> TempDir {
+        self.owned.unwrap()
     }
 
     pub fn medium(&self) -> PathBuf {
-        self.directory.path().join("medium")
+        self.directory.join("medium")
     }
 
     pub fn context(&self, in_place: bool) -> Context {

@@ -5,9 +5,9 @@
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
+mod kill;
 mod machine;
 #[path = "../support/packages.rs"]
-#[allow(dead_code, reason = "these tests use a part of it")]
 mod packages;
 mod refusals;
 mod remote;
