@@ -20,7 +20,7 @@ use super::registry::peer::Network;
 use super::registry::service::RegistryService;
 use super::registry::store::Import;
 use super::registry::unit::Serving;
-use super::resource::{BlobFile, Directory, File, Resources};
+use super::resource::{BlobFile, File, Resources, Tree};
 use super::settings::{self, Registry, Settings};
 use super::step::Step;
 use super::trust::clock::{self, SetClock};
@@ -116,7 +116,7 @@ impl Context {
         let step = Resources::new("settings", "Keep the settings").with(File::private(settings::PATH, text));
         match self.place {
             // Blobs come in there before they are used.
-            Place::Server => step.with(Directory { path: INCOMING.to_owned(), mode: 0o700 }),
+            Place::Server => step.with(Tree { path: INCOMING.to_owned(), mode: 0o700 }),
             Place::Medium { .. } | Place::Store => step,
         }
     }

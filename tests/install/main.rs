@@ -9,6 +9,7 @@ mod kill;
 mod machine;
 #[path = "../support/packages.rs"]
 mod packages;
+mod readiness;
 mod refusals;
 mod remote;
 mod steps;

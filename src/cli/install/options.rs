@@ -44,7 +44,7 @@ pub struct NodeOptions {
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
 
-    /// Label of the node; may be given several times, as all that can
+    /// Label of the node; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub label: Vec<(String, String)>,
 
@@ -79,6 +79,10 @@ pub struct NodeOptions {
     /// Where k3s keeps its data [default: /var/lib/rancher/k3s]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
+
+    /// Registry of the site to pull from, as https://harbor.lab; it has to have the images
+    #[arg(long, value_name = "URL", conflicts_with_all = ["peer", "registry_port", "in_place"])]
+    pub registry: Option<String>,
 
     /// Registry of another node to pull from, as https://HOST:5443, instead of one on this node
     #[arg(long, value_name = "URL", conflicts_with_all = ["registry_port", "in_place"])]
@@ -175,7 +179,9 @@ impl NodeOptions {
     }
 
     fn apply_registry(&self, settings: &mut Settings) {
-        if !self.peer.is_empty() {
+        if let Some(endpoint) = &self.registry {
+            settings.registry = Registry::External { endpoint: endpoint.clone() };
+        } else if !self.peer.is_empty() {
             settings.registry = Registry::Peers { endpoints: self.peer.clone() };
         } else if self.registry_port.is_some() || self.in_place.is_some() {
             let (port, in_place) = match settings.registry {
@@ -191,7 +197,10 @@ impl NodeOptions {
 
     /// Whether options say which registry is meant.
     pub(super) fn name_a_registry(&self) -> bool {
-        !self.peer.is_empty() || self.registry_port.is_some() || self.in_place.is_some()
+        self.registry.is_some()
+            || !self.peer.is_empty()
+            || self.registry_port.is_some()
+            || self.in_place.is_some()
     }
 }
 

@@ -141,10 +141,17 @@ impl Step for Images {
         }
         let message =
             format!("{} of {} images cannot be pulled by this node", missing.len(), self.images.len());
-        let error = Error::new(codes::IMAGES_MISSING, message).with_help(
-            "see what the registry says: `journalctl -u airlock-registry` where it runs; \
-             `airlock store repair --from BUNDLE` brings what it lacks",
-        );
+        let error = Error::new(codes::IMAGES_MISSING, message).with_help(match self.authority {
+            Some(Authority::Own) => {
+                "see what the registry says, `journalctl -u airlock-registry`; `airlock store repair --from BUNDLE` \
+                 brings what it lacks"
+            }
+            _ => {
+                "see that the registry runs and has what is named; \
+                 `airlock bundle extract BUNDLE --image IMAGE --output DIR` and `skopeo copy oci:DIR docker://REGISTRY/…` \
+                 bring an image there"
+            }
+        });
         Err(missing.iter().take(NAMED).fold(error, |error, line| error.with_detail(escape(line))))
     }
 }
