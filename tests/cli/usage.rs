@@ -28,7 +28,7 @@ fn usage_errors_say_what_is_wrong_and_what_comes_close() {
             "airlock key generate --help",
         ),
         (&["key", "generate", "--comment", ""], "invalid value '' for '--comment <C>'", "--help"),
-        (&["install", "--role", "worker"], "invalid value 'worker' for '--role <ROLE>'", "install --help"),
+        (&["install", "--role", "worker"], "invalid value 'worker' for '--role <ROLE>'", "--help"),
     ] {
         let outcome = home.airlock(arguments);
         assert_eq!(outcome.exit, Some(2), "{arguments:?}: {outcome}");

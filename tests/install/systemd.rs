@@ -87,6 +87,11 @@ impl Systemd {
         let pid = 1000 + state.calls.len() as u32;
         state.active.insert(name.to_owned(), pid);
         let unit = self.unit(name);
+        if name.ends_with(".socket") {
+            // systemd refuses a socket without a service: "Socket service … not loaded, refusing".
+            assert!(unit.contains("Service=airlock-registry.service"));
+            self.unit("airlock-registry.service");
+        }
         let configuration = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
         let process = self.root.join("proc").join(pid.to_string());
         fs_err::create_dir_all(&process).unwrap();

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
-use crate::node::resource::{File, Resource as _, Service};
+use crate::node::resource::{File, Resource as _, Service, unit_state, with_log};
 use crate::node::step::{Outcome, Step};
 use crate::node::work::Work;
 use crate::quote::escape;
@@ -58,7 +58,7 @@ impl RegistryService {
 
     /// Somebody else may listen at the port while our socket does not.
     fn check_port(&self, machine: &Machine) -> Result<()> {
-        if crate::node::resource::unit_state(machine, SOCKET)?.active == "active" {
+        if unit_state(machine, SOCKET)?.active == "active" {
             return Ok(());
         }
         let port = self.serving.port;
@@ -82,8 +82,11 @@ impl RegistryService {
         token_file::read_or_make(&token(&directory)).map(drop)
     }
 
-    /// New sockets need an end of the old ones: systemd does not change an address that it listens at.
+    /// New sockets need an end of the old ones: systemd does not change an address that it listens at. It does
+    /// not listen at all before there is a service behind.
     fn start_sockets(&self, work: &mut Work<'_>) -> Result<()> {
+        work.own(Owned::Unit { name: UNIT.to_owned() })?;
+        self.service()?.file().make(work)?;
         for file in self.socket_files() {
             let name = file.path.rsplit('/').next().unwrap_or_default().to_owned();
             work.own(Owned::Unit { name })?;
@@ -93,7 +96,8 @@ impl RegistryService {
         work.machine().run(&Call::new("systemctl").with(["stop", UNIT]))?;
         let names = self.serving.sockets().map(|(name, _)| name);
         work.run(Call::new("systemctl").with(["enable", "--quiet"]).with(names))?;
-        work.run(Call::new("systemctl").with(["restart"]).with(names)).map(drop)
+        let started = work.run(Call::new("systemctl").with(["restart"]).with(names));
+        started.map(drop).map_err(|error| with_log(error, work.machine(), SOCKET))
     }
 }
 
