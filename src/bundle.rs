@@ -19,6 +19,7 @@ pub mod layout;
 pub mod manifest;
 pub mod names;
 pub mod reader;
+pub mod signed;
 pub mod source;
 pub mod ustar;
 pub mod volume;

@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod environment;
 mod fetching;
 mod files;
+pub mod install;
 pub mod key;
 pub mod node;
 mod options;
@@ -35,7 +36,7 @@ use crate::ui::report::{self, Style};
 ///
 /// On a machine with internet, `airlock bundle build` fetches container images, k3s and files into one
 /// signed, checksummed bundle. The bundle crosses the gap on a USB stick or by scp; `airlock bundle verify`
-/// checks it on the other side.
+/// checks it on the other side, and `airlock install` makes a machine a node of a cluster with it.
 ///
 /// Results go to standard output, progress and errors to standard error. Every command may be interrupted
 /// at any moment and simply be run again.
@@ -71,6 +72,7 @@ Exit status:
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
     Bundle(bundle::Bundle),
+    Install(Box<install::InstallArgs>),
     Key(key::Key),
     Node(node::Node),
     Registry(registry::Registry),
@@ -82,6 +84,9 @@ impl Command {
     fn run(self, session: Session) -> Ending {
         match self {
             Command::Bundle(bundle) => signals::run_until_stopped(bundle.run(session)),
+            Command::Install(arguments) => signals::run_until_stopped(async move {
+                session.blocking(|session| install::run(*arguments, session)).await
+            }),
             Command::Key(key) => signals::run_until_stopped(key.run(session)),
             Command::Node(node) => signals::run_until_stopped(node.run(session)),
             Command::Registry(registry) => signals::run_server(|stop| registry.run(session, stop)),

@@ -55,12 +55,20 @@
 //! | `/etc/sysctl.d/99-airlock.conf`, `/etc/modules-load.d/airlock.conf`, `/etc/systemd/system/airlock-default-route.service` | `node preflight --fix`, [`node::preflight::mend`] | text; the first line says that it is ours |
 //! | what `node facts --output` names | `cli::node::facts` | `bundle-spec/facts.md` |
 //! | `/var/lib/airlock/journal`, `lock` | [`node::journal`], [`node::lock`] | `bundle-spec/journal.md` |
+//! | `/var/lib/airlock/settings.json` | [`node::install`] | [`node::settings::Settings`] as JSON, mode 0600 |
+//! | `/var/lib/airlock/state.json` | [`node::trust::floor`] | `bundle-spec/node-state.md` |
+//! | `/var/lib/airlock/incoming/HEX` | [`node::origin::remote`] | bytes so far of a blob from another node |
 //! | `/var/lib/airlock/replaced/HEX` | [`node::work`] | a file that was in the way, for the reset |
 //! | `/var/lib/airlock/apt/NAME/`, `apt/transaction` | [`node::packages`] | a repository, its private source, lists; names of packages |
 //! | `/etc/modprobe.d/airlock-nouveau.conf` | [`node::nvidia`] | modprobe.d(5) |
 //! | `/etc/cdi/nvidia.yaml` | [`node::nvidia`], by `nvidia-ctk` | Container Device Interface |
 //! | `airlock-nvidia-*.yaml` among the manifests of a k3s server | [`node::nvidia`] | Kubernetes |
 //! | `/etc/systemd/system/airlock-resume.service`, while a restart is due | [`node::reboot`] | systemd.unit(5) |
+//! | `/etc/airlock/allowed_signers` | [`node::trust::signers`] | ssh-keygen(1), "ALLOWED SIGNERS" |
+//! | `/etc/airlock/registry-ca.crt` | [`node::registry::authority`] | PEM |
+//! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |
+//! | `/usr/local/bin/airlock` | [`node::install`] | the `airlock` program |
+//! | `/usr/local/bin/k3s` and its links, `/etc/rancher/k3s/…`, its unit | [`node::k3s`] | those of k3s |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one

@@ -12,12 +12,15 @@
 //! /var/lib/airlock/journal        one JSON object a line: runs, steps, and what is ours  (journal)
 //! /var/lib/airlock/lock           held by whoever changes the node; says who that is  (lock)
 //! /var/lib/airlock/settings.json  what the operator wants of the node              (settings)
+//! /var/lib/airlock/state.json     serials and times that the node has seen         (trust)
+//! /var/lib/airlock/incoming/      blobs that come from another node, unfinished    (origin)
 //! /var/lib/airlock/replaced/      files that were in the way, for the reset  (work)
 //! ```
 
 pub mod change;
 pub mod driver;
 pub mod facts;
+pub mod install;
 pub mod journal;
 pub mod k3s;
 pub mod lock;
@@ -29,10 +32,13 @@ pub mod packages;
 pub mod plan;
 pub mod preflight;
 pub mod reboot;
+pub mod registry;
 pub mod reset;
 pub mod resource;
+pub mod run;
 pub mod settings;
 pub mod step;
+pub mod trust;
 pub mod work;
 
 /// Where airlock keeps what belongs to this node.

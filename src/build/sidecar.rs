@@ -38,9 +38,23 @@ reads it; run it only once the checks below have passed.
         manifest.name, manifest.version, manifest.channel, manifest.serial
     );
     text.push_str(&verification(&base, signer));
+    text.push_str(INSTALLATION);
     text.push_str(&extraction(&base, files, cut));
     text
 }
+
+/// A stick that is mounted `noexec` cannot say so itself.
+const INSTALLATION: &str = "\
+Then, to make a machine a node of a cluster:
+
+    sudo ./install
+
+If it says `Permission denied`, programs cannot be run from this medium; copy this one first:
+
+    sudo cp install /usr/local/bin/airlock
+    sudo airlock install .
+
+";
 
 fn verification(base: &str, signer: Option<&str>) -> String {
     let Some(signer) = signer else {

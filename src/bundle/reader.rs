@@ -15,8 +15,8 @@ use super::volume::VolumeHeader;
 use super::{discover, names};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
+use crate::trust::key::PublicKey;
 use crate::trust::policy::{Policy, SignatureFile, TrustedSigner};
-use crate::trust::signature;
 
 /// A bundle whose volumes are open; `State` is [`Unverified`] or [`Verified`].
 pub struct Bundle<State> {
@@ -67,14 +67,18 @@ impl Bundle<Unverified> {
         Ok(Bundle { volumes, header, state: Unverified { manifest_bytes, signatures, embedded_signature } })
     }
 
+    /// The keys that have signed, each once; whether anybody should believe them is another question. For
+    /// showing fingerprints, and for looking up one that a person has named.
+    pub fn claimed_signers(&self) -> Vec<PublicKey> {
+        super::signed::claimed_signers(&self.state.manifest_bytes, &self.state.signatures)
+    }
+
     /// Checks the signatures, then reads the manifest, then computes where everything has to lie.
     ///
     /// Blobs are not read: [`Bundle::check_all`] does that, or each reader for itself.
     pub fn verify(self, policy: &Policy) -> Result<Bundle<Verified>> {
         let Unverified { manifest_bytes, signatures, embedded_signature } = self.state;
-        let signers = policy.check(signature::MANIFEST_NAMESPACE, &manifest_bytes, &signatures)?;
-        let manifest = Manifest::parse(&manifest_bytes)?;
-        check_serial(&manifest, policy)?;
+        let (manifest, signers) = super::signed::verify(&manifest_bytes, &signatures, policy)?;
         let length = manifest_bytes.len() as u64;
         let arrangement = Arrangement::new(&manifest, length, embedded_signature, self.header.size)
             .ok()
@@ -195,21 +199,6 @@ pub(super) fn wrong_length(found: u64, expected: u64) -> Option<String> {
         Less => Some(format!("truncated: the file is {found} bytes, the manifest says {expected}")),
         Greater => Some(format!("{} unexpected bytes after the end at {expected}", found - expected)),
         Equal => None,
-    }
-}
-
-fn check_serial(manifest: &Manifest, policy: &Policy) -> Result<()> {
-    let (serial, channel) = (manifest.serial, &manifest.channel);
-    match policy.minimum_serial {
-        Some(minimum) if serial < minimum => {
-            let message = format!(
-                "the bundle has serial {serial} of channel `{channel}`, at least {minimum} is required"
-            );
-            Err(Error::new(codes::SERIAL_OLDER, message).with_help(format!(
-                "get a newer bundle, or accept this one and all newer ones: `--minimum-serial {serial}`"
-            )))
-        }
-        _ => Ok(()),
     }
 }
 

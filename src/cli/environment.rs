@@ -43,6 +43,10 @@ pub struct Environment {
     pub listen_names: Vec<String>,
     /// The datagram socket that wants to know when a service is ready; `@` begins an abstract one.
     pub notify_socket: Option<OsString>,
+    /// The file of this program.
+    pub program: Option<PathBuf>,
+    /// The words of the command line, the name of the program first.
+    pub arguments: Vec<OsString>,
     /// The working directory, to which relative paths refer.
     pub working_directory: Option<PathBuf>,
     source_date_epoch: Option<OsString>,
@@ -67,6 +71,8 @@ impl Environment {
     pub fn read() -> Self {
         let mut environment = Self::from_variables(&|name| std::env::var_os(name), std::env::home_dir());
         environment.working_directory = std::env::current_dir().ok();
+        environment.program = std::env::current_exe().ok();
+        environment.arguments = std::env::args_os().collect();
         environment
     }
 
@@ -94,6 +100,8 @@ impl Environment {
             proxies: Proxies::from_variables(&set),
             listen_names: handed_over(&set, std::process::id()),
             notify_socket: set("NOTIFY_SOCKET"),
+            program: None,
+            arguments: Vec::new(),
             working_directory: None,
             source_date_epoch: set("SOURCE_DATE_EPOCH"),
             no_colour: set("NO_COLOR").is_some(),

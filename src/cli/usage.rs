@@ -21,10 +21,7 @@ pub(super) enum Parsed {
 
 /// Parses the words of the command line, the name of the program first.
 pub(super) fn parse(arguments: Vec<OsString>) -> Result<Parsed> {
-    let name = arguments.first().map(Path::new).and_then(Path::file_name);
-    if name == Some(OsStr::new("install")) || arguments.get(1).is_some_and(|word| word == "install") {
-        return Err(no_install());
-    }
+    let arguments = as_airlock(arguments);
     match Airlock::try_parse_from(arguments) {
         Ok(airlock) => Ok(Parsed::Command(Box::new(airlock))),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
@@ -34,11 +31,18 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Parsed> {
     }
 }
 
-fn no_install() -> Error {
-    Error::new(codes::NOT_IN_THIS_VERSION, "`install` is not in this version of airlock").with_help(
-        "this version builds and verifies bundles; under the name `airlock` it checks this one:\n\
-         cp install /tmp/airlock && /tmp/airlock bundle verify .",
-    )
+/// The program lies as `install` beside the volumes of a bundle; under that name it is `airlock install`.
+fn as_airlock(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.first().is_some_and(|name| is_install(Path::new(name))) {
+        arguments.insert(1, "install".into());
+    }
+    arguments
+}
+
+/// Whether a file is called like the program beside a bundle: `install`, `install-arm64`.
+pub(super) fn is_install(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    name == "install" || name.starts_with("install-")
 }
 
 /// Clap's message, its tips and its usage line as one of our errors.
@@ -106,12 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn started_as_install_it_says_what_it_cannot_do_yet() {
-        for words in [&["/mnt/stick/install"][..], &["airlock", "install", "--plan"]] {
-            let error = error(words);
-            assert_eq!(error.code(), codes::NOT_IN_THIS_VERSION);
-            assert!(error.help().is_some_and(|help| help.contains("bundle verify")));
+    fn started_as_install_it_is_the_command_of_that_name() {
+        for name in ["/mnt/stick/install", "install", "./install-arm64"] {
+            let words = [name, "--plan"].map(OsString::from).to_vec();
+            let Ok(Parsed::Command(airlock)) = parse(words) else { panic!("{name} is not understood") };
+            assert!(matches!(airlock.command, super::super::Command::Install(_)), "{name}");
         }
+        assert!(!is_install(Path::new("/usr/local/bin/airlock")));
     }
 
     #[test]

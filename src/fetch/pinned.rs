@@ -8,10 +8,10 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 /// A TLS configuration that trusts the system's authorities and `trusted`.
@@ -20,12 +20,32 @@ use rustls_platform_verifier::Verifier;
 /// When the system's authorities cannot be read or one of `trusted` is no certificate.
 pub(super) fn configuration(trusted: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let usual = Verifier::new_with_extra_roots(trusted.iter().cloned(), provider.clone())?;
-    let verifier = Arc::new(PinningVerifier { usual, trusted });
+    let usual = Verifier::new_with_extra_roots(trusted.iter().cloned(), provider)?;
+    with_verifier(PinningVerifier { usual: Arc::new(usual), trusted })
+}
+
+/// A TLS configuration that trusts `trusted` and nobody else; a node needs no authorities of its system to
+/// know other nodes.
+///
+/// # Errors
+/// When one of `trusted` is no certificate.
+pub(super) fn alone(trusted: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in &trusted {
+        roots.add(certificate.clone())?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let usual = usual.map_err(|error| Error::General(error.to_string()))?;
+    with_verifier(PinningVerifier { usual, trusted })
+}
+
+fn with_verifier(verifier: PinningVerifier) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut configuration = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(configuration)
@@ -34,7 +54,7 @@ pub(super) fn configuration(trusted: Vec<CertificateDer<'static>>) -> Result<Cli
 /// The usual verifier, with one further way to succeed.
 #[derive(Debug)]
 struct PinningVerifier {
-    usual: Verifier,
+    usual: Arc<dyn ServerCertVerifier>,
     trusted: Vec<CertificateDer<'static>>,
 }
 

@@ -14,6 +14,9 @@ use crate::spec::HostSettings;
 pub struct Settings {
     /// How to reach hosts, by host (and port, unless it is the usual one) as in image references.
     pub hosts: BTreeMap<String, HostSettings>,
+    /// Certificate authorities in PEM to trust for hosts, besides the system's; named as in `hosts`, and used
+    /// where those name no file.
+    pub authorities: BTreeMap<String, Vec<u8>>,
     /// Where user names and passwords come from.
     pub credentials: Arc<dyn CredentialSource>,
     /// Proxies to go through.
@@ -32,6 +35,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             hosts: BTreeMap::new(),
+            authorities: BTreeMap::new(),
             credentials: Arc::new(NoCredentials),
             proxies: Proxies::default(),
             timeouts: Timeouts::default(),

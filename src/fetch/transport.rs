@@ -29,6 +29,8 @@ enum Kind {
     System,
     /// Settings of this host.
     Host(String),
+    /// Authorities that were given for this host, and no other ones.
+    Given(String),
 }
 
 /// The HTTP clients made so far.
@@ -40,7 +42,7 @@ pub(super) struct Transports {
 impl Transports {
     /// The client for requests to `url`.
     pub(super) fn client(&self, url: &Url, settings: &Settings) -> Result<Client> {
-        let (kind, host) = kind(url, &settings.hosts);
+        let (kind, host) = kind(url, settings);
         // A client is complete once it is in the map, whatever happened to the thread that put it there.
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&kind) {
@@ -52,13 +54,14 @@ impl Transports {
     }
 }
 
-fn kind<'a>(url: &Url, hosts: &'a BTreeMap<String, HostSettings>) -> (Kind, Option<&'a HostSettings>) {
+fn kind<'a>(url: &Url, settings: &'a Settings) -> (Kind, Option<&'a HostSettings>) {
     if url.scheme() == "http" {
         return (Kind::Plain, None);
     }
     let authority = shown::authority(url);
-    match find(&authority, hosts).filter(|host| host.insecure || host.ca.is_some()) {
+    match find(&authority, &settings.hosts).filter(|host| host.insecure || host.ca.is_some()) {
         Some(host) => (Kind::Host(authority), Some(host)),
+        None if settings.authorities.contains_key(&authority) => (Kind::Given(authority), None),
         None => (Kind::System, None),
     }
 }
@@ -86,6 +89,14 @@ fn build(kind: &Kind, host: Option<&HostSettings>, settings: &Settings) -> Resul
             })?;
             builder = builder.tls_backend_preconfigured(configuration);
         }
+    }
+    if let Kind::Given(name) = kind {
+        let given = settings.authorities.get(name).map(Vec::as_slice).unwrap_or_default();
+        let unusable = |reason: &str| unusable(Path::new(name), reason);
+        let given = parse(given).map_err(unusable)?;
+        let configuration =
+            pinned::alone(given).map_err(|error| unusable("it is damaged").with_source(error))?;
+        builder = builder.tls_backend_preconfigured(configuration);
     }
     if *kind == Kind::Plain {
         // Keeps the system's authorities from being loaded, or missed, where none are needed.
@@ -134,13 +145,17 @@ fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
         return Err(unusable("it is larger than 4 MiB"));
     }
     let text = fs_err::read(path).map_err(|error| unusable("it cannot be read").with_source(error))?;
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|error| unusable("it is damaged").with_source(error))?;
-    if certificates.is_empty() {
-        return Err(unusable("it holds no certificate"));
+    parse(&text).map_err(unusable)
+}
+
+/// The certificates in a PEM text.
+fn parse(text: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, &'static str> {
+    let certificates: std::result::Result<Vec<CertificateDer<'static>>, _> =
+        CertificateDer::pem_slice_iter(text).collect();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => Err("it holds no certificate"),
+        certificates => certificates.map_err(|_| "it is damaged"),
     }
-    Ok(certificates)
 }
 
 #[cfg(test)]
@@ -151,7 +166,10 @@ mod tests {
     fn only_hosts_with_settings_of_their_own_get_a_client_of_their_own() {
         let own = HostSettings { insecure: true, ..HostSettings::default() };
         let hosts = BTreeMap::from([("docker.io".to_owned(), own.clone()), ("lab:5000".to_owned(), own)]);
-        let kind = |url: &str| kind(&Url::parse(url).unwrap(), &hosts).0;
+        let authorities = BTreeMap::from([("node:5443".to_owned(), Vec::new())]);
+        let settings = Settings { hosts, authorities, ..Settings::default() };
+        let kind = |url: &str| kind(&Url::parse(url).unwrap(), &settings).0;
+        assert_eq!(kind("https://node:5443/"), Kind::Given("node:5443".to_owned()));
         assert_eq!(kind("https://registry-1.docker.io/v2/"), Kind::Host("registry-1.docker.io".to_owned()));
         assert_eq!(kind("https://lab:5000/v2/"), Kind::Host("lab:5000".to_owned()));
         assert_eq!(kind("https://lab/v2/"), Kind::System);

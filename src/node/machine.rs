@@ -127,6 +127,11 @@ impl Machine {
 }
 
 pub(super) fn failed(action: &str, path: &str, error: io::Error) -> Error {
+    // What was to be written comes from a reader of ours that has found damage: that is what has happened.
+    let error = match error.downcast::<Error>() {
+        Ok(own) => return own.with_detail(format!("`{}` is as it was", quote(path))),
+        Err(error) => error,
+    };
     Error::new(codes::NODE_FILE, format!("`{}` cannot be {}", quote(path), past(action)))
         .with_help("see the cause above; then run the same command again, it continues")
         .with_source(error)

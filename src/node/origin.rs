@@ -1,4 +1,8 @@
-//! Where a node takes the content of a bundle from: the medium in its drive, or a server that has it.
+//! Where a node takes the content of a bundle from: the medium in its drive, its own store, or a server that
+//! has it.
+
+pub mod remote;
+pub mod stored;
 
 use std::io::Read;
 

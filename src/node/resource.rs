@@ -8,7 +8,7 @@ pub mod service;
 
 pub use self::blob_file::BlobFile;
 pub use self::block::Block;
-pub use self::file::{Directory, File};
+pub use self::file::{Directory, File, Tree};
 pub use self::link::Link;
 pub use self::service::{Service, state as unit_state, with_log};
 use super::change::Change;

@@ -53,6 +53,9 @@ pub struct Settings {
     pub data_directory: String,
     /// Where images come from.
     pub registry: Registry,
+    /// Where the bundle is, for runs that name none: the absolute path of its medium, or `https://HOST:5443` of a
+    /// node that has it.
+    pub bundle: Option<String>,
     /// Whether nodes share images among themselves (the embedded registry of k3s).
     pub share_images: bool,
     /// Whether the node gets the GPU parts of the bundle.
@@ -147,6 +150,7 @@ impl Default for Settings {
             service_cidr: Cidr::SERVICE_DEFAULT,
             data_directory: "/var/lib/rancher/k3s".to_owned(),
             registry: Registry::Own { port: REGISTRY_PORT, in_place: false },
+            bundle: None,
             share_images: false,
             gpu: Gpu::default(),
             packages: true,

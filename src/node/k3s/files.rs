@@ -29,6 +29,8 @@ pub struct Wanted {
     pub program: crate::bundle::manifest::Blob,
     /// The registries that images are pulled from, `https://HOST:PORT`.
     pub endpoints: Vec<String>,
+    /// Whether they are known by the certificate in [`paths::REGISTRY_CA`]; otherwise by those of the machine.
+    pub has_authority: bool,
     /// The token that the operator has given.
     pub token: Option<Secret<String>>,
 }
@@ -70,7 +72,10 @@ impl Wanted {
         let hosts = registries::hosts(self.origin.manifest());
         let mut files = vec![
             File::private(paths::CONFIG, config::config(&self.settings, self.surroundings)),
-            File::private(paths::REGISTRIES, registries::registries(&self.endpoints, &hosts)),
+            File::private(
+                paths::REGISTRIES,
+                registries::registries(&self.endpoints, &hosts, self.has_authority),
+            ),
         ];
         if self.surroundings.without_name_server {
             files.push(File::new(paths::RESOLV_CONF, NO_NAME_SERVER));

@@ -18,11 +18,15 @@ pub fn hosts(manifest: &Manifest) -> BTreeSet<String> {
 }
 
 /// The file that sends containerd to `endpoints` (`https://HOST:PORT`) for images of every registry; `hosts` are
-/// named besides, since the wildcard had bugs in some releases of k3s (k3s #10351, #11857).
-pub fn registries(endpoints: &[String], hosts: &BTreeSet<String>) -> String {
+/// named besides, since the wildcard had bugs in some releases of k3s (k3s #10351, #11857). `has_authority`: they
+/// are known by the certificate in [`paths::REGISTRY_CA`].
+pub fn registries(endpoints: &[String], hosts: &BTreeSet<String>, has_authority: bool) -> String {
     let mut text = "# Written by airlock.\nmirrors:\n".to_owned();
     for host in hosts.iter().map(String::as_str).chain(["*"]) {
         text += &format!("  {}:\n    endpoint: {}\n", json!(host), json!(endpoints));
+    }
+    if !has_authority {
+        return text;
     }
     text += "configs:\n";
     for endpoint in endpoints {
@@ -40,7 +44,7 @@ mod tests {
     fn every_registry_is_sent_to_all_endpoints() {
         let endpoints = ["https://127.0.0.1:5443".to_owned(), "https://10.0.0.2:5443".to_owned()];
         let hosts = BTreeSet::from(["docker.io".to_owned()]);
-        insta::assert_snapshot!(registries(&endpoints, &hosts), @r#"
+        insta::assert_snapshot!(registries(&endpoints, &hosts, true), @r#"
         # Written by airlock.
         mirrors:
           "docker.io":
@@ -55,5 +59,6 @@ mod tests {
             tls:
               ca_file: "/etc/airlock/registry-ca.crt"
         "#);
+        assert!(!registries(&endpoints, &hosts, false).contains("ca_file"));
     }
 }

@@ -6,6 +6,7 @@ use super::Resource;
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
+use crate::node::owned::Owned;
 use crate::node::work::Work;
 
 /// A file with this content and these permission bits.
@@ -66,6 +67,26 @@ impl Resource for Directory {
     }
 
     fn make(&self, work: &mut Work<'_>) -> Result<()> {
+        work.make_directory(&self.path, self.mode)
+    }
+}
+
+/// A directory that is ours with everything that comes into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// Absolute path.
+    pub path: String,
+    /// Permission bits of a new one.
+    pub mode: u32,
+}
+
+impl Resource for Tree {
+    fn check(&self, machine: &Machine) -> Result<Option<Change>> {
+        Directory { path: self.path.clone(), mode: self.mode }.check(machine)
+    }
+
+    fn make(&self, work: &mut Work<'_>) -> Result<()> {
+        work.own(Owned::Tree { path: self.path.clone() })?;
         work.make_directory(&self.path, self.mode)
     }
 }

@@ -16,6 +16,9 @@ const UNITS: &str = "/etc/systemd/system";
 /// The variable by which a process tells which configuration it was started with.
 const VARIABLE: &str = "AIRLOCK_CONFIGURATION";
 
+/// What ends by itself so often while it starts will not start later either.
+const MOST_RESTARTS: u32 = 5;
+
 /// Lines of its log that an error repeats.
 const TOLD: &str = "15";
 
@@ -106,7 +109,9 @@ impl Resource for Service {
             let is_up = state.active == "active" && self.is_current(machine, &state)?;
             match is_up {
                 true => Ok(Ok(())),
-                false if state.active == "failed" => Err(self.failed(machine)),
+                false if state.active == "failed" || state.restarts >= MOST_RESTARTS => {
+                    Err(self.failed(machine))
+                }
                 false => Ok(Err(format!("{} ({})", state.active, state.sub))),
             }
         });

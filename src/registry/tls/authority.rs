@@ -12,6 +12,10 @@ use rcgen::{
     IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
+use rustix::fs::{FlockOperation, flock};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::quote::quote;
@@ -48,6 +52,7 @@ impl Authority {
     /// # Errors
     /// [`codes::REGISTRY_AUTHORITY`] if files cannot be read or written, or hold something else.
     pub fn open(directory: &Path) -> Result<Authority> {
+        let _turn = turn(directory).map_err(|error| unusable(directory).with_source(error))?;
         let pem = key(directory).map_err(|error| unusable(directory).with_source(error))?;
         let key = KeyPair::from_pem(&pem).map_err(|error| unusable(directory).with_source(error))?;
         let parameters = parameters(&key);
@@ -64,6 +69,12 @@ impl Authority {
     /// The file with its certificate.
     pub fn certificate(&self) -> &Path {
         &self.certificate
+    }
+
+    /// Its certificate, as servers show it behind their own: so a node that was told nothing but its fingerprint
+    /// can have it from there.
+    pub(super) fn der(&self) -> std::io::Result<CertificateDer<'static>> {
+        CertificateDer::from_pem_slice(&fs_err::read(&self.certificate)?).map_err(std::io::Error::other)
     }
 
     /// Issues a certificate for a server with `key`, good until the day `(year, month, day)`.
@@ -107,10 +118,18 @@ fn named(name: &str) -> DistinguishedName {
     distinguished
 }
 
+/// Makes the directory and waits until nobody else makes files in it. Held until it is dropped.
+fn turn(directory: &Path) -> std::io::Result<fs_err::File> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let turn = fs_err::File::open(directory)?;
+    flock(turn.file(), FlockOperation::LockExclusive)?;
+    Ok(turn)
+}
+
 /// The private key in PEM, made if there is none.
 fn key(directory: &Path) -> std::io::Result<String> {
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    use std::os::unix::fs::MetadataExt as _;
     let path = directory.join(KEY);
     if !path.exists() {
         let made = KeyPair::generate().map_err(std::io::Error::other)?;
@@ -124,21 +143,22 @@ fn key(directory: &Path) -> std::io::Result<String> {
     fs_err::read_to_string(&path)
 }
 
-/// Puts a file in its place, complete and synced, unless somebody else has been quicker.
+/// Puts a file in its place, complete and synced. The name under which it is written is always the same, so that
+/// a killed process leaves one that the next overwrites.
 fn place(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    let partial = path.with_added_extension("partial");
+    match fs_err::remove_file(&partial) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = fs_err::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     fs_err::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     let mut file = options.open(&partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    let linked = fs_err::hard_link(&partial, path);
-    fs_err::remove_file(&partial)?;
-    match linked {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => fs_err::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all(),
-    }
+    fs_err::rename(&partial, path)?;
+    fs_err::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn unusable(directory: &Path) -> Error {

@@ -77,7 +77,9 @@ impl Certificates {
         let day = (end.year().into(), end.month() as u8, end.day() as u8);
         let issued = self.authority.issue(&self.key, &state.names, day)?;
         let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
-        let certified = CertifiedKey::from_der(vec![issued.der().clone()], private, &default_provider());
+        let authority = self.authority.der().map_err(|error| broken().with_source(error))?;
+        let chain = vec![issued.der().clone(), authority];
+        let certified = CertifiedKey::from_der(chain, private, &default_provider());
         let certified = Arc::new(certified.map_err(|error| broken().with_source(error))?);
         state.current = Some((certified.clone(), end.saturating_sub(RENEWAL.days())));
         Ok(certified)

@@ -1,0 +1,110 @@
+//! Where the bundle is: on a medium, on another node, or in the store of this one.
+
+use std::path::{Path, PathBuf};
+
+use super::InstallArgs;
+use super::options::NodeOptions;
+use crate::cli::session::Session;
+use crate::cli::usage::is_install;
+use crate::error::{Error, Result, codes};
+use crate::node::registry::STORE;
+use crate::node::settings::{Registry, Settings};
+use crate::quote::quote;
+
+/// Options of the source, as typed.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Other nodes")]
+pub struct SourceOptions {
+    /// Take the bundle from a node that has it, as https://HOST:5443; images are pulled from there as well
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
+
+    /// Certificate authorities of the registries of other nodes (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// Fingerprint of the authority instead of its certificate, as the other node's `install` has printed it
+    #[arg(long, value_name = "SHA256:…", requires = "from", conflicts_with = "ca")]
+    pub ca_fingerprint: Option<String>,
+}
+
+/// Where the bundle is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// In a drive: its directory or a volume, absolute.
+    Medium(PathBuf),
+    /// On the node at this address.
+    Server(String),
+    /// In the store of this node.
+    Store,
+}
+
+/// The source that was named, else the directory of `install`, else what the last run used, else the store.
+pub(super) fn choose(arguments: &InstallArgs, settings: &Settings, session: &Session) -> Result<Source> {
+    if let Some(url) = &arguments.source.from {
+        return Ok(Source::Server(url.trim_end_matches('/').to_owned()));
+    }
+    if let Some(path) = &arguments.medium {
+        return medium(path);
+    }
+    let environment = session.environment();
+    let is_install = environment.arguments.first().is_some_and(|name| is_install(Path::new(name)));
+    let beside = environment.program.as_deref().and_then(Path::parent).filter(|_| is_install);
+    // The program alone is enough on nodes that take the bundle from another one.
+    if let Some(directory) = beside.filter(|directory| has_volumes(directory)) {
+        return medium(directory);
+    }
+    match settings.bundle.as_deref() {
+        Some(url) if url.starts_with("https://") => Ok(Source::Server(url.to_owned())),
+        Some(path) if Path::new(path).exists() => Ok(Source::Medium(path.into())),
+        Some(_) | None if has_store(settings) => Ok(Source::Store),
+        Some(path) => Err(no_bundle(&format!("the bundle of the last run, `{}`, is not there", quote(path)))),
+        None => Err(no_bundle("no bundle is named")),
+    }
+}
+
+fn medium(path: &Path) -> Result<Source> {
+    let absolute = fs_err::canonicalize(path).map_err(|error| {
+        Error::new(codes::FILE_READ, format!("there is no bundle at `{}`", quote(&path.to_string_lossy())))
+            .with_help(
+                "name the directory of the bundle or one of its volumes: `airlock install /media/stick`",
+            )
+            .with_source(error)
+    })?;
+    Ok(Source::Medium(absolute))
+}
+
+fn has_volumes(directory: &Path) -> bool {
+    let entries = fs_err::read_dir(directory).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "tar"))
+}
+
+fn has_store(settings: &Settings) -> bool {
+    matches!(settings.registry, Registry::Own { in_place: false, .. })
+        && Path::new(STORE).join("oci-layout").exists()
+}
+
+fn no_bundle(message: &str) -> Error {
+    Error::new(codes::NO_BUNDLE, message).with_help(
+        "name it: `airlock install /media/stick`; or the node that has it: `--from https://HOST:5443`",
+    )
+}
+
+impl Source {
+    /// Keeps where the bundle is for later runs. Who takes it from another node pulls images from there too,
+    /// unless options say otherwise.
+    pub(super) fn remember(&self, settings: &mut Settings, options: &NodeOptions) {
+        match self {
+            Source::Medium(path) => settings.bundle = Some(path.to_string_lossy().into_owned()),
+            Source::Server(url) => {
+                settings.bundle = Some(url.clone());
+                let has_peers =
+                    matches!(settings.registry, Registry::Own { .. }) && !options.name_a_registry();
+                if has_peers && options.settings.is_none() {
+                    settings.registry = Registry::Peers { endpoints: vec![url.clone()] };
+                }
+            }
+            Source::Store => {}
+        }
+    }
+}

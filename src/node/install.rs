@@ -1,0 +1,232 @@
+//! From a verified bundle and settings to the steps that make a machine a node: pure, in their order.
+
+pub mod hosts;
+pub mod precondition;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::k3s::config::Surroundings;
+use super::k3s::files::Wanted;
+use super::k3s::readiness::Ready;
+use super::k3s::start::Start;
+use super::origin::remote::INCOMING;
+use super::origin::{self, Origin};
+use super::registry::authority::Authority;
+use super::registry::images::Images;
+use super::registry::peer::Network;
+use super::registry::service::RegistryService;
+use super::registry::store::Import;
+use super::registry::unit::Serving;
+use super::resource::{BlobFile, File, Resources, Tree};
+use super::settings::{self, Registry, Settings};
+use super::step::Step;
+use super::trust::clock::{self, SetClock};
+use super::trust::floor::RaiseFloor;
+use super::trust::signers;
+use crate::bundle::manifest::{Blob, Manifest};
+use crate::bundle::{Bundle, Verified};
+use crate::error::{Error, Result, codes};
+use crate::oci::platform::Platform;
+use crate::secret::Secret;
+
+/// Where the program lies that every later command is; the one on the medium is not run again.
+pub const PROGRAM: &str = "/usr/local/bin/airlock";
+
+/// Everything that the steps of an installation follow from.
+pub struct Context {
+    /// What the operator wants.
+    pub settings: Settings,
+    /// The bundle, wherever it is.
+    pub origin: Arc<dyn Origin>,
+    /// Where it is.
+    pub place: Place,
+    /// What this machine is.
+    pub platform: Platform,
+    /// Its name in the cluster.
+    pub node: String,
+    /// What was found out about it.
+    pub surroundings: Surroundings,
+    /// The token that the operator has given.
+    pub token: Option<Secret<String>>,
+    /// The list of signers to pin; nothing where an unsigned bundle is accepted without one.
+    pub signers: Option<String>,
+    /// Fingerprints of those who signed this bundle.
+    pub signed_by: Vec<String>,
+    /// What registries of others are trusted by, in PEM.
+    pub authority: Option<Vec<u8>>,
+    /// The time, if the operator has given it.
+    pub time: Option<Timestamp>,
+    /// Asks registries.
+    pub network: Network,
+}
+
+/// Where a bundle is.
+#[derive(Clone)]
+pub enum Place {
+    /// In a drive of this machine.
+    Medium {
+        /// The bundle.
+        bundle: Arc<Bundle<Verified>>,
+        /// Where it was found: the directory or a volume, absolute.
+        path: PathBuf,
+    },
+    /// In the store of this machine.
+    Store,
+    /// On another node.
+    Server,
+}
+
+/// The steps, in their order.
+///
+/// # Errors
+/// [`codes::NODE_PLATFORM`] if the bundle has nothing for this machine; [`codes::NODE_SETTINGS`] if it needs the
+/// medium and has only a server.
+pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
+    let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    if let Some(time) = context.time {
+        steps.push(Box::new(SetClock { time }));
+    }
+    steps.push(Box::new(context.settings_step()));
+    if let Some(list) = &context.signers {
+        steps.push(Box::new(signers::step(list)));
+    }
+    steps.push(Box::new(context.program_step()?));
+    steps.extend(context.registry_steps()?);
+    let wanted = context.k3s()?;
+    steps.extend([wanted.program(), wanted.configuration()]);
+    steps.push(Box::new(context.images()));
+    let data_directory = context.settings.data_directory.clone();
+    steps.push(Box::new(Start { service: wanted.service(), data_directory }));
+    steps.push(Box::new(context.ready()));
+    steps.push(Box::new(context.floor()));
+    Ok(steps)
+}
+
+impl Context {
+    fn manifest(&self) -> &Manifest {
+        self.origin.manifest()
+    }
+
+    fn settings_step(&self) -> Resources {
+        // Types with text keys always serialise.
+        let mut text = serde_json::to_string_pretty(&self.settings).unwrap_or_default();
+        text.push('\n');
+        let step = Resources::new("settings", "Keep the settings").with(File::private(settings::PATH, text));
+        match self.place {
+            // Blobs come in there before they are used.
+            Place::Server => step.with(Tree { path: INCOMING.to_owned(), mode: 0o700 }),
+            Place::Medium { .. } | Place::Store => step,
+        }
+    }
+
+    fn program_step(&self) -> Result<Resources> {
+        let installer = origin::installer(self.manifest(), self.platform);
+        let blob = installer.ok_or_else(|| self.nothing_for("the airlock program"))?.blob;
+        Ok(Resources::new("airlock-program", "Put the airlock program in place")
+            .with(self.blob_file(PROGRAM, blob, 0o755)))
+    }
+
+    fn blob_file(&self, path: &str, blob: Blob, mode: u32) -> BlobFile {
+        BlobFile { path: path.to_owned(), blob, mode, origin: self.origin.clone() }
+    }
+
+    fn registry_steps(&self) -> Result<Vec<Box<dyn Step>>> {
+        let mut steps: Vec<Box<dyn Step>> = Vec::new();
+        if let Registry::Own { port, in_place } = self.settings.registry {
+            let medium = match (&self.place, in_place) {
+                (Place::Medium { path, .. }, true) => Some(path.to_string_lossy().into_owned()),
+                (Place::Medium { bundle, .. }, false) => {
+                    steps.push(Box::new(Import { bundle: bundle.clone() }));
+                    None
+                }
+                (Place::Store, false) => None,
+                (Place::Store | Place::Server, _) => return Err(no_medium()),
+            };
+            let serving = Serving {
+                port,
+                names: self.settings.server_names.clone(),
+                medium,
+                allow_unsigned: self.signed_by.is_empty(),
+            };
+            steps.push(Box::new(RegistryService { serving, network: self.network.clone() }));
+        }
+        steps.extend(self.authority().map(|authority| Box::new(authority.step()) as Box<dyn Step>));
+        Ok(steps)
+    }
+
+    /// What the registry is trusted by; nothing if the authorities of the machine are meant.
+    fn authority(&self) -> Option<Authority> {
+        match self.settings.registry {
+            Registry::Own { .. } => Some(Authority::Own),
+            Registry::Peers { .. } | Registry::External { .. } => {
+                self.authority.clone().map(Authority::Given)
+            }
+        }
+    }
+
+    /// The registries that containerd asks.
+    fn endpoints(&self) -> Vec<String> {
+        match &self.settings.registry {
+            // By address, so that no name has to be known before there is anything.
+            Registry::Own { port, .. } => vec![format!("https://127.0.0.1:{port}")],
+            Registry::Peers { endpoints } => endpoints.clone(),
+            Registry::External { endpoint } => vec![endpoint.clone()],
+        }
+    }
+
+    fn k3s(&self) -> Result<Wanted> {
+        let program = origin::k3s(self.manifest(), self.platform).ok_or_else(|| self.nothing_for("k3s"))?;
+        Ok(Wanted {
+            settings: self.settings.clone(),
+            surroundings: self.surroundings,
+            origin: self.origin.clone(),
+            program: program.blob,
+            endpoints: self.endpoints(),
+            has_authority: self.authority().is_some(),
+            token: self.token.clone(),
+        })
+    }
+
+    fn images(&self) -> Images {
+        Images {
+            images: Images::of(self.manifest(), self.platform),
+            platform: self.platform,
+            endpoints: self.endpoints(),
+            authority: self.authority(),
+            network: self.network.clone(),
+        }
+    }
+
+    fn ready(&self) -> Ready {
+        let data_directory = self.settings.data_directory.clone();
+        Ready { role: self.settings.role, node: self.node.clone(), data_directory }
+    }
+
+    fn floor(&self) -> RaiseFloor {
+        RaiseFloor {
+            channel: self.manifest().channel.clone(),
+            serial: self.manifest().serial,
+            bundle: self.origin.digest(),
+            signers: self.signed_by.clone(),
+            created: clock::created(self.manifest()),
+        }
+    }
+
+    fn nothing_for(&self, what: &str) -> Error {
+        let platforms: Vec<String> = self.manifest().platforms.iter().map(Platform::to_string).collect();
+        let message = format!("the bundle does not have {what} for this machine, which is {}", self.platform);
+        Error::new(codes::NODE_PLATFORM, message)
+            .with_detail(format!("it was built for {}", platforms.join(", ")))
+            .with_help(format!("build it with `platforms: [{}]` in bundle.yaml, and `k3s`", self.platform))
+    }
+}
+
+fn no_medium() -> Error {
+    Error::new(codes::NODE_SETTINGS, "a registry of its own needs the bundle on this machine").with_help(
+        "put the medium in and name it, `airlock install /media/stick`; or pull from the server that has it: \
+         `--peer https://SERVER:5443`",
+    )
+}

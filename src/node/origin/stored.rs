@@ -1,0 +1,72 @@
+//! A bundle in the store of this node: what a later run and a repair work from when the stick is gone.
+
+use std::io::{self, Read};
+
+use super::Origin;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::signed::{SignedManifest, VerifiedManifest};
+use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
+use crate::store::blob::BlobStream;
+use crate::store::{Content as _, Store};
+use crate::trust::policy::SignatureFile;
+
+/// A bundle that was imported.
+pub struct Stored {
+    store: Store,
+    verified: VerifiedManifest,
+}
+
+impl Stored {
+    /// The bundle that was imported last, as it was signed; nothing if there is none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn latest(store: &Store) -> Result<Option<SignedManifest>> {
+        for digest in store.bundle_digests()? {
+            let Some(bytes) = store.signed_manifest(&digest)? else { continue };
+            let signatures = store.signatures(&digest)?.into_iter().enumerate().map(|(number, bytes)| {
+                SignatureFile { name: format!("signature {} in the store", number + 1), bytes }
+            });
+            return Ok(Some(SignedManifest { bytes, signatures: signatures.collect() }));
+        }
+        Ok(None)
+    }
+
+    /// A bundle of which `store` has all blobs.
+    pub fn new(store: Store, verified: VerifiedManifest) -> Stored {
+        Stored { store, verified }
+    }
+}
+
+impl Origin for Stored {
+    fn manifest(&self) -> &Manifest {
+        &self.verified.manifest
+    }
+
+    fn digest(&self) -> Digest {
+        self.verified.digest
+    }
+
+    fn open(&self, digest: Digest) -> Result<Box<dyn Read + '_>> {
+        let blob = self.store.blob(&digest.into())?.ok_or_else(|| {
+            Error::new(codes::STORE_DAMAGED, format!("the store of this node lacks blob {digest}"))
+                .with_help("bring it: `airlock store repair --from BUNDLE`")
+        })?;
+        let length = blob.length();
+        Ok(Box::new(Reader(blob.stream(0..length))))
+    }
+
+    fn name(&self) -> String {
+        self.store.root().display().to_string()
+    }
+}
+
+/// The bytes of a blob, hashed as they pass.
+struct Reader(BlobStream);
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.next_bytes(buffer).map_err(io::Error::other)
+    }
+}

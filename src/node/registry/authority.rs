@@ -1,0 +1,58 @@
+//! The certificate that this node knows registries by: that of its own, or one that the operator has given.
+
+use crate::error::Result;
+use crate::node::change::{Change, Verb};
+use crate::node::k3s::paths::REGISTRY_CA;
+use crate::node::machine::Machine;
+use crate::node::resource::{File, Resource, Resources};
+use crate::node::work::Work;
+use crate::registry::tls::CERTIFICATE;
+
+/// Where the registry of the node has its own certificate.
+pub fn own() -> String {
+    format!("{}/{CERTIFICATE}", super::DIRECTORY)
+}
+
+/// Where the certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// The registry of this node has made it.
+    Own,
+    /// It was given: one or several certificates in PEM.
+    Given(Vec<u8>),
+}
+
+impl Authority {
+    /// The step that puts it where containerd looks for it.
+    pub fn step(self) -> Resources {
+        Resources::new("registry-ca", "Trust the registry").with(self)
+    }
+
+    /// The certificate in PEM; nothing as long as there is none.
+    ///
+    /// # Errors
+    /// [`NODE_FILE`](crate::error::codes::NODE_FILE).
+    pub fn read(&self, machine: &Machine) -> Result<Option<Vec<u8>>> {
+        match self {
+            Authority::Own => machine.read(&own()),
+            Authority::Given(bytes) => Ok(Some(bytes.clone())),
+        }
+    }
+}
+
+impl Resource for Authority {
+    fn check(&self, machine: &Machine) -> Result<Option<Change>> {
+        match self.read(machine)? {
+            Some(content) => File::new(REGISTRY_CA, content).check(machine),
+            None => Ok(Some(Change::new(Verb::Create, REGISTRY_CA).with_detail("0644"))),
+        }
+    }
+
+    fn make(&self, work: &mut Work<'_>) -> Result<()> {
+        match self.read(work.machine())? {
+            Some(content) => File::new(REGISTRY_CA, content).make(work),
+            // The registry makes it; without one the check after the step says what is missing.
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! A command that changes a node: under the lock, with the journal, step by step.
+
+use jiff::Timestamp;
+
+use super::driver::{self, Done};
+use super::journal::{Entry, Journal};
+use super::lock::{Holder, Lock};
+use super::machine::Machine;
+use super::plan::Plan;
+use super::step::Step;
+use crate::error::Result;
+use crate::progress::Progress;
+
+/// Brings about what `steps` say, for the command of this name: `install`, `reset`. Writes nothing if nothing
+/// is to be done.
+///
+/// # Errors
+/// [`NODE_BUSY`](crate::error::codes::NODE_BUSY) with whoever is at work; those of [`driver::execute`].
+pub fn run(
+    command: &str,
+    steps: &[Box<dyn Step>],
+    machine: &Machine,
+    progress: &dyn Progress,
+) -> Result<Done> {
+    let at = format!("{:.0}", Timestamp::now());
+    let holder = Holder { pid: std::process::id(), command: command.to_owned(), since: at.clone() };
+    let _lock = Lock::take(machine, &holder)?;
+    let mut journal = Journal::open(machine)?;
+    if !Plan::make(steps, machine)?.is_empty() {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        journal.add(Entry::Run { command: command.to_owned(), version, at })?;
+    }
+    driver::execute(steps, machine, &mut journal, progress)
+}

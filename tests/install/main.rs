@@ -1,0 +1,16 @@
+//! Tests of `airlock install`: what it refuses, what it does to a machine, and what a kill leaves of that.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+
+#[path = "../bundle_format/support.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod bundles;
+mod kill;
+mod machine;
+#[path = "../support/packages.rs"]
+mod packages;
+mod readiness;
+mod refusals;
+mod remote;
+mod steps;
+mod systemd;
