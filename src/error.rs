@@ -192,14 +192,14 @@ impl Error {
         self.0.help.as_deref()
     }
 
-    /// The messages of all causes, outermost first.
+    /// The messages of all causes that have one, outermost first.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
         let mut next = std::error::Error::source(self);
         while let Some(cause) = next {
             let text = cause.to_string();
             // Wrappers that print their inner error would say the same thing twice.
-            if causes.last().is_none_or(|last: &String| !last.ends_with(&text)) {
+            if !text.is_empty() && causes.last().is_none_or(|last: &String| !last.ends_with(&text)) {
                 causes.push(text);
             }
             next = cause.source();

@@ -36,12 +36,10 @@ impl TooManyRequests {
     }
 }
 
+/// Nothing: it is for programs, and the error in front of it has said it all.
 impl std::fmt::Display for TooManyRequests {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.wait {
-            Some(wait) => write!(formatter, "it asks to wait {} s", wait.as_secs()),
-            None => formatter.write_str("it does not say how long to wait"),
-        }
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Ok(())
     }
 }
 
