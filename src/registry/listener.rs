@@ -61,7 +61,15 @@ impl Listener {
             socket.bind(address)?;
             socket.listen(BACKLOG)
         };
-        let listener = listen().map_err(|error| cannot_listen(&address.to_string()).with_source(error))?;
+        let listener = listen().map_err(|error| {
+            let help = match error.kind() {
+                io::ErrorKind::AddrNotAvailable => {
+                    "`ip address` shows the addresses of this machine; name one of them"
+                }
+                _ => HELP,
+            };
+            cannot_listen(&address.to_string()).with_help(help).with_source(error)
+        })?;
         Ok(Listener::Tcp(listener, tls))
     }
 
@@ -154,7 +162,8 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     bound
 }
 
+const HELP: &str = "`ss -ltnxp` shows who listens where; name another place by `--listen` or `--unix`";
+
 fn cannot_listen(place: &str) -> Error {
-    Error::new(codes::REGISTRY_LISTEN, format!("the registry cannot listen at {place}"))
-        .with_help("`ss -ltnxp` shows who listens where; name another place by `--listen` or `--unix`")
+    Error::new(codes::REGISTRY_LISTEN, format!("the registry cannot listen at {place}")).with_help(HELP)
 }

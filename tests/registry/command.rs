@@ -240,6 +240,8 @@ fn what_cannot_work_is_said_with_help() {
     let address = format!("http://{}", taken.local_addr().unwrap());
     let (status, text) = run(&["--store", "store", "--listen", &address]);
     assert!(status == Some(7) && text.contains("E0901") && text.contains("ss -ltnxp"), "{text}");
+    let (status, text) = run(&["--store", "store", "--listen", "http://192.0.2.1:5000"]);
+    assert!(status == Some(7) && text.contains("E0901") && text.contains("ip address"), "{text}");
     fs_err::write(directory.path().join("file"), "precious").unwrap();
     let (status, text) = run(&["--store", "store", "--unix", "file"]);
     assert!(status == Some(7) && text.contains("there is a file of that name"), "{text}");
