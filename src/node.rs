@@ -23,6 +23,7 @@ pub mod facts;
 pub mod install;
 pub mod journal;
 pub mod k3s;
+pub mod later;
 pub mod lock;
 pub mod machine;
 pub mod nvidia;

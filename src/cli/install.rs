@@ -2,6 +2,7 @@
 
 mod consent;
 mod found;
+mod host;
 mod options;
 mod report;
 mod source;
@@ -138,7 +139,11 @@ fn context(
         Error::new(codes::NODE_PLATFORM, "airlock makes nodes of x86-64 and 64-bit Arm machines only")
             .with_help("use another machine")
     })?;
+    let host_parts = host::parts(&settings, &found.origin, platform, machine)?;
     Ok(Context {
+        packages: host_parts.packages,
+        nvidia: host_parts.nvidia,
+        machine: machine.clone(),
         node: hosts::node_name(&settings, &host)?,
         surroundings: hosts::surroundings(machine)?,
         token: token(arguments, &settings, machine)?,

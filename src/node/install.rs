@@ -3,6 +3,7 @@
 pub mod hosts;
 pub mod precondition;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,9 +12,15 @@ use jiff::Timestamp;
 use super::k3s::config::Surroundings;
 use super::k3s::files::Wanted;
 use super::k3s::readiness::Ready;
+use super::k3s::smoke::SmokeTest;
 use super::k3s::start::Start;
+use super::later::Later;
+use super::machine::Machine;
+use super::nvidia::{self, Nvidia};
 use super::origin::remote::INCOMING;
 use super::origin::{self, Origin};
+use super::packages::{self, Packages};
+use super::reboot::Disarm;
 use super::registry::authority::Authority;
 use super::registry::images::Images;
 use super::registry::peer::Network;
@@ -21,12 +28,12 @@ use super::registry::service::RegistryService;
 use super::registry::store::Import;
 use super::registry::unit::Serving;
 use super::resource::{BlobFile, File, Resources, Tree};
-use super::settings::{self, Registry, Settings};
+use super::settings::{self, Gpu, Registry, Role, Settings};
 use super::step::Step;
 use super::trust::clock::{self, SetClock};
 use super::trust::floor::RaiseFloor;
 use super::trust::signers;
-use crate::bundle::manifest::{Blob, Manifest};
+use crate::bundle::manifest::{Artifact, Blob, Manifest};
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
@@ -61,6 +68,12 @@ pub struct Context {
     pub time: Option<Timestamp>,
     /// Asks registries.
     pub network: Network,
+    /// The packages of the bundle for this machine; none if there are none, or none are wanted.
+    pub packages: Option<Arc<Packages>>,
+    /// Its GPUs.
+    pub nvidia: Arc<Nvidia>,
+    /// The machine itself: what it has already decides about its GPUs.
+    pub machine: Machine,
 }
 
 /// Where a bundle is.
@@ -83,7 +96,7 @@ pub enum Place {
 ///
 /// # Errors
 /// [`codes::NODE_PLATFORM`] if the bundle has nothing for this machine; [`codes::NODE_SETTINGS`] if it needs the
-/// medium and has only a server.
+/// medium and has only a server; those of [`nvidia::steps`].
 pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
     if let Some(time) = context.time {
@@ -95,13 +108,14 @@ pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     }
     steps.push(Box::new(context.program_step()?));
     steps.extend(context.registry_steps()?);
-    let wanted = context.k3s()?;
-    steps.extend([wanted.program(), wanted.configuration()]);
+    steps.extend(context.packages.iter().flat_map(packages::steps));
+    steps.extend(nvidia::steps(&context.nvidia, &context.machine)?);
+    steps.extend(nvidia::manifests(&context.settings, &context.origin));
     steps.push(Box::new(context.images()));
-    let data_directory = context.settings.data_directory.clone();
-    steps.push(Box::new(Start { service: wanted.service(), data_directory }));
-    steps.push(Box::new(context.ready()));
+    steps.extend(context.k3s_steps()?);
+    steps.extend(context.smoke_test().map(|step| Box::new(step) as Box<dyn Step>));
     steps.push(Box::new(context.floor()));
+    steps.push(Box::new(Disarm));
     Ok(steps)
 }
 
@@ -177,6 +191,39 @@ impl Context {
         }
     }
 
+    /// Configuration and start follow from the GPUs as they are when their drivers are installed.
+    fn k3s_steps(&self) -> Result<Vec<Box<dyn Step>>> {
+        let (wanted, nvidia) = (self.k3s()?, self.nvidia.clone());
+        let program = wanted.program();
+        let data_directory = self.settings.data_directory.clone();
+        let wanted = move |machine: &Machine| -> Result<Wanted> {
+            let labels = match nvidia.wanted {
+                Gpu::No => BTreeMap::new(),
+                Gpu::Auto | Gpu::Yes => nvidia::labels(machine, &nvidia.devices)?,
+            };
+            Ok(Wanted { labels, runtimes: nvidia::runtimes(machine), ..wanted.clone() })
+        };
+        let of_configuration = wanted.clone();
+        let configuration =
+            Later::new(&self.machine, move |machine| Ok(of_configuration(machine)?.configuration()))?;
+        let start = Later::new(&self.machine, move |machine| {
+            let service = wanted(machine)?.service();
+            Ok(Box::new(Start { service, data_directory: data_directory.clone() }))
+        })?;
+        Ok(vec![program, Box::new(configuration), Box::new(start), Box::new(self.ready())])
+    }
+
+    /// A server tries a pod, if the bundle has the image for it.
+    fn smoke_test(&self) -> Option<SmokeTest> {
+        let image = self.manifest().artifacts.iter().find_map(|artifact| match artifact {
+            Artifact::Image(image) if image.name.contains("/mirrored-pause:") => Some(image.name.clone()),
+            _ => None,
+        });
+        let bundle = self.origin.digest();
+        let is_server = self.settings.role == Role::Server;
+        image.filter(|_| is_server).map(|image| SmokeTest { node: self.node.clone(), image, bundle })
+    }
+
     fn k3s(&self) -> Result<Wanted> {
         let program = origin::k3s(self.manifest(), self.platform).ok_or_else(|| self.nothing_for("k3s"))?;
         Ok(Wanted {
@@ -186,6 +233,8 @@ impl Context {
             program: program.blob,
             endpoints: self.endpoints(),
             has_authority: self.authority().is_some(),
+            labels: BTreeMap::new(),
+            runtimes: String::new(),
             token: self.token.clone(),
         })
     }

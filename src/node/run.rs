@@ -1,15 +1,23 @@
 //! A command that changes a node: under the lock, with the journal, step by step.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::driver::{self, Done};
+use super::install::PROGRAM;
 use super::journal::{Entry, Journal};
 use super::lock::{Holder, Lock};
 use super::machine::Machine;
 use super::plan::Plan;
+use super::reboot;
 use super::step::Step;
+use super::work::Work;
 use crate::error::Result;
 use crate::progress::Progress;
+
+/// How long the unit may take to be enabled that goes on after a restart.
+const ARMED: Duration = Duration::from_secs(60);
 
 /// Brings about what `steps` say, for the command of this name: `install`, `reset`. Writes nothing if nothing
 /// is to be done.
@@ -30,5 +38,11 @@ pub fn run(
         let version = env!("CARGO_PKG_VERSION").to_owned();
         journal.add(Entry::Run { command: command.to_owned(), version, at })?;
     }
-    driver::execute(steps, machine, &mut journal, progress)
+    let done = driver::execute(steps, machine, &mut journal, progress)?;
+    if done.reboot_for.is_some() {
+        // Settings are kept: whoever goes on after the restart needs no options.
+        let command = [PROGRAM, command, "--yes"].map(str::to_owned);
+        reboot::arm(&mut Work::new(machine, &mut journal, progress, ARMED), &command)?;
+    }
+    Ok(done)
 }

@@ -11,10 +11,11 @@ use airlock::node::driver::Done;
 use airlock::node::install::{self, Context, Place};
 use airlock::node::k3s::config::Surroundings;
 use airlock::node::machine::Machine;
+use airlock::node::nvidia::Nvidia;
 use airlock::node::plan::Plan;
 use airlock::node::registry::peer::Network;
 use airlock::node::run;
-use airlock::node::settings::{Registry, Settings};
+use airlock::node::settings::{Gpu, Registry, Settings};
 use airlock::node::step::Step;
 use airlock::oci::platform::Platform;
 use airlock::progress::Silent;
@@ -47,6 +48,12 @@ pub fn contents() -> Contents {
     contents.blobs.insert(0, program);
     contents.manifest = bundles::manifest(artifacts, &contents.blobs);
     contents
+}
+
+/// No GPU, and nothing for one.
+pub fn nothing_of_nvidia() -> Nvidia {
+    let devices = airlock::node::facts::Gpu::default();
+    Nvidia { wanted: Gpu::Auto, devices, secure_boot: false, packages: None }
 }
 
 impl Host {
@@ -86,6 +93,9 @@ impl Host {
         let bundle = Arc::new(bundle);
         let registry = Registry::Own { port: self.port, in_place };
         Context {
+            packages: None,
+            nvidia: Arc::new(nothing_of_nvidia()),
+            machine: self.machine.clone(),
             settings: Settings { registry, ..Settings::default() },
             origin: bundle.clone(),
             place: Place::Medium { bundle, path: self.medium() },

@@ -43,6 +43,9 @@ fn context(server: &Host, node: &Host) -> Context {
     let registry = Registry::Peers { endpoints: vec![endpoint(server)] };
     let join = Some("https://127.0.0.1:6443".to_owned());
     Context {
+        packages: None,
+        nvidia: Arc::new(crate::machine::nothing_of_nvidia()),
+        machine: node.machine.clone(),
         settings: Settings { role: Role::Agent, join, registry, ..Settings::default() },
         origin: Arc::new(remote(server, node)),
         place: Place::Server,

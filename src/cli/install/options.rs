@@ -104,6 +104,10 @@ pub struct NodeOptions {
     #[arg(long, value_name = "WHETHER")]
     pub gpu: Option<GpuChoice>,
 
+    /// Which packages of the bundle are meant, if it has several for machines like this one
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+
     /// Do not install packages
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_packages: Option<bool>,
@@ -158,6 +162,7 @@ impl NodeOptions {
                 GpuChoice::No => Gpu::No,
             };
         }
+        settings.target = given.target.or(settings.target.take());
         settings.join = given.join.or(settings.join.take());
         settings.name = given.node_name.or(settings.name.take());
         settings.address = given.address.or(settings.address);

@@ -79,7 +79,8 @@ impl Outcome {
     pub(super) fn human(&self) -> String {
         if let Some(step) = self.done.reboot_for {
             return format!(
-                "the machine has to be restarted (step {step}); afterwards run the same command again:\n  sudo reboot\n"
+                "the machine has to be restarted (step {step}); afterwards it continues by itself:\n  sudo reboot\n\
+                 `journalctl -u airlock-resume` shows how it goes, or run `sudo airlock install` to watch\n"
             );
         }
         let bundle = escape(&self.bundle);

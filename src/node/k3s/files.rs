@@ -1,5 +1,6 @@
 //! The files of k3s: its program under all its names, and its configuration.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::config::{self, Surroundings};
@@ -18,6 +19,7 @@ const NO_NAME_SERVER: &str = "# Written by airlock: this host has no name server
                               nameserver 192.0.2.1\n";
 
 /// Everything that the files of k3s follow from.
+#[derive(Clone)]
 pub struct Wanted {
     /// What the operator wants.
     pub settings: Settings,
@@ -31,6 +33,10 @@ pub struct Wanted {
     pub endpoints: Vec<String>,
     /// Whether they are known by the certificate in [`paths::REGISTRY_CA`]; otherwise by those of the machine.
     pub has_authority: bool,
+    /// Labels that the hardware of the node asks for; those of the settings count before them.
+    pub labels: BTreeMap<String, String>,
+    /// Container runtimes besides that of k3s, as far as they are there: k3s looks for them when it starts.
+    pub runtimes: String,
     /// The token that the operator has given.
     pub token: Option<Secret<String>>,
 }
@@ -62,16 +68,26 @@ impl Wanted {
         Service {
             name: format!("{}.service", self.settings.role.unit()),
             unit: unit::unit(self.settings.role),
-            configuration: configuration.chain([self.program.digest.bytes().to_vec()]).collect(),
+            configuration: configuration
+                .chain([self.program.digest.bytes().to_vec(), self.runtimes.clone().into_bytes()])
+                .collect(),
             deadline: super::readiness::START,
         }
+    }
+
+    fn with_labels(&self) -> Settings {
+        let mut settings = self.settings.clone();
+        for (key, value) in &self.labels {
+            settings.labels.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        settings
     }
 
     /// Files without secrets.
     fn files(&self) -> Vec<File> {
         let hosts = registries::hosts(self.origin.manifest());
         let mut files = vec![
-            File::private(paths::CONFIG, config::config(&self.settings, self.surroundings)),
+            File::private(paths::CONFIG, config::config(&self.with_labels(), self.surroundings)),
             File::private(
                 paths::REGISTRIES,
                 registries::registries(&self.endpoints, &hosts, self.has_authority),
