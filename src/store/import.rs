@@ -219,7 +219,8 @@ impl<'a> Work<'a> {
         }
         let digest = ContentDigest::from(blob.digest);
         let Some(incoming) = Incoming::open(self.store, digest, patience)? else { return Ok(false) };
-        if patience == Patience::Wait && self.is_there(blob)? {
+        // Another process may have published it since we looked.
+        if self.is_there(blob)? {
             incoming.give_up();
             return Ok(true);
         }

@@ -85,10 +85,13 @@ impl Standin<'_> {
         self.node.succeed(&[&["k3s", "kubectl"], words].concat()).unwrap()
     }
 
-    /// Waits until a line of shell succeeds.
+    /// Waits until a line of shell succeeds. Shows what the stand-in has logged if it does not.
     pub fn until(&self, condition: &str) {
         let line = format!("until {condition}; do sleep 0.2; done");
-        self.node.succeed(&["timeout", "40", "bash", "-c", &line]).unwrap();
+        if let Err(error) = self.node.succeed(&["timeout", "40", "bash", "-c", &line]) {
+            let journal = self.node.journal(self.unit).unwrap_or_default();
+            panic!("{error}\n{} has logged:\n{journal}", self.unit);
+        }
     }
 }
 

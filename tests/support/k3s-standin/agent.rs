@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::balancer::Balancer;
 use super::flags::Role;
@@ -19,7 +20,7 @@ use super::{Result, VERSION, Variables, containerd, credentials, log, node_objec
 const CONNECT_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a server is asked that refuses.
 const CONFIGURATION_INTERVAL: Duration = Duration::from_secs(5);
-/// How often the node says that it is alive and looks after its pods.
+/// How often the node says that it is alive, and looks after its pods.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to stop.
@@ -51,15 +52,34 @@ pub async fn serve(
     log::info("containerd is now running");
     register(settings, &supervisor).await?;
     ready()?;
-    let mut pods = Pods::of_node(settings)?;
+    let (current, followed) = watch::channel(supervisor.clone());
     let mut balancer = Balancer::new(settings, url);
-    loop {
-        match beat(settings, &supervisor, &mut pods).await {
-            Ok(()) => balancer.learn(&supervisor).await?,
-            Err(error) => {
-                log::error(&format!("Failed to update lease: {error}"));
-                supervisor = supervisor.at(balancer.next());
+    let alive = async {
+        loop {
+            match renew_lease(settings, &supervisor).await {
+                Ok(()) => balancer.learn(&supervisor).await?,
+                Err(error) => {
+                    log::error(&format!("Failed to update lease: {error}"));
+                    supervisor = supervisor.at(balancer.next());
+                    current.send_replace(supervisor.clone());
+                }
             }
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+    };
+    tokio::select! {
+        ended = alive => ended,
+        ended = look_after_pods(settings, followed) => ended,
+    }
+}
+
+/// Beside the lease: a registry that does not answer must not make the node seem dead.
+async fn look_after_pods(settings: &Settings, supervisor: watch::Receiver<Supervisor>) -> Result<()> {
+    let mut pods = Pods::of_node(settings)?;
+    loop {
+        let supervisor = supervisor.borrow().clone();
+        if let Err(error) = pods.synchronise(&supervisor).await {
+            log::error(&format!("Failed to synchronise pods: {error}"));
         }
         tokio::time::sleep(HEARTBEAT).await;
     }
@@ -113,11 +133,6 @@ async fn register(settings: &Settings, supervisor: &Supervisor) -> Result<()> {
         supervisor.call(Method::POST, &nodes.path(), Some(&node_object::node(settings))).await?;
     }
     renew_lease(settings, supervisor).await
-}
-
-async fn beat(settings: &Settings, supervisor: &Supervisor, pods: &mut Pods) -> Result<()> {
-    renew_lease(settings, supervisor).await?;
-    pods.synchronise(supervisor).await
 }
 
 async fn renew_lease(settings: &Settings, supervisor: &Supervisor) -> Result<()> {

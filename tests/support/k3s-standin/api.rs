@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -54,6 +54,7 @@ async fn answer(
         "/v1-k3s/server-bootstrap" | "/v1-k3s/stand-in/state" => {
             return for_servers(&cluster, path, user.as_deref());
         }
+        members::NEWS => return news(&cluster, user.as_deref(), body).await,
         "/readyz" | "/livez" | "/healthz" | "/v1-k3s/readyz" => return "ok".into_response(),
         "/version" => return document(200, &json!({"gitVersion": VERSION, "platform": "stand-in"})),
         "/v1-k3s/config" => return configuration(&cluster, &parts.headers),
@@ -76,7 +77,24 @@ async fn answer(
             Err(error) => failure(503, "ServiceUnavailable", &format!("etcdserver: {error}")),
         };
     }
-    act(&cluster, &parts.method, &place, object)
+    let answer = act(&cluster, &parts.method, &place, object);
+    if changes_state {
+        members::replicate(&cluster).await;
+    }
+    answer
+}
+
+/// The leader tells what it has changed.
+async fn news(cluster: &Cluster, user: Option<&str>, body: Body) -> Response {
+    if user != Some("server") {
+        return failure(403, "Forbidden", "not authorized");
+    }
+    let state = to_bytes(body, usize::MAX).await.map_err(Into::into);
+    let state = state.and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+    match state.and_then(|state: Value| cluster.adopt(&state)) {
+        Ok(()) => document(200, &json!({})),
+        Err(error) => failure(400, "BadRequest", &error.to_string()),
+    }
 }
 
 /// What only servers are told.

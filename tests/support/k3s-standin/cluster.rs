@@ -58,6 +58,11 @@ impl Cluster {
         }
     }
 
+    /// Whether another member has answered the last time.
+    pub fn is_reachable(&self, member: &str) -> bool {
+        locked(&self.reachable).contains(member)
+    }
+
     /// Whether most voters are there. A server without etcd is alone and enough.
     pub fn has_quorum(&self) -> bool {
         let voters = members::voters(&self.datastore);

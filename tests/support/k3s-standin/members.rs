@@ -15,6 +15,9 @@ use super::{Result, log};
 /// How often servers ask each other for news.
 const INTERVAL: Duration = Duration::from_millis(300);
 
+/// Where a member is told what has changed.
+pub const NEWS: &str = "/v1-k3s/stand-in/news";
+
 /// Where the entry of a member lies among the objects; nobody but servers looks there.
 pub fn place(name: &str) -> Place {
     collection().named(name)
@@ -60,6 +63,20 @@ pub async fn run(cluster: &Cluster) {
             log::info(if had_quorum { "Connection to etcd is ready" } else { "etcd has lost its quorum" });
         }
         tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Tells all members that are there what this one has changed, before it says so: what a client was told must not go
+/// with the leader. One that does not answer is found by [`run`].
+pub async fn replicate(cluster: &Cluster) {
+    let state = cluster.state();
+    for (name, url) in all(&cluster.datastore) {
+        if cluster.is_reachable(&name)
+            && let Ok(peer) = peer(cluster, &url)
+            && let Err(error) = peer.call(Method::PUT, NEWS, Some(&state)).await
+        {
+            log::error(&format!("failed to replicate to {name}: {error}"));
+        }
     }
 }
 
