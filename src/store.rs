@@ -43,6 +43,7 @@ pub mod partial;
 mod put;
 pub mod record;
 pub mod repair;
+mod restore;
 mod signed;
 pub mod upload;
 mod verified;

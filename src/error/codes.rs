@@ -250,6 +250,9 @@ codes! {
     PACKAGES_HELD = 1074, Precondition, "packages of the node are held at a version that is too old";
     PACKAGES_REFUSED = 1075, Precondition, "apt would remove or downgrade packages of the node, or cannot install";
     PACKAGES_REMOVAL = 1076, Precondition, "packages cannot be removed without others that were there before";
+    NODE_DAMAGED = 1077, Corrupt, "the node is not as its bundle and its settings say";
+    NODE_REPAIR = 1078, Partial, "something on the node could not be repaired";
+    OTHER_BUNDLE = 1079, Precondition, "the bundle that is named is not the one that the node has";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
     K3S_POD = 1081, Precondition, "the node is ready, but a pod does not run on it";
     GPU_MISSING = 1090, Precondition, "the node has no NVIDIA GPU, or the bundle nothing for it";

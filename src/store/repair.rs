@@ -4,6 +4,8 @@ mod owners;
 mod places;
 mod remote;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -25,7 +27,7 @@ const MAX_DETAILS: usize = 100;
 /// Where good blobs come from. None of them is believed: what they give is hashed.
 pub enum Source {
     /// A bundle.
-    Bundle(Box<Bundle<Verified>>),
+    Bundle(Arc<Bundle<Verified>>),
     /// Servers, asked over HTTP.
     Remote(Remote),
 }

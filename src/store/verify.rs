@@ -1,5 +1,7 @@
 //! Reads a whole store, and tells what is damaged or missing and who needs it.
 
+mod bundle;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -183,15 +185,7 @@ impl Reading<'_> {
                 }
             }
         };
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(work)).collect();
-            let outcomes = workers.into_iter().map(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|_| Err(Error::new(codes::INTERNAL, "a thread ended unexpectedly")))
-            });
-            outcomes.collect::<Vec<_>>().into_iter().collect::<Result<()>>()
-        })?;
+        on_threads(threads, work)?;
         Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -209,4 +203,17 @@ impl Reading<'_> {
         let unreadable = error.code() != codes::STORE_BLOB_DAMAGED;
         Some(Damage { digest, what: error.message().to_owned(), needed_by: Vec::new(), unreadable })
     }
+}
+
+/// Does the same work on several threads, and tells the first error when all have ended.
+fn on_threads(threads: NonZeroUsize, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(&work)).collect();
+        let outcomes = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(Error::new(codes::INTERNAL, "a thread ended unexpectedly")))
+        });
+        outcomes.collect::<Vec<_>>().into_iter().collect()
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::repair_source::RepairSource;
 use super::{StoreOptions, all_cores};
@@ -72,7 +73,7 @@ fn source(arguments: &RepairArgs, session: &Session) -> Result<Source> {
     let servers = match &arguments.from {
         RepairSource::Bundle(path) => {
             let trust = arguments.trust.clone().check(session.environment());
-            return Ok(Source::Bundle(Box::new(opened::open(path, &trust, session)?)));
+            return Ok(Source::Bundle(Arc::new(opened::open(path, &trust, session)?)));
         }
         RepairSource::Encrypted(servers) | RepairSource::Plain(servers) => servers.clone(),
     };

@@ -42,8 +42,11 @@ impl Step for Import {
             Err(error) if error.code() == codes::STORE_MISSING => whole,
             Err(error) => return Err(error),
             Ok(store) => {
-                let record = store.record(&self.bundle.digest())?;
-                let is_complete = record.is_some_and(|record| record.imported.is_some());
+                // A record that is damaged is written again by an import.
+                let is_complete = match store.record(&self.bundle.digest()) {
+                    Err(error) if error.code() == codes::STORE_FORMAT => false,
+                    record => record?.is_some_and(|record| record.imported.is_some()),
+                };
                 let missing = store.plan_import(&self.bundle)?.missing;
                 if is_complete && missing.is_empty() {
                     return Ok(Vec::new());
