@@ -34,12 +34,14 @@ pub mod plan;
 pub mod preflight;
 pub mod reboot;
 pub mod registry;
+pub mod repair;
 pub mod reset;
 pub mod resource;
 pub mod run;
 pub mod settings;
 pub mod step;
 pub mod trust;
+pub mod verify;
 pub mod work;
 
 /// Where airlock keeps what belongs to this node.

@@ -122,6 +122,16 @@ impl AptGet {
         self.call(&["--yes", self.recommended(), "--no-remove", "install"], packages)
     }
 
+    /// Tells what [`reinstall`](AptGet::reinstall) would do.
+    pub fn simulate_reinstall(&self, packages: &[String]) -> Invocation {
+        self.call(&["--simulate", self.recommended(), "--no-remove", "--reinstall", "install"], packages)
+    }
+
+    /// Unpacks packages again that are installed in that version, written `name=version`.
+    pub fn reinstall(&self, packages: &[String]) -> Invocation {
+        self.call(&["--yes", self.recommended(), "--no-remove", "--reinstall", "install"], packages)
+    }
+
     /// Tells what would go if these packages were removed with their configuration.
     pub fn simulate_purge(&self, packages: &[String]) -> Invocation {
         self.call(&["--simulate", "purge"], packages)

@@ -172,7 +172,7 @@ impl Context {
     }
 
     /// What the registry is trusted by; nothing if the authorities of the machine are meant.
-    fn authority(&self) -> Option<Authority> {
+    pub(super) fn authority(&self) -> Option<Authority> {
         match self.settings.registry {
             Registry::Own { .. } => Some(Authority::Own),
             Registry::Peers { .. } | Registry::External { .. } => {
@@ -239,7 +239,7 @@ impl Context {
         })
     }
 
-    fn images(&self) -> Images {
+    pub(super) fn images(&self) -> Images {
         Images {
             images: Images::of(self.manifest(), self.platform),
             platform: self.platform,

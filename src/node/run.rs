@@ -19,7 +19,7 @@ use crate::progress::Progress;
 /// How long the unit may take to be enabled that goes on after a restart.
 const ARMED: Duration = Duration::from_secs(60);
 
-/// Brings about what `steps` say, for the command of this name: `install`, `reset`. Writes nothing if nothing
+/// Brings about what `steps` say, for the command of this name: `install`, `reset`, `node repair`. Writes nothing if nothing
 /// is to be done.
 ///
 /// # Errors
@@ -41,7 +41,8 @@ pub fn run(
     let done = driver::execute(steps, machine, &mut journal, progress)?;
     if done.reboot_for.is_some() {
         // Settings are kept: whoever goes on after the restart needs no options.
-        let command = [PROGRAM, command, "--yes"].map(str::to_owned);
+        let words = [PROGRAM].into_iter().chain(command.split(' ')).chain(["--yes"]);
+        let command: Vec<String> = words.map(str::to_owned).collect();
         reboot::arm(&mut Work::new(machine, &mut journal, progress, ARMED), &command)?;
     }
     Ok(done)

@@ -24,13 +24,25 @@ impl Stored {
     /// Those of the store.
     pub fn latest(store: &Store) -> Result<Option<SignedManifest>> {
         for digest in store.bundle_digests()? {
-            let Some(bytes) = store.signed_manifest(&digest)? else { continue };
-            let signatures = store.signatures(&digest)?.into_iter().enumerate().map(|(number, bytes)| {
-                SignatureFile { name: format!("signature {} in the store", number + 1), bytes }
-            });
-            return Ok(Some(SignedManifest { bytes, signatures: signatures.collect() }));
+            if let Some(signed) = Stored::signed(store, &digest)? {
+                return Ok(Some(signed));
+            }
         }
         Ok(None)
+    }
+
+    /// One bundle as it was signed; nothing if the store does not have it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn signed(store: &Store, digest: &Digest) -> Result<Option<SignedManifest>> {
+        let Some(bytes) = store.signed_manifest(digest)? else { return Ok(None) };
+        let signatures = store.signatures(digest)?.into_iter().enumerate();
+        let signatures = signatures.map(|(number, bytes)| SignatureFile {
+            name: format!("signature {} in the store", number + 1),
+            bytes,
+        });
+        Ok(Some(SignedManifest { bytes, signatures: signatures.collect() }))
     }
 
     /// A bundle of which `store` has all blobs.

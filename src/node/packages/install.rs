@@ -163,7 +163,8 @@ impl Step for Install {
     }
 }
 
-fn run(work: &Work<'_>, what: &str, call: Call) -> Result<Finished> {
+/// Calls apt, and tells what it says if it fails.
+pub(super) fn run(work: &Work<'_>, what: &str, call: Call) -> Result<Finished> {
     let finished = work.machine().run(&call.clone().within(call.deadline().min(work.time_left())))?;
     match finished.is_well() {
         true => Ok(finished),

@@ -1,5 +1,7 @@
 //! A registry as a node asks it: the way containerd does, at one address, and never anywhere else.
 
+mod content;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

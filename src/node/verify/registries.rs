@@ -1,0 +1,108 @@
+//! Every image in registries of others, byte by byte: its manifests, and its layers if that is wanted.
+
+use super::{Depth, Finding, Part};
+use crate::bundle::manifest::Image;
+use crate::error::{Error, Result, codes};
+use crate::node::install::Context;
+use crate::node::registry::images::Images;
+use crate::node::registry::peer::Peer;
+use crate::oci::digest::Digest;
+use crate::oci::document::{self, Document};
+use crate::oci::reference::Reference;
+use crate::progress::{Event, Progress, Stage};
+
+/// Asks for all images that this node can run. One registry that has an image whole is enough.
+pub(super) fn part(context: &Context, depth: Depth, progress: &dyn Progress) -> Part {
+    let images = context.images();
+    progress.event(Event::Started { stage: Stage::Fetch, bytes: None });
+    let mut part = Part { checked: images.images.len() as u64, ..Part::new("images", "image") };
+    match peers(&images, context) {
+        Err(error) => part.findings.push(Finding::failed("the registries of the images", &error)),
+        Ok(peers) => {
+            let mut look = Look { images: &images, depth, progress, bytes: 0 };
+            part.findings.extend(images.images.iter().filter_map(|image| look.image(&peers, image)));
+            part.bytes = Some(look.bytes);
+        }
+    }
+    progress.event(Event::Finished { stage: Stage::Fetch });
+    part
+}
+
+fn peers(images: &Images, context: &Context) -> Result<Vec<Peer>> {
+    let authority = match &images.authority {
+        Some(authority) => authority.read(&context.machine)?,
+        None => None,
+    };
+    let peer = |endpoint: &String| Peer::new(endpoint, authority.as_deref(), &images.network, false);
+    images.endpoints.iter().map(peer).collect()
+}
+
+/// What all images share.
+struct Look<'a> {
+    images: &'a Images,
+    depth: Depth,
+    progress: &'a dyn Progress,
+    bytes: u64,
+}
+
+impl Look<'_> {
+    fn image(&mut self, peers: &[Peer], image: &Image) -> Option<Finding> {
+        let mut told = Vec::new();
+        let mut unreadable = true;
+        for peer in peers {
+            match self.at(peer, image) {
+                Ok(None) => return None,
+                Ok(Some(why)) => {
+                    unreadable = false;
+                    told.push(format!("{}: {why}", peer.address()));
+                }
+                Err(error) => told.push(format!("{}: {}", peer.address(), error.message())),
+            }
+        }
+        let repair = "on the node that serves it: `airlock node repair`; into a registry of the site it is pushed \
+                      again: `airlock bundle extract BUNDLE --image IMAGE`";
+        Some(Finding { unreadable, ..Finding::new(image.name.clone(), told.join("; "), repair) })
+    }
+
+    /// Why an image is not whole at a registry.
+    fn at(&mut self, peer: &Peer, image: &Image) -> Result<Option<String>> {
+        let name: Reference = image.name.parse()?;
+        match peer.resolve(&name)? {
+            Some(digest) if digest == image.root.digest => {}
+            Some(digest) => return Ok(Some(format!("it has {digest}, the bundle {}", image.root.digest))),
+            None => return Ok(Some("it does not have the image".to_owned())),
+        }
+        let own = image.platforms.iter().filter(|entry| entry.platform == self.images.platform);
+        for manifest in own.map(|entry| entry.manifest) {
+            let Some(bytes) = peer.manifest(&name, manifest)? else {
+                return Ok(Some(format!("manifest {manifest} is missing or damaged")));
+            };
+            self.bytes += bytes.len() as u64;
+            let Document::Image(document) = document::parse(&bytes, None)? else { continue };
+            for part in std::iter::once(&document.config).chain(&document.layers) {
+                if let Some(why) = self.blob(peer, &name, part.digest, part.size)? {
+                    return Ok(Some(why));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn blob(&mut self, peer: &Peer, name: &Reference, digest: Digest, size: u64) -> Result<Option<String>> {
+        if self.depth < Depth::Deep {
+            let has = peer.has_blob(name, digest, size)?;
+            return Ok((!has).then(|| format!("blob {digest} is missing")));
+        }
+        let is_right = match peer.check_blob(name, digest, size, self.progress) {
+            Err(error) if is_about_blob(&error) => return Ok(Some(format!("blob {digest}: {}", error.message()))),
+            checked => checked?,
+        };
+        self.bytes += size;
+        Ok((!is_right).then(|| format!("blob {digest} is damaged")))
+    }
+}
+
+/// Whether the registry answers, and says something about this one blob.
+fn is_about_blob(error: &Error) -> bool {
+    [codes::FETCH_NOT_FOUND, codes::FETCH_LENGTH, codes::FETCH_STATUS].contains(&error.code())
+}
