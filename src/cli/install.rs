@@ -1,10 +1,11 @@
 //! `airlock install`: a machine without internet becomes a node of a cluster.
 
-mod consent;
+pub(super) mod again;
+pub(super) mod consent;
 mod found;
 mod host;
 mod options;
-mod report;
+pub(super) mod report;
 mod source;
 
 use std::path::PathBuf;
@@ -87,7 +88,7 @@ Examples:
       --join https://10.0.0.1:6443 --token-file token";
 
 pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
-    require_root(session)?;
+    require_root("making a machine a node", session)?;
     let machine = Machine::this();
     let before = before(&machine)?;
     let mut settings = arguments.node.settings(before.as_ref(), session)?;
@@ -103,7 +104,8 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     if arguments.set_clock.is_none() {
         clock::check(Timestamp::now(), clock::floor(&state, found.origin.manifest()))?;
     }
-    let context = context(&arguments, settings, found, &machine, network)?;
+    let token = token(&arguments, &settings, &machine)?;
+    let context = context(&arguments, settings, found, token, &machine, network)?;
     let steps = install::steps(&context)?;
     let plan = Plan::make(&steps, &machine)?;
     if arguments.plan {
@@ -131,6 +133,7 @@ fn context(
     arguments: &InstallArgs,
     settings: Settings,
     found: Found,
+    token: Option<Secret<String>>,
     machine: &Machine,
     network: Network,
 ) -> Result<Context> {
@@ -146,7 +149,7 @@ fn context(
         machine: machine.clone(),
         node: hosts::node_name(&settings, &host)?,
         surroundings: hosts::surroundings(machine)?,
-        token: token(arguments, &settings, machine)?,
+        token,
         settings,
         origin: found.origin,
         place: found.place,
@@ -206,11 +209,12 @@ fn network(session: &Session) -> Network {
     }
 }
 
-fn require_root(session: &Session) -> Result<()> {
+/// `what` is in words: `making a machine a node`.
+pub(super) fn require_root(what: &str, session: &Session) -> Result<()> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
     let words = session.environment().arguments.iter().map(|word| word.to_string_lossy().into_owned());
     let line = Call::new("sudo").with(words);
-    Err(Error::new(codes::NOT_ROOT, "making a machine a node needs root").with_help(format!("`{line}`")))
+    Err(Error::new(codes::NOT_ROOT, format!("{what} needs root")).with_help(format!("`{line}`")))
 }

@@ -2,11 +2,13 @@
 
 mod facts;
 mod preflight;
+mod repair;
+mod verify;
 
 use super::session::Session;
 use crate::error::Result;
 
-/// Look at this machine as a node of a cluster: what it is, and whether it can become one
+/// Look at this machine as a node of a cluster: what it is, whether it can become one, whether it still is one
 #[derive(Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = false)]
 pub struct Node {
@@ -21,6 +23,8 @@ pub struct Node {
 pub enum Command {
     Facts(facts::FactsArgs),
     Preflight(preflight::PreflightArgs),
+    Verify(verify::VerifyArgs),
+    Repair(repair::RepairArgs),
 }
 
 impl Node {
@@ -30,6 +34,8 @@ impl Node {
             Command::Preflight(arguments) => {
                 session.blocking(|session| preflight::run(arguments, session)).await
             }
+            Command::Verify(arguments) => session.blocking(|session| verify::run(arguments, session)).await,
+            Command::Repair(arguments) => session.blocking(|session| repair::run(arguments, session)).await,
         }
     }
 }

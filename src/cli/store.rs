@@ -5,7 +5,7 @@ mod import;
 mod list;
 mod remove;
 mod repair;
-mod repair_source;
+pub(super) mod repair_source;
 mod verify;
 
 use std::num::NonZeroUsize;

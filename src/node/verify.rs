@@ -170,16 +170,20 @@ impl Report {
         }
         let things = if count == 1 { "one thing".to_owned() } else { format!("{count} things") };
         let error = if self.findings().all(|(_, finding)| finding.unreadable) {
-            Error::new(codes::STORE_IO, format!("{things} on this node could not be checked"))
-                .with_help("see the reasons; for I/O errors look at `dmesg`, a failing disk has to be replaced")
+            Error::new(codes::STORE_IO, format!("{things} on this node could not be checked")).with_help(
+                "see the reasons; for I/O errors look at `dmesg`, a failing disk has to be replaced",
+            )
         } else {
             let differ = if count == 1 { "differs" } else { "differ" };
             let message = format!("this node is not as {} says: {things} {differ}", self.bundle);
-            Error::new(codes::NODE_DAMAGED, message)
-                .with_help("`sudo airlock node repair --plan` shows what would be done, without `--plan` it is done")
+            Error::new(codes::NODE_DAMAGED, message).with_help(
+                "`sudo airlock node repair --plan` shows what would be done, without `--plan` it is done",
+            )
         };
         let error = self.findings().take(MAX_DETAILS).fold(error, |error, (_, finding)| {
-            error.with_detail(crate::quote::escape(&format!("{}: {}", finding.what, finding.differs)).into_owned())
+            error.with_detail(
+                crate::quote::escape(&format!("{}: {}", finding.what, finding.differs)).into_owned(),
+            )
         });
         let more = count.saturating_sub(MAX_DETAILS);
         Err(if more > 0 { error.with_detail(format!("and {more} more")) } else { error })

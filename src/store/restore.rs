@@ -55,7 +55,11 @@ impl Store {
         let manifests = repository.manifests.keys().filter(|digest| is_lost(MANIFESTS, digest)).copied();
         let blobs = repository.blobs.iter().map(|digest| ContentDigest::from(*digest));
         let blobs = blobs.filter(|digest| is_lost(BLOBS, digest));
-        lost.extend(manifests.chain(blobs).map(|digest| format!("the store does not know `{name}@{digest}` any more")));
+        lost.extend(
+            manifests
+                .chain(blobs)
+                .map(|digest| format!("the store does not know `{name}@{digest}` any more")),
+        );
         Ok(lost)
     }
 

@@ -210,9 +210,7 @@ fn on_threads(threads: NonZeroUsize, work: impl Fn() -> Result<()> + Sync) -> Re
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(&work)).collect();
         let outcomes = workers.into_iter().map(|worker| {
-            worker
-                .join()
-                .unwrap_or_else(|_| Err(Error::new(codes::INTERNAL, "a thread ended unexpectedly")))
+            worker.join().unwrap_or_else(|_| Err(Error::new(codes::INTERNAL, "a thread ended unexpectedly")))
         });
         outcomes.collect::<Vec<_>>().into_iter().collect()
     })

@@ -41,7 +41,7 @@ pub(super) fn to_signer(keys: &[PublicKey]) -> Result<Option<String>> {
 }
 
 /// Whether the plan may be carried out; without a terminal it may.
-pub(super) fn to_changes(plan: &Plan) -> Result<bool> {
+pub(in crate::cli) fn to_changes(plan: &Plan) -> Result<bool> {
     if !has_terminal() {
         return Ok(true);
     }

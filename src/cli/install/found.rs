@@ -82,7 +82,7 @@ pub(super) fn open(
 }
 
 /// The policy of this node for a bundle that these keys have signed, and the list to pin.
-fn believe(
+pub(super) fn believe(
     keys: &[PublicKey],
     arguments: &InstallArgs,
     machine: &Machine,
@@ -132,7 +132,7 @@ fn revoked(given: Option<&Path>, machine: &Machine) -> Result<RevokedKeys> {
 }
 
 /// An unknown signer where others are pinned: who they are, and how one becomes one of them.
-fn explain(error: Error) -> Error {
+pub(super) fn explain(error: Error) -> Error {
     match error.code() {
         codes::SIGNER_UNKNOWN => error
             .with_detail(format!("this node believes the signers of {}", signers::PATH))

@@ -63,7 +63,7 @@ pub(super) fn choose(arguments: &InstallArgs, settings: &Settings, session: &Ses
     }
 }
 
-fn medium(path: &Path) -> Result<Source> {
+pub(super) fn medium(path: &Path) -> Result<Source> {
     let absolute = fs_err::canonicalize(path).map_err(|error| {
         Error::new(codes::FILE_READ, format!("there is no bundle at `{}`", quote(&path.to_string_lossy())))
             .with_help(

@@ -46,7 +46,7 @@ impl FromStr for RepairSource {
 
 impl RepairSource {
     /// The one server it names, if it does.
-    pub(super) fn host(&self) -> Option<&str> {
+    pub(in crate::cli) fn host(&self) -> Option<&str> {
         match self {
             RepairSource::Bundle(_) => None,
             RepairSource::Encrypted(servers) | RepairSource::Plain(servers) => match servers {

@@ -60,10 +60,18 @@ impl Packages {
             if differing.is_empty() {
                 continue;
             }
-            let (missing, changed): (Vec<_>, Vec<_>) = differing.into_iter().partition(|file| file.is_missing);
-            let [changed, missing] = [changed, missing].map(|files| files.into_iter().map(|file| file.path).collect());
+            let (missing, changed): (Vec<_>, Vec<_>) =
+                differing.into_iter().partition(|file| file.is_missing);
+            let [changed, missing] =
+                [changed, missing].map(|files| files.into_iter().map(|file| file.path).collect());
             let is_in_bundle = self.has(name, version);
-            found.push(Modified { name: name.clone(), version: version.clone(), changed, missing, is_in_bundle });
+            found.push(Modified {
+                name: name.clone(),
+                version: version.clone(),
+                changed,
+                missing,
+                is_in_bundle,
+            });
         }
         Ok(found)
     }

@@ -30,7 +30,8 @@ impl Reinstall {
     /// For those of `modified` that the bundle has; nothing if there are none.
     pub fn of(packages: &Arc<Packages>, modified: &[Modified]) -> Option<Reinstall> {
         let names = modified.iter().filter(|package| package.is_in_bundle);
-        let names: BTreeSet<_> = names.map(|package| (package.name.clone(), package.version.clone())).collect();
+        let names: BTreeSet<_> =
+            names.map(|package| (package.name.clone(), package.version.clone())).collect();
         (!names.is_empty()).then(|| Reinstall { packages: packages.clone(), names })
     }
 }
@@ -50,7 +51,9 @@ impl Step for Reinstall {
 
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
         let modified = self.packages.modified(machine, &self.names)?;
-        let change = |package: Modified| Change::new(Verb::Install, package.name).with_detail(format!("{} again", package.version));
+        let change = |package: Modified| {
+            Change::new(Verb::Install, package.name).with_detail(format!("{} again", package.version))
+        };
         Ok(modified.into_iter().map(change).collect())
     }
 

@@ -70,7 +70,8 @@ impl Blobs {
 
     /// The error that names every blob that nobody has, who needs it, and what to bring.
     fn not_found(&self, left: &[Damage], reasons: &BTreeMap<ContentDigest, Vec<String>>) -> Error {
-        let message = format!("{} of {} blobs of the store could not be repaired", left.len(), self.damage.len());
+        let message =
+            format!("{} of {} blobs of the store could not be repaired", left.len(), self.damage.len());
         let bundle = self.bundle();
         let error = Error::new(codes::NODE_REPAIR, message).with_help(format!(
             "bring the medium of {bundle}: `airlock node repair --from MEDIUM`; or name a node that has it: \
@@ -135,7 +136,8 @@ impl Step for Blobs {
                 }
                 Err(error) if error.kind() == Kind::Upstream => {
                     let why = format!("{name}: {}", error.message());
-                    left.iter().for_each(|damage| reasons.entry(damage.digest).or_default().push(why.clone()));
+                    left.iter()
+                        .for_each(|damage| reasons.entry(damage.digest).or_default().push(why.clone()));
                 }
                 Err(error) => return Err(error),
             }

@@ -56,9 +56,8 @@ impl Step for Record {
         let Some(signed) = &self.signed else {
             let bundle = self.bundle();
             let message = format!("nobody has the signed manifest of {bundle} ({})", self.digest);
-            return Err(Error::new(codes::NODE_REPAIR, message).with_help(format!(
-                "bring the medium of {bundle}: `airlock node repair --from MEDIUM`"
-            )));
+            return Err(Error::new(codes::NODE_REPAIR, message)
+                .with_help(format!("bring the medium of {bundle}: `airlock node repair --from MEDIUM`")));
         };
         let store = Store::open(&work.machine().path(STORE))?;
         store.restore_record(signed, &self.manifest)?;

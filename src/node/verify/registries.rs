@@ -94,7 +94,9 @@ impl Look<'_> {
             return Ok((!has).then(|| format!("blob {digest} is missing")));
         }
         let is_right = match peer.check_blob(name, digest, size, self.progress) {
-            Err(error) if is_about_blob(&error) => return Ok(Some(format!("blob {digest}: {}", error.message()))),
+            Err(error) if is_about_blob(&error) => {
+                return Ok(Some(format!("blob {digest}: {}", error.message())));
+            }
             checked => checked?,
         };
         self.bytes += size;

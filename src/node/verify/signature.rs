@@ -47,9 +47,8 @@ pub(in crate::node) fn damage(machine: &Machine, digest: &Digest, policy: &Polic
     }
     let signed = Stored::signed(&store, digest)?;
     let verified = signed.map_or(Ok(()), |signed| signed.verify(policy).map(drop));
-    let told = |error: Error| {
-        format!("the manifest {digest} in the store is not believed: {}", error.message())
-    };
+    let told =
+        |error: Error| format!("the manifest {digest} in the store is not believed: {}", error.message());
     Ok(verified.err().map(told).into_iter().collect())
 }
 
@@ -63,7 +62,8 @@ pub(in crate::node) fn policy(context: &Context) -> Result<Policy> {
     let is_unsigned = context.signed_by.is_empty();
     Ok(Policy {
         allowed: AllowedSigners::parse(signers::PATH, list)?,
-        revoked: revoked.map_or(Ok(RevokedKeys::default()), |bytes| RevokedKeys::parse(signers::REVOKED, &bytes))?,
+        revoked: revoked
+            .map_or(Ok(RevokedKeys::default()), |bytes| RevokedKeys::parse(signers::REVOKED, &bytes))?,
         threshold: 1,
         unsigned: if is_unsigned { Unsigned::AllowLoudly } else { Unsigned::Refuse },
         minimum_serial: None,
