@@ -12,5 +12,7 @@ mod packages;
 mod readiness;
 mod refusals;
 mod remote;
+mod repair;
 mod steps;
 mod systemd;
+mod verify;

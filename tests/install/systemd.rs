@@ -53,6 +53,11 @@ impl Systemd {
         self.state.lock().unwrap().calls.clone()
     }
 
+    /// Ends a service, as if it had died.
+    pub fn kill(&self, name: &str) {
+        self.stop(&mut self.state.lock().unwrap(), name);
+    }
+
     fn unit(&self, name: &str) -> String {
         fs_err::read_to_string(self.root.join("etc/systemd/system").join(name)).unwrap()
     }

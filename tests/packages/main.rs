@@ -9,6 +9,7 @@
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
 mod interrupted;
+mod modified;
 mod node;
 #[path = "../support/packages.rs"]
 mod packages;

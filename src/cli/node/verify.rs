@@ -77,3 +77,83 @@ fn result(part: &Part) -> String {
         count => format!("{count} findings"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::verify::Finding;
+    use crate::oci::digest::Digest;
+
+    fn part(
+        name: &'static str,
+        checked: u64,
+        of: &'static str,
+        bytes: Option<u64>,
+        findings: Vec<Finding>,
+    ) -> Part {
+        Part { name, checked, of, bytes, findings }
+    }
+
+    fn report() -> Report {
+        let finding = |what: &str, differs: &str, repair: &str| Finding {
+            what: what.to_owned(),
+            differs: differs.to_owned(),
+            repair: repair.to_owned(),
+            unreadable: false,
+        };
+        let unit = finding(
+            "k3s-service",
+            "would restart k3s.service",
+            "step k3s-service of the installation is done again",
+        );
+        let blob = finding(
+            "blob sha256:2b11…",
+            "is missing; needed by edge-1.0: docker.io/x\x1b[2J",
+            "it comes again",
+        );
+        Report {
+            bundle: "edge-1.0".to_owned(),
+            manifest: Digest::of(b"manifest"),
+            node: "gpu1".to_owned(),
+            parts: vec![
+                part("signature", 1, "signature", None, Vec::new()),
+                part("steps", 15, "step", None, vec![unit.clone(), unit]),
+                part("blobs", 812, "blob", Some(9_663_676_416), vec![blob]),
+            ],
+            damage: Vec::new(),
+            modified: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn parts_come_first_and_findings_below_with_their_repair() {
+        insta::assert_snapshot!(table(&report()), @r"
+        gpu1 against edge-1.0
+
+        PART                  CHECKED  RESULT
+        signature         1 signature  as it should be
+        steps                15 steps  2 findings
+        blobs      812 blobs, 9.0 GiB  one finding
+
+        steps: k3s-service
+          would restart k3s.service
+          repair: step k3s-service of the installation is done again
+
+        steps: k3s-service
+          would restart k3s.service
+          repair: step k3s-service of the installation is done again
+
+        blobs: blob sha256:2b11…
+          is missing; needed by edge-1.0: docker.io/x\u{1b}[2J
+          repair: it comes again
+        ");
+    }
+
+    #[test]
+    fn json_has_the_same_as_fields() {
+        let json = serde_json::to_value(report()).unwrap();
+        assert_eq!(json["parts"][2]["bytes"], 9_663_676_416_u64);
+        assert_eq!(json["parts"][1]["findings"][0]["what"], "k3s-service");
+        assert!(json.get("damage").is_none());
+    }
+}

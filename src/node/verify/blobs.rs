@@ -4,7 +4,6 @@ use std::num::NonZeroUsize;
 
 use super::{Finding, Part};
 use crate::bundle::check;
-use crate::bundle::manifest::Manifest;
 use crate::error::{Result, codes};
 use crate::node::install::{Context, Place};
 use crate::node::registry::STORE;
@@ -28,7 +27,7 @@ pub(super) fn part(context: &Context, progress: &dyn Progress) -> Result<(Part, 
     }
     let manifest = context.origin.manifest();
     let report = match Store::open(&context.machine.path(STORE)) {
-        Err(error) if error.code() == codes::STORE_MISSING => all_missing(manifest),
+        Err(error) if error.code() == codes::STORE_MISSING => Report::all_missing(manifest),
         Err(error) => return Ok((failed(&error), Vec::new())),
         Ok(store) => store.verify_blobs(manifest, &manifest.blobs, threads, progress)?,
     };
@@ -45,28 +44,18 @@ fn failed(error: &crate::error::Error) -> Part {
     Part { findings: vec![Finding::failed("the blobs of the bundle", error)], ..Part::new("blobs", "blob") }
 }
 
-fn all_missing(manifest: &Manifest) -> Report {
-    let damage = manifest.blobs.iter().map(|blob| Damage {
-        digest: blob.digest.into(),
-        what: format!("blob {} is missing", blob.digest),
-        needed_by: Vec::new(),
-        unreadable: false,
-    });
-    Report { damage: damage.collect(), ..Report::default() }
-}
-
 fn finding(damage: &Damage) -> Finding {
     let repair = match damage.unreadable {
         true => "look for I/O errors in `dmesg`; it comes again from the medium or another node",
         false => "it comes again from the medium, from another node, or from a registry: `--from`",
     };
-    let finding = Finding::new(format!("blob {}", damage.digest), damage.to_string(), repair);
+    let finding = found(&format!("blob {}", damage.digest), &damage.to_string(), repair);
     Finding { unreadable: damage.unreadable, ..finding }
 }
 
 fn volumes(report: check::Report) -> Part {
     let findings = report.damage.iter().map(|damage| {
-        let finding = Finding::new(damage.file.clone(), damage.to_string(), VOLUME);
+        let finding = found(&damage.file, &damage.to_string(), VOLUME);
         Finding { unreadable: damage.unreadable, ..finding }
     });
     Part {
@@ -75,4 +64,9 @@ fn volumes(report: check::Report) -> Part {
         findings: findings.collect(),
         ..Part::new("blobs", "blob")
     }
+}
+
+/// What is told of a thing names it; it is not named twice.
+fn found(what: &str, told: &str, repair: &str) -> Finding {
+    Finding::new(what, told.strip_prefix(what).unwrap_or(told).trim_start(), repair)
 }

@@ -1,7 +1,7 @@
 //! Do the pinned signers still vouch for the manifest that the node has?
 
 use super::{Finding, Part};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, codes};
 use crate::node::install::Context;
 use crate::node::machine::Machine;
 use crate::node::origin::stored::Stored;
@@ -29,6 +29,9 @@ pub(super) fn part(context: &Context) -> Part {
     match policy(context).and_then(|policy| damage(&context.machine, &digest, &policy)) {
         Ok(lines) => {
             part.findings.extend(lines.into_iter().map(|line| Finding::new(STORE, line, RECORD)));
+        }
+        Err(error) if error.code() == codes::STORE_MISSING => {
+            part.findings.push(Finding::new(STORE, "is missing", RECORD));
         }
         Err(error) => part.findings.push(Finding::failed(STORE, &error)),
     }

@@ -45,12 +45,26 @@ impl Store {
     }
 
     fn look_at(&self, reading: &Reading<'_>, digest: ContentDigest) -> Option<Damage> {
-        if self.directory().blob(&digest).is_file() {
-            return reading.one(digest);
+        match self.directory().blob(&digest).is_file() {
+            true => reading.one(digest),
+            false => Some(missing(digest)),
         }
-        let what = format!("blob {digest} is missing");
-        Some(Damage { digest, what, needed_by: Vec::new(), unreadable: false })
     }
+}
+
+impl Report {
+    /// What is said of a bundle where there is no store at all.
+    pub fn all_missing(manifest: &Manifest) -> Report {
+        let mut damage: Vec<Damage> = manifest.blobs.iter().map(|blob| missing(blob.digest.into())).collect();
+        damage.sort_by_key(|damage| damage.digest);
+        name_users(manifest, &mut damage);
+        Report { damage, ..Report::default() }
+    }
+}
+
+fn missing(digest: ContentDigest) -> Damage {
+    let what = format!("blob {digest} is missing");
+    Damage { digest, what, needed_by: Vec::new(), unreadable: false }
 }
 
 fn name_users(manifest: &Manifest, damage: &mut [Damage]) {
