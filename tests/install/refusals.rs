@@ -166,3 +166,23 @@ fn a_bundle_for_other_machines_is_refused() {
     let stage = Stage::new(&contents, Some(&contents.sign()));
     expect(&stage.plan(&["--allowed-signers", "signers"]), 7, "does not have k3s for this machine");
 }
+
+#[test]
+fn a_machine_that_is_no_node_is_neither_checked_nor_repaired() {
+    for (command, what) in [("verify", "checking a node"), ("repair", "repairing a node")] {
+        let run = |as_root: bool| {
+            let mut airlock = Command::new(PROGRAM);
+            airlock.env_clear().env("PATH", "/usr/bin:/bin").args(["node", command]).current_dir("/");
+            if !as_root && rustix::process::geteuid().is_root() {
+                airlock.uid(65534).gid(65534);
+            }
+            airlock.output().unwrap()
+        };
+        if !Path::new(PROGRAM).starts_with("/root") {
+            expect(&run(false), 7, &format!("error[E1055]: {what} needs root"));
+        }
+        if is_root() && !Path::new("/var/lib/airlock/settings.json").exists() {
+            expect(&run(true), 2, "error[E1066]: nothing was installed on this machine by airlock");
+        }
+    }
+}

@@ -39,7 +39,7 @@ fn remote(server: &Host, node: &Host) -> Remote {
     Remote::new(peer(server), verified, &node.machine.path(INCOMING))
 }
 
-fn context(server: &Host, node: &Host) -> Context {
+pub fn context(server: &Host, node: &Host) -> Context {
     let registry = Registry::Peers { endpoints: vec![endpoint(server)] };
     let join = Some("https://127.0.0.1:6443".to_owned());
     Context {

@@ -95,7 +95,7 @@ fn a_node_is_as_its_bundle_says_and_stays_untouched() {
         let quick = verify::verify(&context, Depth::Quick, &Silent).unwrap();
         assert_eq!(quick.parts.len(), 2);
     }
-    assert_eq!(all(&host), before, "verify changes nothing");
+    assert!(all(&host) == before, "verify changes nothing");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_bare_machine_differs_in_everything_and_stays_bare() {
     let report = check(&host.context(false));
     let found = lines(&report).join("\n").replace(&host.port.to_string(), "PORT");
     insta::assert_snapshot!(found);
-    assert_eq!(all(&host), before);
+    assert!(all(&host) == before, "verify changes nothing");
     let error = report.into_result().unwrap_err();
     assert_eq!((error.code(), error.kind().exit_status()), (codes::NODE_DAMAGED, 4));
     assert!(error.help().unwrap().contains("airlock node repair"));
@@ -120,7 +120,7 @@ fn damaged_and_missing_blobs_are_named_with_who_needs_them() {
     fs_err::remove_file(blob(&host, file)).unwrap();
     let before = all(&host);
     let report = check(&from_store(&host));
-    assert_eq!(all(&host), before);
+    assert!(all(&host) == before, "verify changes nothing");
     let found = lines(&report).join("\n");
     let damaged = format!("blob sha256:{}", Digest::of(program).hex());
     assert!(
@@ -197,4 +197,52 @@ fn revoked_signers_are_not_believed_any_more() {
     fs_err::write(host.machine.path("/etc/airlock/revoked_keys"), key).unwrap();
     let found = lines(&check(&host.context(false)));
     assert!(found.len() == 1 && found[0].contains("revoked"), "{found:?}");
+}
+
+#[test]
+fn images_of_another_node_are_fetched_and_hashed() {
+    let (server, agent) = (Host::new(), Host::new());
+    server.install(false).unwrap();
+    let context = super::remote::context(&server, &agent);
+    let steps = airlock::node::install::steps(&context).unwrap();
+    airlock::node::run::run("install", &steps, &agent.machine, &Silent).unwrap();
+    let look = |depth| verify::verify(&context, depth, &Silent).unwrap();
+    let layer = layer(&context);
+    let before = all(&agent);
+    let deep = look(Depth::Deep);
+    assert_eq!(lines(&deep), [""; 0]);
+    let part = &deep.parts[2];
+    assert_eq!((part.name, part.checked), ("images", 1));
+    assert!(part.bytes > look(Depth::Usual).parts[2].bytes, "layers only if that is wanted");
+    assert_eq!(look(Depth::Quick).parts.len(), 2);
+    flip_a_byte(&blob(&server, &layer));
+    assert_eq!(lines(&look(Depth::Usual)), [""; 0], "the registry has a blob of that name");
+    let found = lines(&look(Depth::Deep));
+    assert!(found[0].starts_with("images: docker.io/library/golden:1.0: https://127.0.0.1:"), "{found:?}");
+    assert_eq!(look(Depth::Deep).into_result().unwrap_err().kind().exit_status(), 4);
+    assert!(all(&agent) == before, "verify changes nothing");
+    server.systemd.kill("airlock-registry.service");
+    let silent = look(Depth::Usual);
+    assert!(
+        silent.findings().any(|(part, finding)| part == "images" && finding.unreadable),
+        "{:?}",
+        lines(&silent)
+    );
+}
+
+/// The content of the last layer of the only image.
+fn layer(context: &Context) -> Vec<u8> {
+    use std::io::Read as _;
+    let manifest = context.origin.manifest();
+    let image =
+        airlock::node::registry::images::Images::of(manifest, airlock::oci::platform::Platform::LinuxAmd64);
+    let read = |digest| {
+        let mut bytes = Vec::new();
+        context.origin.open(digest).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let document = read(image[0].platforms[0].manifest);
+    let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    let digest = document["layers"].as_array().unwrap().last().unwrap()["digest"].as_str().unwrap();
+    read(digest.parse().unwrap())
 }
