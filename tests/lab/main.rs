@@ -3,13 +3,20 @@
 //! What takes more than a moment is ignored and run by name in `scripts/test`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
+#[path = "../bundle_format/support.rs"]
+#[allow(dead_code, reason = "only a part of it is needed here")]
+mod bundles;
 mod failures;
 mod gaps;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;
+#[path = "../support/packages.rs"]
+#[allow(dead_code, reason = "only a part of it is needed here")]
+mod packages;
 mod pulls;
 mod quorum;
+mod repair;
 #[path = "../support/samples.rs"]
 mod samples;
 mod standin;

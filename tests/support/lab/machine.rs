@@ -66,7 +66,9 @@ impl Machine {
         let fixed =
             ["--quiet", "--register=no", "--keep-unit", "--boot", "--settings=no", "--notify-ready=yes"];
         let host = ["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"];
-        let words = ["systemd-nspawn"].into_iter().chain(fixed).chain(host).map(str::to_owned);
+        // The registry takes its sockets over from systemd by it, and nspawn would refuse.
+        let calls = ["--system-call-filter=pidfd_getfd"];
+        let words = ["systemd-nspawn"].into_iter().chain(fixed).chain(host).chain(calls).map(str::to_owned);
         let own = [
             format!("--machine={}", self.name),
             format!("--hostname={hostname}"),
