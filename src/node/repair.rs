@@ -16,13 +16,17 @@ use super::packages::Reinstall;
 use super::run;
 use super::settings::Registry;
 use super::step::Step;
-use super::verify::{Report, signature};
+use super::verify::{Finding, Report, signature};
 use crate::bundle::signed::SignedManifest;
 use crate::error::{Error, Kind, Result, codes};
 use crate::progress::Progress;
 
 /// The command, as locks, journals and messages name it.
 pub const COMMAND: &str = "node repair";
+
+/// Steps of an installation that a repair does without. The store is brought back by rounds of its own; and a step
+/// that only looks whether all images are there would keep those behind it from what they can do.
+const LEFT_OUT: [&str; 2] = ["store", "images"];
 
 /// What a repair takes good things from.
 pub struct Sources {
@@ -70,8 +74,7 @@ pub fn rounds(context: &Context, report: &Report, sources: Sources) -> Result<Ve
     let mut rest: Round = Vec::new();
     let reinstall = context.packages.as_ref().and_then(|packages| Reinstall::of(packages, &report.modified));
     rest.extend(reinstall.map(|step| Box::new(step) as Box<dyn Step>));
-    // A step that only looks whether all images are there would keep those behind it from what they can do.
-    rest.extend(install::steps(context)?.into_iter().filter(|step| step.name() != "images"));
+    rest.extend(install::steps(context)?.into_iter().filter(|step| !LEFT_OUT.contains(&step.name())));
     rounds.push(rest);
     Ok(rounds)
 }
@@ -112,8 +115,12 @@ impl Repaired {
             std::iter::once(failure.message()).chain(failure.details().iter().map(String::as_str))
         });
         let error = failures.fold(error, Error::with_detail);
-        let error = after.findings().fold(error, |error, (_, finding)| {
-            error.with_detail(format!("{}: {}", finding.what, finding.differs))
+        let is_told = |finding: &Finding, error: &Error| {
+            error.details().iter().any(|detail| detail.contains(&finding.what))
+        };
+        let error = after.findings().fold(error, |error, (_, finding)| match is_told(finding, &error) {
+            true => error,
+            false => error.with_detail(format!("{}: {}", finding.what, finding.differs)),
         });
         let first = after.findings().next().map(|(_, finding)| finding.repair.clone());
         Err(help.or(first).into_iter().fold(error, Error::with_help))

@@ -25,9 +25,6 @@ use crate::oci::digest::Digest;
 use crate::progress::Progress;
 use crate::store::verify::Damage;
 
-/// More findings than anybody wants to read; the rest is only counted.
-const MAX_DETAILS: usize = 100;
-
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
@@ -159,7 +156,7 @@ impl Report {
         self.findings().next().is_none()
     }
 
-    /// The error that says what the report says; nothing if all is well.
+    /// The error that counts what differs; nothing if all is well. What it is stands in the report.
     ///
     /// # Errors
     /// [`codes::NODE_DAMAGED`]; [`codes::STORE_IO`] if nothing is known to differ, but something could not be read.
@@ -169,7 +166,7 @@ impl Report {
             return Ok(self);
         }
         let things = if count == 1 { "one thing".to_owned() } else { format!("{count} things") };
-        let error = if self.findings().all(|(_, finding)| finding.unreadable) {
+        Err(if self.findings().all(|(_, finding)| finding.unreadable) {
             Error::new(codes::STORE_IO, format!("{things} on this node could not be checked")).with_help(
                 "see the reasons; for I/O errors look at `dmesg`, a failing disk has to be replaced",
             )
@@ -179,13 +176,6 @@ impl Report {
             Error::new(codes::NODE_DAMAGED, message).with_help(
                 "`sudo airlock node repair --plan` shows what would be done, without `--plan` it is done",
             )
-        };
-        let error = self.findings().take(MAX_DETAILS).fold(error, |error, (_, finding)| {
-            error.with_detail(
-                crate::quote::escape(&format!("{}: {}", finding.what, finding.differs)).into_owned(),
-            )
-        });
-        let more = count.saturating_sub(MAX_DETAILS);
-        Err(if more > 0 { error.with_detail(format!("and {more} more")) } else { error })
+        })
     }
 }

@@ -28,7 +28,7 @@ const CALLS: [&str; 13] = [
 ];
 
 /// Where the installation that is killed finds its machine.
-const ROOT: &str = "AIRLOCK_TEST_MACHINE";
+pub const ROOT: &str = "AIRLOCK_TEST_MACHINE";
 
 /// Not a test of its own: the process that is killed.
 #[test]
@@ -75,7 +75,7 @@ fn is_made_good(call: &str, number: usize, host: &Host) {
 }
 
 /// Files that only exist while something is written.
-fn leftovers(directory: &Path) -> Vec<String> {
+pub fn leftovers(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(directory).unwrap().map(Result::unwrap) {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -89,7 +89,7 @@ fn leftovers(directory: &Path) -> Vec<String> {
     found
 }
 
-fn has_strace() -> bool {
+pub fn has_strace() -> bool {
     let works = Command::new("strace").args(["-qqq", "-o", "/dev/null", "true"]).status();
     let works = works.is_ok_and(|status| status.success());
     if !works {

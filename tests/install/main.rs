@@ -13,6 +13,7 @@ mod readiness;
 mod refusals;
 mod remote;
 mod repair;
+mod repair_kill;
 mod steps;
 mod systemd;
 mod verify;

@@ -19,7 +19,7 @@ use super::machine::Host;
 use super::verify::{STORE, blob, check, flip_a_byte, from_store, lines, record};
 
 /// The medium, where the context has one.
-fn medium(context: &Context) -> Vec<BlobPlace> {
+pub fn medium(context: &Context) -> Vec<BlobPlace> {
     match &context.place {
         Place::Medium { bundle, path } => {
             let name = path.display().to_string();
@@ -42,7 +42,7 @@ fn signed(context: &Context, host: &Host) -> Option<SignedManifest> {
     }
 }
 
-fn mend(context: &Context, host: &Host, blobs: Vec<BlobPlace>) -> Repaired {
+pub fn mend(context: &Context, host: &Host, blobs: Vec<BlobPlace>) -> Repaired {
     let runtime = host.systemd.runtime().clone();
     let sources = Sources { blobs, signed: signed(context, host), runtime };
     let rounds = repair::rounds(context, &check(context), sources).unwrap();

@@ -12,7 +12,6 @@ mod gaps;
 mod lab;
 mod machines;
 #[path = "../support/packages.rs"]
-#[allow(dead_code, reason = "only a part of it is needed here")]
 mod packages;
 mod pulls;
 mod quorum;

@@ -1,6 +1,7 @@
 //! Every step of the installation is asked what it would change.
 
 use super::{Finding, Part};
+use crate::node::change::Verb;
 use crate::node::machine::Machine;
 use crate::node::step::Step;
 
@@ -10,7 +11,10 @@ pub(super) fn part(steps: &[Box<dyn Step>], machine: &Machine) -> Part {
     for step in steps {
         match step.check(machine) {
             Ok(changes) => part.findings.extend(changes.iter().map(|change| {
-                let repair = format!("step {} of the installation is done again", step.name());
+                let repair = match change.verb {
+                    Verb::Wait => "it is waited for when everything else is repaired".to_owned(),
+                    _ => format!("step {} of the installation is done again", step.name()),
+                };
                 Finding::new(step.name(), format!("would {change}"), repair)
             })),
             Err(error) => part.findings.push(Finding::failed(step.name(), &error)),

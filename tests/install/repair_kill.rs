@@ -1,0 +1,67 @@
+//! Kills a repair at its system calls, as a power cut would. The next one brings it to an end and leaves nothing behind.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::kill::{ROOT, has_strace, leftovers};
+use super::machine::Host;
+use super::repair::{medium, mend};
+use super::verify::{STORE, blob, check, flip_a_byte, lines, record};
+
+/// Not a test of its own: the process that is killed.
+#[test]
+#[ignore = "started by the test below"]
+fn repairing() {
+    let Some(root) = std::env::var_os(ROOT) else { return };
+    let host = Host::again(Path::new(&root));
+    let context = host.context(false);
+    mend(&context, &host, medium(&context));
+}
+
+/// A node with damage everywhere, and no power.
+fn damaged() -> TempDir {
+    let host = Host::new();
+    host.install(false).unwrap();
+    flip_a_byte(&blob(&host, b"#!/bin/sh\necho the airlock program\n"));
+    fs_err::remove_file(blob(&host, b"a plain file\n")).unwrap();
+    fs_err::write(record(&host, "manifest.json"), "{").unwrap();
+    fs_err::remove_dir_all(host.machine.path(&format!("{STORE}/names/docker.io"))).unwrap();
+    fs_err::remove_file(host.machine.path("/usr/local/bin/kubectl")).unwrap();
+    host.into_directory()
+}
+
+/// Whether the repair was killed at the `number`th `call`, because there were as many.
+#[expect(clippy::disallowed_methods, reason = "a test tells its child by a variable where to work")]
+fn is_killed_at(call: &str, number: usize, directory: &Path) -> bool {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qqq", "-e", "signal=none", "-e", &format!("trace={call}"), "-o", "/dev/null"]);
+    command.args(["-e", &format!("inject={call}:signal=KILL:when={number}")]);
+    command.arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "repair_kill::repairing", "--ignored", "--test-threads", "1"]);
+    !command.env(ROOT, directory).stdout(Stdio::null()).status().unwrap().success()
+}
+
+#[test]
+fn a_killed_repair_is_brought_to_an_end_by_the_next() {
+    if !has_strace() {
+        return;
+    }
+    let mut kills = 0;
+    for (call, stride) in [("fsync,fdatasync", 20), ("?rename,?renameat,renameat2", 6)] {
+        for number in (1..).step_by(stride) {
+            let directory = damaged();
+            if !is_killed_at(call, number, directory.path()) {
+                break;
+            }
+            kills += 1;
+            let host = Host::again(directory.path());
+            let context = host.context(false);
+            let repaired = mend(&context, &host, medium(&context));
+            assert_eq!(lines(&check(&context)), [""; 0], "{call} {number}: {repaired:?}");
+            assert_eq!(leftovers(&host.machine.path("/")), [""; 0], "{call} {number}");
+        }
+    }
+    assert!(kills > 3, "only {kills} kills");
+}
