@@ -13,6 +13,7 @@ use super::verify::{STORE, blob, check, flip_a_byte, lines, record};
 /// Not a test of its own: the process that is killed.
 #[test]
 #[ignore = "started by the test below"]
+#[expect(clippy::disallowed_methods, reason = "a test tells its child by a variable where to work")]
 fn repairing() {
     let Some(root) = std::env::var_os(ROOT) else { return };
     let host = Host::again(Path::new(&root));
@@ -33,7 +34,6 @@ fn damaged() -> TempDir {
 }
 
 /// Whether the repair was killed at the `number`th `call`, because there were as many.
-#[expect(clippy::disallowed_methods, reason = "a test tells its child by a variable where to work")]
 fn is_killed_at(call: &str, number: usize, directory: &Path) -> bool {
     let mut command = Command::new("strace");
     command.args(["-f", "-qqq", "-e", "signal=none", "-e", &format!("trace={call}"), "-o", "/dev/null"]);
