@@ -25,10 +25,9 @@ fn stripped(program: &Path) -> Vec<u8> {
     fs_err::read(target.path()).unwrap()
 }
 
-/// Puts a medium with this program and the stand-in for k3s into the node. The digest of a plain file in it.
-fn insert_medium(node: &Node) -> Digest {
+/// Puts a medium with this program, the stand-in for k3s and a plain file into the node. The digest of the file.
+fn insert_medium(node: &Node, place: &str, file: &[u8]) -> Digest {
     let program = stripped(Path::new(env!("CARGO_BIN_EXE_airlock")));
-    let file = b"a plain file\n";
     let mut contents = Contents::with_files(&[file]);
     let mut artifacts = vec![Artifact::Installer(Installer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -47,15 +46,14 @@ fn insert_medium(node: &Node) -> Digest {
     contents.manifest = manifest(artifacts, &contents.blobs);
     let medium = tempfile::tempdir().unwrap();
     contents.signed(None).write_to(medium.path());
-    node.shell("mkdir -p /media/stick").unwrap();
+    node.shell(&format!("mkdir -p {place}")).unwrap();
     for entry in fs_err::read_dir(medium.path()).unwrap().map(Result::unwrap) {
-        node.copy_in(&entry.path(), &format!("/media/stick/{}", entry.file_name().to_string_lossy()))
-            .unwrap();
+        node.copy_in(&entry.path(), &format!("{place}/{}", entry.file_name().to_string_lossy())).unwrap();
     }
     let program = tempfile::NamedTempFile::new().unwrap();
     fs_err::write(program.path(), &contents.blobs[0]).unwrap();
-    node.copy_in(program.path(), "/media/stick/install").unwrap();
-    node.shell("chmod 755 /media/stick/install").unwrap();
+    node.copy_in(program.path(), &format!("{place}/install")).unwrap();
+    node.shell(&format!("chmod 755 {place}/install")).unwrap();
     Digest::of(file)
 }
 
@@ -81,7 +79,8 @@ fn a_damaged_node_is_found_out_and_mended() {
     }
     let lab = Lab::new("repair").unwrap();
     let node = lab.node("server1", Release::Bookworm).unwrap();
-    let file = insert_medium(&node);
+    let file = insert_medium(&node, "/media/stick", b"a plain file\n");
+    insert_medium(&node, "/media/other", b"another file\n");
     let fingerprint = test_key().public_key().fingerprint();
     let address = node.address().to_string();
     let install = ["/media/stick/install", "--yes", "--trust", &fingerprint, "--address", &address];
@@ -117,6 +116,9 @@ fn a_damaged_node_is_found_out_and_mended() {
     let (status, _, said) = airlock(&node, &["repair", "--yes"]);
     assert_eq!(status, Some(9), "{said}");
     assert!(said.contains(&file.hex()) && said.contains("--from MEDIUM"), "{said}");
+    let (status, _, said) = airlock(&node, &["repair", "--yes", "--from", "/media/other"]);
+    assert_eq!(status, Some(7), "{said}");
+    assert!(said.contains("E1079") && said.contains("is not the one of this node"), "{said}");
     let (status, _, said) = airlock(&node, &["repair", "--yes", "--from", "/root/stick"]);
     assert_eq!(status, Some(0), "{said}");
     let (status, report, said) = airlock(&node, &["verify"]);
