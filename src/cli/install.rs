@@ -2,6 +2,7 @@
 
 mod consent;
 mod found;
+mod gate;
 mod host;
 mod options;
 mod report;
@@ -20,7 +21,7 @@ use super::files;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::fetch::NoCredentials;
-use crate::node::install::{self, Context, hosts, precondition};
+use crate::node::install::{self, Context, Preparation, hosts, precondition};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
 use crate::node::machine::{Call, Machine};
@@ -61,6 +62,10 @@ pub struct InstallArgs {
     /// Time by a watch, if the clock of this machine is wrong: 2026-05-04T14:30+02:00
     #[arg(long, value_name = "TIME")]
     pub set_clock: Option<Timestamp>,
+
+    /// Weigh the checks of this machine as FILE says (`airlock node preflight`); it is kept for later runs
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
 
     /// Options of the source.
     #[command(flatten)]
@@ -103,7 +108,8 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     if arguments.set_clock.is_none() {
         clock::check(Timestamp::now(), clock::floor(&state, found.origin.manifest()))?;
     }
-    let context = context(&arguments, settings, found, &machine, network)?;
+    let preparation = gate::pass(&arguments, &settings, found.origin.manifest(), &machine, session)?;
+    let context = context(&arguments, settings, found, preparation, &machine, network)?;
     let steps = install::steps(&context)?;
     let plan = Plan::make(&steps, &machine)?;
     if arguments.plan {
@@ -131,6 +137,7 @@ fn context(
     arguments: &InstallArgs,
     settings: Settings,
     found: Found,
+    preparation: Preparation,
     machine: &Machine,
     network: Network,
 ) -> Result<Context> {
@@ -141,6 +148,7 @@ fn context(
     })?;
     let host_parts = host::parts(&settings, &found.origin, platform, machine)?;
     Ok(Context {
+        preparation,
         packages: host_parts.packages,
         nvidia: host_parts.nvidia,
         machine: machine.clone(),

@@ -1,7 +1,9 @@
 //! From a verified bundle and settings to the steps that make a machine a node: pure, in their order.
 
+mod circumstances;
 pub mod hosts;
 pub mod precondition;
+mod preparation;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::circumstances::circumstances;
+pub use self::preparation::Preparation;
 use super::k3s::config::Surroundings;
 use super::k3s::files::Wanted;
 use super::k3s::readiness::Ready;
@@ -68,6 +72,8 @@ pub struct Context {
     pub time: Option<Timestamp>,
     /// Asks registries.
     pub network: Network,
+    /// What is done to the machine before anything is installed on it.
+    pub preparation: Preparation,
     /// The packages of the bundle for this machine; none if there are none, or none are wanted.
     pub packages: Option<Arc<Packages>>,
     /// Its GPUs.
@@ -107,6 +113,7 @@ pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
         steps.push(Box::new(signers::step(list)));
     }
     steps.push(Box::new(context.program_step()?));
+    steps.extend(context.preparation.steps());
     steps.extend(context.registry_steps()?);
     steps.extend(context.packages.iter().flat_map(packages::steps));
     steps.extend(nvidia::steps(&context.nvidia, &context.machine)?);

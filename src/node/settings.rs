@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::grammar::{Cidr, Taint};
 use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
 use crate::quote::quote;
 
 /// Where they are kept.
@@ -64,6 +65,12 @@ pub struct Settings {
     pub packages: bool,
     /// Which target of `apt` in the bundle is for this node, where there are several for its distribution.
     pub target: Option<String>,
+    /// Whether settings of the kernel, modules and a missing default route are put right before the installation.
+    pub fix: bool,
+    /// How many different keys must have signed a bundle, 1 to 16.
+    pub signatures: u8,
+    /// The one bundle without signature that the operator has accepted: the digest of its manifest.
+    pub unsigned: Option<Digest>,
 }
 
 /// What a node is in the cluster.
@@ -155,6 +162,9 @@ impl Default for Settings {
             gpu: Gpu::default(),
             packages: true,
             target: None,
+            fix: true,
+            signatures: 1,
+            unsigned: None,
         }
     }
 }

@@ -146,7 +146,7 @@ fn room_for_bundle(facts: &Facts, circumstances: &Circumstances) -> Outcome {
             *needed = needed.saturating_add(bytes);
         }
     };
-    if circumstances.role == Role::Server && !facts.previous.ours {
+    if circumstances.keeps_bundle && !facts.previous.ours {
         need(&circumstances.state_directory, bundle.bytes);
     }
     need(&circumstances.data_directory, bundle.image_bytes.saturating_mul(KEPT_AND_UNPACKED));
