@@ -95,6 +95,7 @@ impl Host {
         Context {
             packages: None,
             preparation: Preparation::default(),
+            revoked: None,
             nvidia: Arc::new(nothing_of_nvidia()),
             machine: self.machine.clone(),
             settings: Settings { registry, ..Settings::default() },

@@ -24,6 +24,7 @@ pub(super) fn pass(
     let circumstances = install::circumstances(settings, manifest);
     let facts = Facts::gather(&Host::this(), &circumstances.request());
     let mendings = if settings.fix { mendings(&facts, &circumstances) } else { Vec::new() };
+    let mendings = mend::possible(mendings, machine);
     let report = examine(&mend::foresee(&facts, &mendings), &circumstances, &policy);
     for finding in report.failed(Severity::Warn) {
         session.warn(&sentence(finding));

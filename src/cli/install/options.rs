@@ -141,7 +141,7 @@ impl NodeOptions {
     /// The settings of the last run, or those of a file, with what was typed in their place. Not checked yet.
     pub(super) fn settings(&self, before: Option<&Settings>, session: &Session) -> Result<Settings> {
         let mut settings = match &self.settings {
-            Some(path) => Settings::parse(&read(path)?)?,
+            Some(path) => Settings::parse_file(&read(path)?, &path.to_string_lossy())?,
             None => before.cloned().unwrap_or_default(),
         };
         if self.settings.is_none() && before.is_some() {

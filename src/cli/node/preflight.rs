@@ -188,7 +188,8 @@ fn measured(facts: &Facts, circumstances: &Circumstances, session: &Session) -> 
 
 /// The same steps as those of an installation, with the same journal, so that a reset undoes them.
 fn fix(facts: &Facts, circumstances: &Circumstances, session: &Session) -> Result<Vec<PlannedStep>> {
-    let (machine, steps) = (Machine::this(), mend::steps(&mendings(facts, circumstances)));
+    let machine = Machine::this();
+    let steps = mend::steps(&mend::possible(mendings(facts, circumstances), &machine));
     let plan = Plan::make(&steps, &machine)?;
     for change in plan.steps.iter().flat_map(|step| &step.changes) {
         session.note(&format!("will {change}"));

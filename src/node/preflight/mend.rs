@@ -16,6 +16,7 @@ use self::modules::Loaded;
 use self::parameters::Parameters;
 use self::route::DefaultRoute;
 use crate::node::facts::{Facts, Route, Subnet};
+use crate::node::machine::Machine;
 use crate::node::resource::Resources;
 use crate::node::step::Step;
 
@@ -74,6 +75,15 @@ fn load(modules: Vec<String>) -> Resources {
     let file = lines::Lines { path: MODULES_FILE, lines: modules.clone() };
     let step = Resources::new("kernel-modules", "Load kernel modules").with(file);
     modules.into_iter().fold(step, |step, module| step.with(Loaded { module }))
+}
+
+/// Those of them that this machine lets us do: in a container the kernel's settings may be read-only.
+pub fn possible(mendings: Vec<Mending>, machine: &Machine) -> Vec<Mending> {
+    let is_possible = |mending: &Mending| match mending {
+        Mending::Sysctl { name, .. } => parameters::may_be_set(machine, name),
+        Mending::Module(_) | Mending::DefaultRoute { .. } => true,
+    };
+    mendings.into_iter().filter(is_possible).collect()
 }
 
 /// What the machine will be once this is mended, as far as checks look at it. A module that can be loaded counts as

@@ -40,6 +40,11 @@ fn place(name: &str) -> String {
     format!("/proc/sys/{}", name.replace('.', "/"))
 }
 
+/// Whether we may write it; nobody may where it is mounted read-only.
+pub(super) fn may_be_set(machine: &Machine, name: &str) -> bool {
+    rustix::fs::access(machine.path(&place(name)), rustix::fs::Access::WRITE_OK).is_ok()
+}
+
 impl Step for Parameters {
     fn name(&self) -> &'static str {
         "kernel-parameters"
