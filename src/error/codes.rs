@@ -219,7 +219,7 @@ codes! {
     NODE_PROGRAM_MISSING = 1032, Precondition, "a program that is needed is not installed on the node";
     NODE_PROGRAM = 1033, Precondition, "a program on the node failed";
     NODE_DEADLINE = 1034, Precondition, "something on the node did not happen in time";
-    NODE_JOURNAL = 1035, Precondition, "the journal of the node cannot be understood";
+    NODE_JOURNAL = 1035, BadInput, "the journal of the node cannot be understood";
     NODE_BUSY = 1036, Busy, "another command is changing the node";
     NODE_STEP_WITHOUT_EFFECT = 1037, Precondition, "a step ended well, but the node is not as it should be";
     NODE_SERVICE = 1038, Precondition, "a service on the node does not start";

@@ -9,8 +9,10 @@ mod kill;
 mod machine;
 #[path = "../support/packages.rs"]
 mod packages;
+mod preflight;
 mod readiness;
 mod refusals;
 mod remote;
+mod stage;
 mod steps;
 mod systemd;

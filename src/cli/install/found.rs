@@ -69,6 +69,7 @@ pub(super) fn open(
             let bundle = Bundle::open(path)?;
             let (policy, list) = believe(&bundle.claimed_signers())?;
             let bundle = Arc::new(bundle.verify(&policy).map_err(explain)?);
+            bundle.check_lengths()?;
             let signers = bundle.signers().to_vec();
             (bundle.clone(), Place::Medium { bundle, path: path.clone() }, list, signers)
         }

@@ -17,6 +17,7 @@ pub fn circumstances(settings: &Settings, manifest: &Manifest) -> Circumstances 
         Registry::Peers { .. } | Registry::External { .. } => (None, false),
     };
     Circumstances {
+        node_name: settings.name.clone(),
         gpu: match settings.gpu {
             Gpu::Auto => GpuWish::Auto,
             Gpu::Yes => GpuWish::Yes,

@@ -14,6 +14,8 @@ use crate::node::settings::REGISTRY_PORT;
 pub struct Circumstances {
     /// Its role in the cluster.
     pub role: Role,
+    /// Its name in the cluster, if that is not the one of the machine.
+    pub node_name: Option<String>,
     /// Whether its GPUs are to be used.
     pub gpu: GpuWish,
     /// The directory of k3s.
@@ -65,6 +67,7 @@ impl Circumstances {
         let network = |second| Subnet { address: IpAddr::V4(Ipv4Addr::new(10, second, 0, 0)), prefix: 16 };
         Circumstances {
             role,
+            node_name: None,
             gpu: GpuWish::Auto,
             data_directory: "/var/lib/rancher".to_owned(),
             state_directory: crate::node::STATE_DIRECTORY.to_owned(),
