@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use airlock::node::facts::Facts;
+use airlock::node::facts::{Facts, ModuleState};
 use airlock::node::journal::Journal;
 use airlock::node::machine::{self, Call, Finished, Programs};
 use airlock::node::plan::Plan;
@@ -97,7 +97,7 @@ fn a_machine_without_a_default_route_gets_one_that_leads_nowhere() {
     fs_err::write(machine.path("/proc/net/route"), "").unwrap();
     let (facts, circumstances) = (machine.facts(), Circumstances::usual(Role::Agent));
     let found = mendings(&facts, &circumstances);
-    let route = Mending::DefaultRoute { ip: "/usr/sbin/ip".to_owned() };
+    let route = Mending::DefaultRoute { ip: "/usr/sbin/ip".to_owned(), link: "dummy" };
     assert!(found.contains(&route), "{found:?}");
     assert_eq!(verdict(&facts, &circumstances, "W1"), Verdict::Failed);
     assert_eq!(verdict(&mend::foresee(&facts, &found), &circumstances, "W1"), Verdict::Passed);
@@ -111,4 +111,18 @@ fn a_machine_without_a_default_route_gets_one_that_leads_nowhere() {
     let unit = fs_err::read_to_string(machine.path(mend::ROUTE_UNIT)).unwrap();
     insta::assert_snapshot!("unit-of-the-route", unit);
     assert_eq!(machine.facts().previous.marked, [mend::ROUTE_UNIT]);
+}
+
+#[test]
+fn a_kernel_without_dummy_interfaces_has_bridges() {
+    let machine = Machine::new("debian-12-server");
+    fs_err::write(machine.path("/proc/net/route"), "").unwrap();
+    let mut facts = machine.facts();
+    facts.kernel.modules.insert("dummy".to_owned(), ModuleState::Absent);
+    let found = mendings(&facts, &Circumstances::usual(Role::Agent));
+    let route = Mending::DefaultRoute { ip: "/usr/sbin/ip".to_owned(), link: "bridge" };
+    assert!(found.contains(&route), "{found:?}");
+    mend(&machine, &[route]);
+    let unit = fs_err::read_to_string(machine.path(mend::ROUTE_UNIT)).unwrap();
+    assert!(unit.contains("link add airlock-route type bridge\n"), "{unit}");
 }

@@ -45,6 +45,8 @@ pub enum Mending {
     DefaultRoute {
         /// The program `ip`.
         ip: String,
+        /// The kind of interface that it leads to, as `ip link` names it: `dummy`, or `bridge` without ports.
+        link: &'static str,
     },
 }
 
@@ -57,7 +59,7 @@ pub fn steps(mendings: &[Mending]) -> Vec<Box<dyn Step>> {
         match mending {
             Mending::Module(name) => modules.push(name.clone()),
             Mending::Sysctl { name, value } => values.push((name.clone(), *value)),
-            Mending::DefaultRoute { ip } => route = Some(DefaultRoute { ip: ip.clone() }),
+            Mending::DefaultRoute { ip, link } => route = Some(DefaultRoute { ip: ip.clone(), link }),
         }
     }
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn modules_come_before_settings_and_each_thing_once() {
         let sysctl = Mending::Sysctl { name: "net.ipv4.ip_forward".into(), value: 1 };
-        let route = Mending::DefaultRoute { ip: "/sbin/ip".into() };
+        let route = Mending::DefaultRoute { ip: "/sbin/ip".into(), link: "dummy" };
         let steps = steps(&[route, sysctl.clone(), Mending::Module("vxlan".into()), sysctl]);
         let names: Vec<&str> = steps.iter().map(|step| step.name()).collect();
         assert_eq!(names, ["kernel-modules", "kernel-parameters", "default-route"]);

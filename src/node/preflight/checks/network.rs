@@ -102,9 +102,13 @@ fn default_route(facts: &Facts, _: &Circumstances) -> Outcome {
 
 /// k3s only wants that there is a route; packets that take it may be lost.
 fn dummy_route(facts: &Facts) -> Vec<Mending> {
-    let has_dummy = facts.kernel.modules.get("dummy") != Some(&ModuleState::Absent);
-    let ip = facts.programs.get("ip").filter(|_| has_dummy);
-    ip.map(|ip| Mending::DefaultRoute { ip: ip.clone() }).into_iter().collect()
+    // Every kernel that k3s runs on has bridges.
+    let link = match facts.kernel.modules.get("dummy") {
+        Some(ModuleState::Absent) => "bridge",
+        _ => "dummy",
+    };
+    let ip = facts.programs.get("ip");
+    ip.map(|ip| Mending::DefaultRoute { ip: ip.clone(), link }).into_iter().collect()
 }
 
 fn address(facts: &Facts, _: &Circumstances) -> Outcome {

@@ -63,8 +63,11 @@ fn free(facts: &Facts, circumstances: &Circumstances, protocol: Protocol, ports:
 /// What an earlier run of ours has started is no obstacle. Who is not root does not learn whose a port is, but knows
 /// whether an installation of ours has begun. The vxlan of the kernel belongs to no process.
 fn is_ours(facts: &Facts, circumstances: &Circumstances, listener: &Listener) -> bool {
+    let is_registry = circumstances.registry_port == Some(listener.port);
     match listener.process.as_deref() {
-        Some("airlock") => circumstances.registry_port == Some(listener.port) || facts.previous.ours,
+        Some("airlock") => is_registry || facts.previous.ours,
+        // The socket of our registry is opened by systemd.
+        Some("systemd") => is_registry && facts.previous.ours,
         Some(process) => facts.previous.ours && OURS.contains(&process),
         None => facts.previous.ours,
     }

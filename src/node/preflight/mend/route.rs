@@ -19,12 +19,13 @@ const UNIT: &str = "airlock-default-route.service";
 /// The step that makes the route, now and at every start.
 pub(super) struct DefaultRoute {
     pub(super) ip: String,
+    pub(super) link: &'static str,
 }
 
 impl DefaultRoute {
     /// As the documentation of k3s does it: an interface without a cable, and an address nobody has (RFC 5737).
     fn file(&self) -> File {
-        let ip = &self.ip;
+        let DefaultRoute { ip, link } = self;
         let text = format!(
             "# {MARKER}: k3s needs a default route, and this machine had none.\n\
              [Unit]\n\
@@ -35,7 +36,7 @@ impl DefaultRoute {
              [Service]\n\
              Type=oneshot\n\
              RemainAfterExit=yes\n\
-             ExecStart=-{ip} link add {ROUTE_INTERFACE} type dummy\n\
+             ExecStart=-{ip} link add {ROUTE_INTERFACE} type {link}\n\
              ExecStart={ip} link set {ROUTE_INTERFACE} up\n\
              ExecStart={ip} address replace 203.0.113.254/31 dev {ROUTE_INTERFACE}\n\
              ExecStart={ip} route replace default via 203.0.113.255 dev {ROUTE_INTERFACE} metric {METRIC}\n\
