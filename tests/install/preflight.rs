@@ -206,6 +206,16 @@ fn what_is_no_obstacle_is_none() {
     }
 }
 
+#[test]
+fn a_serial_that_nobody_reaches_by_building_is_worth_a_warning() {
+    let mut contents = contents();
+    contents.manifest.serial = (1 << 53) - 1;
+    let Some((_, output)) = plan(&contents, &[], SEEN_7, "") else { return };
+    let told = words(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("warning: serial 9007199254740991 is much higher than the last one"), "{told}");
+}
+
 /// Not a test of its own: a program that has a port.
 #[test]
 #[ignore = "started by the test below"]

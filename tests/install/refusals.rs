@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use airlock::node::registry::fingerprint;
-use airlock::trust::signature::Signer as _;
+use airlock::trust::signature::{Signer as _, sign};
 
 use super::bundles::{Contents, VOLUME_SIZE, test_key};
 use super::machine::{Host, contents};
@@ -169,6 +169,18 @@ fn every_bundle_that_cannot_be_used_is_told_as_what_it_is() {
 }
 
 #[test]
+fn a_signature_for_something_else_is_none() {
+    if !is_root() {
+        return;
+    }
+    let contents = contents();
+    let signature = sign(&test_key(), "git", &contents.manifest.to_bytes()).unwrap();
+    let stage = Stage::new(&contents, Some(signature.as_bytes()));
+    let output = stage.plan(&["--allowed-signers", "signers"]);
+    expect(&output, 5, "error[E0503]");
+}
+
+#[test]
 fn volumes_that_do_not_belong_together_are_named() {
     if !is_root() {
         return;
@@ -198,6 +210,11 @@ fn volumes_that_do_not_belong_together_are_named() {
     medium("a volume is there twice", &|stage| {
         large.write_to(&stage.medium());
         write(stage, &large.0[2].0, &large.0[1].1);
+    });
+    medium("a volume of another bundle", &|stage| {
+        large.write_to(&stage.medium());
+        let stranger = Contents::with_files(&[&[2; 300_000]]).signed(Some(VOLUME_SIZE));
+        write(stage, &stranger.0[1].0, &stranger.0[1].1);
     });
     medium("two bundles in one directory", &|stage| {
         large.write_to(&stage.medium());

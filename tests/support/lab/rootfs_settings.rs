@@ -11,16 +11,6 @@ use super::root::{archive, mirror};
 /// A resolver that does not exist (RFC 5737): sites without internet often keep the one of their image.
 const RESOLVER: &str = "nameserver 192.0.2.53\n";
 
-/// Nodes of a lab share kernel and disk with their host, which a real machine would be refused for.
-const PREFLIGHT_POLICY: &str = "\
-apiVersion: airlock/v1
-kind: PreflightPolicy
-checks:
-  D13: {severity: info, reason: the disk of a node of the lab is an overlay}
-  K2: {severity: info, reason: a node of the lab has the control groups of its host}
-  K3: {severity: info, reason: a node of the lab has the control groups of its host}
-";
-
 /// Settles a fresh root.
 pub fn write(root: &Path, release: Release) -> Result<()> {
     let etc = root.join("etc");
@@ -48,7 +38,5 @@ pub fn name(root: &Path, node: &str) -> Result<()> {
     fs::write(root.join("etc/hostname"), format!("{node}\n"))?;
     let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {node}\n::1 localhost ip6-localhost ip6-loopback\n");
     fs::write(root.join("etc/hosts"), hosts)?;
-    fs::create_dir_all(root.join("etc/airlock"))?;
-    fs::write(root.join("etc/airlock/preflight-policy.yaml"), PREFLIGHT_POLICY)?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::node::MARKER;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
-use crate::node::resource::{File, Resource as _, unit_state};
+use crate::node::resource::{File, Resource as _, unit_state, with_log};
 use crate::node::step::{Outcome, Step};
 use crate::node::work::Work;
 
@@ -71,7 +71,8 @@ impl Step for DefaultRoute {
         self.file().make(work)?;
         work.run(Call::new("systemctl").with(["daemon-reload"]))?;
         work.run(Call::new("systemctl").with(["enable", "--quiet", UNIT]))?;
-        work.run(Call::new("systemctl").with(["restart", UNIT]))?;
+        let started = work.run(Call::new("systemctl").with(["restart", UNIT]));
+        started.map_err(|error| with_log(error, work.machine(), UNIT))?;
         Ok(Outcome::Done)
     }
 }
