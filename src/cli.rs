@@ -16,6 +16,7 @@ mod passphrase;
 pub mod registry;
 mod session;
 mod signals;
+mod site_policy;
 pub mod store;
 mod usage;
 mod values;

@@ -52,10 +52,10 @@
 //! | `/var/lib/airlock/registry/ca.key`, `ca.crt` (`--tls-directory`) | [`registry::tls`] | PEM, mode 0600 and 0644 |
 //! | the file of `registry serve --token-file`, if it is missing | [`registry::access::token_file`] | a token a line, mode 0600 |
 //! | the socket of `registry serve --unix` | [`registry::listener`] | a unix socket, mode 0600 |
-//! | `/etc/sysctl.d/99-airlock.conf`, `/etc/modules-load.d/airlock.conf`, `/etc/systemd/system/airlock-default-route.service` | `node preflight --fix`, [`node::preflight::mend`] | text; the first line says that it is ours |
+//! | `/etc/sysctl.d/99-airlock.conf`, `/etc/modules-load.d/airlock.conf`, `/etc/systemd/system/airlock-default-route.service` | `install` and `node preflight --fix`, [`node::preflight::mend`] | text; the first line says that it is ours |
 //! | what `node facts --output` names | `cli::node::facts` | `bundle-spec/facts.md` |
 //! | `/var/lib/airlock/journal`, `lock` | [`node::journal`], [`node::lock`] | `bundle-spec/journal.md` |
-//! | `/var/lib/airlock/settings.json` | [`node::install`] | [`node::settings::Settings`] as JSON, mode 0600 |
+//! | `/var/lib/airlock/settings.json` | [`node::install`] | `bundle-spec/settings.md`, mode 0600 |
 //! | `/var/lib/airlock/state.json` | [`node::trust::floor`] | `bundle-spec/node-state.md` |
 //! | `/var/lib/airlock/incoming/HEX` | [`node::origin::remote`] | bytes so far of a blob from another node |
 //! | `/var/lib/airlock/replaced/HEX` | [`node::work`] | a file that was in the way, for the reset |
@@ -64,6 +64,8 @@
 //! | `/etc/cdi/nvidia.yaml` | [`node::nvidia`], by `nvidia-ctk` | Container Device Interface |
 //! | `airlock-nvidia-*.yaml` among the manifests of a k3s server | [`node::nvidia`] | Kubernetes |
 //! | `/etc/systemd/system/airlock-resume.service`, while a restart is due | [`node::reboot`] | systemd.unit(5) |
+//! | `/etc/airlock/preflight-policy.yaml` | [`node::install`] | `docs/preflight.md` |
+//! | `/etc/airlock/revoked_keys` | [`node::trust::signers`] | [`trust::revoked`] |
 //! | `/etc/airlock/allowed_signers` | [`node::trust::signers`] | ssh-keygen(1), "ALLOWED SIGNERS" |
 //! | `/etc/airlock/registry-ca.crt` | [`node::registry::authority`] | PEM |
 //! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use airlock::bundle::manifest::Manifest;
 use airlock::lock::file;
+use airlock::node::settings::Settings;
 use airlock::spec;
 use serde_json::Value;
 
@@ -32,6 +33,7 @@ fn the_committed_schemas_are_the_generated_ones() {
         ("bundle-spec/bundle.schema.json", spec::schema()),
         ("bundle-spec/lock.schema.json", file::schema()),
         ("bundle-spec/manifest.schema.json", Manifest::schema()),
+        ("bundle-spec/settings.schema.json", Settings::schema()),
     ] {
         let generated = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         if std::env::var_os("UPDATE_GENERATED").is_some() {
@@ -91,6 +93,24 @@ fn golden_manifests_keep_to_the_schema_which_the_document_explains() {
         damaged["blobs"][0]["digest"] = "sha256:0".into();
         damaged["unknown"] = true.into();
         assert_eq!(faults(&Manifest::schema(), &damaged).len(), 2, "{volume}");
+    }
+}
+
+#[test]
+fn the_settings_of_a_node_keep_to_the_schema_which_the_document_explains() {
+    let (schema, document) = (Settings::schema(), read("bundle-spec/settings.md"));
+    for key in keys(&schema) {
+        assert!(document.contains(&format!("`{key}`")), "bundle-spec/settings.md does not explain `{key}`");
+    }
+    let usual = serde_json::to_value(Settings::default()).unwrap();
+    assert_eq!(faults(&schema, &usual), [""; 0]);
+    let example = document.split("```json").nth(1).unwrap().split("```").next().unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    assert_eq!(faults(&schema, &example), [""; 0]);
+    Settings::parse(example.to_string().as_bytes()).unwrap();
+    for damaged in [r#"{"rolle": "agent"}"#, r#"{"signatures": 0}"#, r#"{"registry": {"kind": "none"}}"#] {
+        let value: Value = serde_json::from_str(damaged).unwrap();
+        assert_eq!(faults(&schema, &value).len(), 1, "{damaged}");
     }
 }
 

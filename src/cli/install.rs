@@ -3,12 +3,15 @@
 pub(super) mod again;
 pub(super) mod consent;
 mod found;
+mod gate;
+mod handover;
 mod host;
 mod options;
 pub(super) mod report;
 mod source;
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -21,7 +24,7 @@ use super::files;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::fetch::NoCredentials;
-use crate::node::install::{self, Context, hosts, precondition};
+use crate::node::install::{self, Context, Preparation, hosts, precondition};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
 use crate::node::machine::{Call, Machine};
@@ -43,7 +46,8 @@ use crate::secret::Secret;
 /// It may be interrupted at any moment and simply be run again: it continues, and changes nothing that is as it
 /// should be. A run without options repeats the settings of the last one; an option changes that setting alone.
 ///
-/// Beside a bundle the program is called `install`, and takes the bundle that lies there.
+/// Beside a bundle the program is called `install`, and takes the bundle that lies there. Once a node has a program of
+/// its own, /usr/local/bin/airlock, that one does the work, whichever is started; a bundle brings its successor.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct InstallArgs {
@@ -62,6 +66,10 @@ pub struct InstallArgs {
     /// Time by a watch, if the clock of this machine is wrong: 2026-05-04T14:30+02:00
     #[arg(long, value_name = "TIME")]
     pub set_clock: Option<Timestamp>,
+
+    /// Weigh the checks of this machine as FILE says (`airlock node preflight`); it is kept for later runs
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
 
     /// Options of the source.
     #[command(flatten)]
@@ -90,6 +98,9 @@ Examples:
 pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     require_root("making a machine a node", session)?;
     let machine = Machine::this();
+    if handover::is_due(&machine)? {
+        return handover::to_pinned(&arguments, session, &[]);
+    }
     let before = before(&machine)?;
     let mut settings = arguments.node.settings(before.as_ref(), session)?;
     let source = source::choose(&arguments, &settings, session)?;
@@ -98,14 +109,16 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     precondition::foreign_cluster(&machine)?;
     precondition::change(&machine, before.as_ref(), &settings)?;
     let network = network(session);
-    let found = found::open(&source, &arguments, &machine, &network, session)?;
+    let found = found::open(&source, &arguments, &settings, &machine, &network, session)?;
+    found.remember(&mut settings, &arguments.trust);
     let state = State::read(&machine)?;
     judge(&state, &found, &arguments, session)?;
     if arguments.set_clock.is_none() {
         clock::check(Timestamp::now(), clock::floor(&state, found.origin.manifest()))?;
     }
+    let preparation = gate::pass(&arguments, &settings, found.origin.manifest(), &machine, session)?;
     let token = token(&arguments, &settings, &machine)?;
-    let context = context(&arguments, settings, found, token, &machine, network)?;
+    let context = context(&arguments, settings, found, preparation, token, &machine, network)?;
     let steps = install::steps(&context)?;
     let plan = Plan::make(&steps, &machine)?;
     if arguments.plan {
@@ -115,11 +128,22 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
         session.note("Nothing was changed");
         return Ok(());
     }
-    finish(&context, &steps, &machine, session)
+    finish(&arguments, &context, &steps, &machine, session)
 }
 
-fn finish(context: &Context, steps: &[Box<dyn Step>], machine: &Machine, session: &Session) -> Result<()> {
+fn finish(
+    arguments: &InstallArgs,
+    context: &Context,
+    steps: &[Box<dyn Step>],
+    machine: &Machine,
+    session: &Session,
+) -> Result<()> {
     let done = run::run("install", steps, machine, session.progress())?;
+    if done.handover {
+        // Who was asked has consented to this bundle.
+        let consent: &[&str] = if arguments.yes { &[] } else { &["--yes"] };
+        return handover::to_pinned(arguments, session, consent);
+    }
     let outcome = Outcome::new(context, done, machine)?;
     session.print(&outcome, Outcome::human)
 }
@@ -133,6 +157,7 @@ fn context(
     arguments: &InstallArgs,
     settings: Settings,
     found: Found,
+    preparation: Preparation,
     token: Option<Secret<String>>,
     machine: &Machine,
     network: Network,
@@ -144,6 +169,7 @@ fn context(
     })?;
     let host_parts = host::parts(&settings, &found.origin, platform, machine)?;
     Ok(Context {
+        preparation,
         packages: host_parts.packages,
         nvidia: host_parts.nvidia,
         machine: machine.clone(),
@@ -155,6 +181,7 @@ fn context(
         place: found.place,
         platform,
         signers: found.list,
+        revoked: found.revoked,
         signed_by: found.signed_by,
         authority: found.authority,
         time: arguments.set_clock,
@@ -166,6 +193,7 @@ fn context(
 fn token(arguments: &InstallArgs, settings: &Settings, machine: &Machine) -> Result<Option<Secret<String>>> {
     match &arguments.node.token_file {
         Some(path) => {
+            check_closed(path)?;
             let text = Secret::new(files::read_text(path, "token file", 4096)?);
             Token::parse(text.reveal()).map(Some)
         }
@@ -179,6 +207,20 @@ fn token(arguments: &InstallArgs, settings: &Settings, machine: &Machine) -> Res
         )),
         None => Ok(None),
     }
+}
+
+/// A file from which others could have read the token is refused: it gives everything to whoever has it.
+fn check_closed(path: &Path) -> Result<()> {
+    // One that cannot be looked at cannot be read either, and that is told there.
+    let Ok(found) = fs_err::metadata(path) else { return Ok(()) };
+    if !found.is_file() || found.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let name = files::shown(path);
+    let message = format!("others than its owner can read `{name}`, mode {:04o}", found.mode() & 0o7777);
+    Err(Error::new(codes::TOKEN_OPEN, message).with_help(format!(
+        "`chmod 600 {name}`; if somebody may have read it, make a new token, `k3s token rotate`, on the first server"
+    )))
 }
 
 fn judge(state: &State, found: &Found, arguments: &InstallArgs, session: &Session) -> Result<()> {

@@ -219,7 +219,7 @@ codes! {
     NODE_PROGRAM_MISSING = 1032, Precondition, "a program that is needed is not installed on the node";
     NODE_PROGRAM = 1033, Precondition, "a program on the node failed";
     NODE_DEADLINE = 1034, Precondition, "something on the node did not happen in time";
-    NODE_JOURNAL = 1035, Precondition, "the journal of the node cannot be understood";
+    NODE_JOURNAL = 1035, BadInput, "the journal of the node cannot be understood";
     NODE_BUSY = 1036, Busy, "another command is changing the node";
     NODE_STEP_WITHOUT_EFFECT = 1037, Precondition, "a step ended well, but the node is not as it should be";
     NODE_SERVICE = 1038, Precondition, "a service on the node does not start";
@@ -255,6 +255,8 @@ codes! {
     OTHER_BUNDLE = 1079, Precondition, "the bundle that is named is not the one that the node has";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
     K3S_POD = 1081, Precondition, "the node is ready, but a pod does not run on it";
+    TOKEN_OPEN = 1082, Precondition, "others can read the file with the token of the cluster";
+    HANDOVER = 1083, Precondition, "the program of the node cannot be started";
     GPU_MISSING = 1090, Precondition, "the node has no NVIDIA GPU, or the bundle nothing for it";
     GPU_NOUVEAU = 1091, Precondition, "the driver nouveau is in the way of the NVIDIA driver";
     GPU_MODULE_MISSING = 1092, Precondition, "there is no module of the NVIDIA driver for the running kernel";

@@ -17,6 +17,9 @@ pub struct Done {
     pub changed: Vec<&'static str>,
     /// The step that needs a restart of the machine before the next one, if one does.
     pub reboot_for: Option<&'static str>,
+    /// Whether the program that was put in place has to go on.
+    #[serde(skip)]
+    pub handover: bool,
 }
 
 /// Brings about what `steps` say. The caller holds the [`lock`](super::lock) and has written the
@@ -31,7 +34,7 @@ pub fn execute(
     journal: &mut Journal,
     progress: &dyn Progress,
 ) -> Result<Done> {
-    let mut done = Done { changed: Vec::new(), reboot_for: None };
+    let mut done = Done { changed: Vec::new(), reboot_for: None, handover: false };
     for step in steps {
         let in_step = |error: Error| error.with_detail(format!("in step {}: {}", step.name(), step.title()));
         if step.check(machine).map_err(in_step)?.is_empty() {
@@ -54,6 +57,11 @@ pub fn execute(
         }
         journal.add(Entry::End { step: step.name().to_owned() })?;
         progress.event(Event::StepFinished { step: step.name(), title: &step.title() });
+        if outcome == Outcome::Handover {
+            journal.add(Entry::Handover)?;
+            done.handover = true;
+            return Ok(done);
+        }
     }
     if !done.changed.is_empty() {
         journal.add(Entry::Finished)?;
@@ -68,7 +76,7 @@ fn act(
     progress: &dyn Progress,
 ) -> Result<Outcome> {
     let outcome = step.act(&mut Work::new(machine, journal, progress, step.deadline()))?;
-    let left = if outcome == Outcome::Done { step.check(machine)? } else { Vec::new() };
+    let left = if outcome == Outcome::Reboot { Vec::new() } else { step.check(machine)? };
     if left.is_empty() {
         return Ok(outcome);
     }
@@ -155,7 +163,7 @@ mod tests {
         );
         let mut journal = Journal::open(&machine).unwrap();
         let done = execute(&steps, &machine, &mut journal, &Silent).unwrap();
-        assert_eq!(done, Done { changed: vec!["files"], reboot_for: None });
+        assert_eq!(done, Done { changed: vec!["files"], reboot_for: None, handover: false });
         assert!(Plan::make(&steps, &machine).unwrap().is_empty());
         let before = journal.last_run().len();
         let done = execute(&steps, &machine, &mut journal, &Silent).unwrap();
@@ -188,7 +196,7 @@ mod tests {
         assert_eq!(error.code(), codes::NODE_STEP_WITHOUT_EFFECT);
         assert_eq!(error.details()[0], "still to do: run something");
         let done = execute(&step(Outcome::Reboot), &machine, &mut journal, &Silent).unwrap();
-        assert_eq!(done, Done { changed: vec!["scripted"], reboot_for: Some("scripted") });
+        assert_eq!(done, Done { changed: vec!["scripted"], reboot_for: Some("scripted"), handover: false });
         assert!(matches!(journal.last_run().last(), Some(Entry::Reboot { .. })));
         assert!(journal.owned().is_empty());
     }

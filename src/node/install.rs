@@ -1,7 +1,10 @@
 //! From a verified bundle and settings to the steps that make a machine a node: pure, in their order.
 
+mod circumstances;
 pub mod hosts;
 pub mod precondition;
+mod preparation;
+mod program;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,6 +12,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::circumstances::circumstances;
+pub use self::preparation::Preparation;
+use self::program::Program;
 use super::k3s::config::Surroundings;
 use super::k3s::files::Wanted;
 use super::k3s::readiness::Ready;
@@ -33,7 +39,7 @@ use super::step::Step;
 use super::trust::clock::{self, SetClock};
 use super::trust::floor::RaiseFloor;
 use super::trust::signers;
-use crate::bundle::manifest::{Artifact, Blob, Manifest};
+use crate::bundle::manifest::{Artifact, Manifest};
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::oci::platform::Platform;
@@ -60,6 +66,8 @@ pub struct Context {
     pub token: Option<Secret<String>>,
     /// The list of signers to pin; nothing where an unsigned bundle is accepted without one.
     pub signers: Option<String>,
+    /// The list of keys that do not count any more, if a new one was given.
+    pub revoked: Option<Vec<u8>>,
     /// Fingerprints of those who signed this bundle.
     pub signed_by: Vec<String>,
     /// What registries of others are trusted by, in PEM.
@@ -68,6 +76,8 @@ pub struct Context {
     pub time: Option<Timestamp>,
     /// Asks registries.
     pub network: Network,
+    /// What is done to the machine before anything is installed on it.
+    pub preparation: Preparation,
     /// The packages of the bundle for this machine; none if there are none, or none are wanted.
     pub packages: Option<Arc<Packages>>,
     /// Its GPUs.
@@ -106,7 +116,11 @@ pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     if let Some(list) = &context.signers {
         steps.push(Box::new(signers::step(list)));
     }
+    if let Some(list) = &context.revoked {
+        steps.push(Box::new(signers::revocation(list)));
+    }
     steps.push(Box::new(context.program_step()?));
+    steps.extend(context.preparation.steps());
     steps.extend(context.registry_steps()?);
     steps.extend(context.packages.iter().flat_map(packages::steps));
     steps.extend(nvidia::steps(&context.nvidia, &context.machine)?);
@@ -136,15 +150,11 @@ impl Context {
         }
     }
 
-    fn program_step(&self) -> Result<Resources> {
+    fn program_step(&self) -> Result<Program> {
         let installer = origin::installer(self.manifest(), self.platform);
         let blob = installer.ok_or_else(|| self.nothing_for("the airlock program"))?.blob;
-        Ok(Resources::new("airlock-program", "Put the airlock program in place")
-            .with(self.blob_file(PROGRAM, blob, 0o755)))
-    }
-
-    fn blob_file(&self, path: &str, blob: Blob, mode: u32) -> BlobFile {
-        BlobFile { path: path.to_owned(), blob, mode, origin: self.origin.clone() }
+        let (path, origin) = (PROGRAM.to_owned(), self.origin.clone());
+        Ok(Program { file: BlobFile { path, blob, mode: 0o755, origin } })
     }
 
     fn registry_steps(&self) -> Result<Vec<Box<dyn Step>>> {

@@ -58,6 +58,8 @@ pub enum Entry {
         /// What.
         owned: Owned,
     },
+    /// The program that the last step has put in place goes on, with a run of its own.
+    Handover,
     /// Something is ours no more: it is gone.
     Disowns {
         /// What.

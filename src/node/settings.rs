@@ -1,6 +1,7 @@
 //! What the operator wants of this node: typed as options of `install`, kept for later runs, and handed over as
 //! JSON by `airlock cluster`. No secret is among them.
 
+mod broken;
 mod grammar;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::grammar::{Cidr, Taint};
 use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
 use crate::quote::quote;
 
 /// Where they are kept.
@@ -41,9 +43,9 @@ pub struct Settings {
     pub server_names: Vec<String>,
     /// Parts of k3s that are left out: `traefik`, `servicelb`, `metrics-server`, …; the same on all servers.
     pub disable: Vec<String>,
-    /// Ports of the ingress.
+    /// Port of the ingress for HTTP.
     pub http_port: u16,
-    /// …
+    /// Port of the ingress for HTTPS.
     pub https_port: u16,
     /// Network of the pods.
     pub cluster_cidr: Cidr,
@@ -64,6 +66,13 @@ pub struct Settings {
     pub packages: bool,
     /// Which target of `apt` in the bundle is for this node, where there are several for its distribution.
     pub target: Option<String>,
+    /// Whether settings of the kernel, modules and a missing default route are put right before the installation.
+    pub fix: bool,
+    /// How many different keys must have signed a bundle, 1 to 16.
+    #[schemars(range(min = 1, max = 16))]
+    pub signatures: usize,
+    /// The one bundle without signature that the operator has accepted: the digest of its manifest.
+    pub unsigned: Option<Digest>,
 }
 
 /// What a node is in the cluster.
@@ -155,6 +164,9 @@ impl Default for Settings {
             gpu: Gpu::default(),
             packages: true,
             target: None,
+            fix: true,
+            signatures: 1,
+            unsigned: None,
         }
     }
 }
@@ -165,13 +177,23 @@ impl Settings {
     /// # Errors
     /// [`codes::NODE_SETTINGS`] naming the field.
     pub fn parse(json: &[u8]) -> Result<Settings> {
-        let settings: Settings = serde_json::from_slice(json).map_err(|error| {
-            Error::new(codes::NODE_SETTINGS, "the settings of the node cannot be understood")
-                .with_help("give the options of `install` again; they replace the settings of earlier runs")
-                .with_source(error)
-        })?;
+        Settings::parse_file(json, PATH)
+    }
+
+    /// The same for those in `file`, as the user has named it.
+    ///
+    /// # Errors
+    /// [`codes::NODE_SETTINGS`] with the place in the file, or naming the option.
+    pub fn parse_file(json: &[u8], file: &str) -> Result<Settings> {
+        let settings: Settings =
+            serde_json::from_slice(json).map_err(|error| broken::error(json, file, error))?;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// The JSON Schema of the document (draft 2020-12).
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Settings).to_value()
     }
 
     /// Checks what the types do not.
@@ -197,6 +219,9 @@ impl Settings {
         }
         grammar::check_path(&self.data_directory)
             .map_err(|why| bad("--data-dir", &self.data_directory, why))?;
+        if !(1..=16).contains(&self.signatures) {
+            return Err(bad("--signatures", &self.signatures.to_string(), "it is 1 to 16"));
+        }
         self.check_networks()
     }
 
@@ -277,6 +302,7 @@ mod tests {
             (r#"{"interface": "-x"}"#, "--interface"),
             (r#"{"dataDirectory": "data"}"#, "--data-dir"),
             (r#"{"disable": ["a\nb"]}"#, "--disable"),
+            (r#"{"signatures": 0}"#, "--signatures"),
             (r#"{"registry": {"kind": "external", "endpoint": "harbor"}}"#, "--registry"),
         ] {
             let error = Settings::parse(json.as_bytes()).unwrap_err();

@@ -15,6 +15,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 pub enum Outcome {
     /// The next step.
     Done,
+    /// The next step, in another program: the one that this step has put in place.
+    Handover,
     /// The machine has to be restarted; afterwards the same command goes on.
     Reboot,
 }

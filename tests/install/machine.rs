@@ -8,7 +8,7 @@ use airlock::bundle::Bundle;
 use airlock::bundle::manifest::{Artifact, Installer};
 use airlock::error::Result;
 use airlock::node::driver::Done;
-use airlock::node::install::{self, Context, Place};
+use airlock::node::install::{self, Context, Place, Preparation};
 use airlock::node::k3s::config::Surroundings;
 use airlock::node::machine::Machine;
 use airlock::node::nvidia::Nvidia;
@@ -94,6 +94,8 @@ impl Host {
         let registry = Registry::Own { port: self.port, in_place };
         Context {
             packages: None,
+            preparation: Preparation::default(),
+            revoked: None,
             nvidia: Arc::new(nothing_of_nvidia()),
             machine: self.machine.clone(),
             settings: Settings { registry, ..Settings::default() },

@@ -9,11 +9,13 @@ mod kill;
 mod machine;
 #[path = "../support/packages.rs"]
 mod packages;
+mod preflight;
 mod readiness;
 mod refusals;
 mod remote;
 mod repair;
 mod repair_kill;
+mod stage;
 mod steps;
 mod systemd;
 mod verify;

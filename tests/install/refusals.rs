@@ -2,16 +2,15 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
-use airlock::trust::signature::Signer as _;
-use tempfile::TempDir;
+use airlock::node::registry::fingerprint;
+use airlock::trust::signature::{Signer as _, sign};
 
-use super::bundles::{Contents, test_key};
-use super::machine::contents;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_airlock");
+use super::bundles::{Contents, VOLUME_SIZE, test_key};
+use super::machine::{Host, contents};
+use super::stage::{PROGRAM, Stage};
 
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
@@ -19,35 +18,6 @@ fn is_root() -> bool {
         eprintln!("SKIPPED: this needs root, and changes nothing");
     }
     root
-}
-
-/// Medium and lists in a directory.
-struct Stage(TempDir);
-
-impl Stage {
-    fn new(contents: &Contents, signature: Option<&[u8]>) -> Stage {
-        let stage = Stage(tempfile::tempdir().unwrap());
-        fs_err::create_dir(stage.medium()).unwrap();
-        contents.volumes(signature, None).write_to(&stage.medium());
-        fs_err::write(stage.path("signers"), test_key().public_key().allowed_line("release")).unwrap();
-        stage
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn medium(&self) -> PathBuf {
-        self.path("medium")
-    }
-
-    /// `airlock install MEDIUM --plan …`.
-    fn plan(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(PROGRAM);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").arg("install").arg(self.medium());
-        command.arg("--plan").args(arguments).current_dir(self.0.path());
-        command.output().unwrap()
-    }
 }
 
 #[track_caller]
@@ -152,19 +122,154 @@ fn a_clock_before_the_bundle_is_wrong() {
     expect(&stage.plan(&list), 7, "--set-clock TIME");
 }
 
+/// One refusal of a bundle, as it is told.
+struct Refusals(String);
+
+impl Refusals {
+    fn add(&mut self, what: &str, stage: &Stage, arguments: &[&str]) {
+        self.0 += &format!("== {what}\n{}\n", stage.told(&stage.plan(arguments)));
+    }
+}
+
 #[test]
-fn a_bundle_for_other_machines_is_refused() {
-    if !is_root() || !cfg!(target_arch = "x86_64") {
+fn every_bundle_that_cannot_be_used_is_told_as_what_it_is() {
+    if !is_root() {
         return;
     }
-    let mut contents = contents();
-    contents.manifest.artifacts.retain(|artifact| artifact.kind() != "k3s");
-    contents.manifest = super::bundles::manifest(contents.manifest.artifacts.clone(), &contents.blobs);
-    let k3s = contents.blobs.iter().position(|bytes| bytes.ends_with(b"k3s stand-in\n")).unwrap();
-    contents.blobs.remove(k3s);
-    contents.manifest.blobs.remove(k3s);
-    let stage = Stage::new(&contents, Some(&contents.sign()));
-    expect(&stage.plan(&["--allowed-signers", "signers"]), 7, "does not have k3s for this machine");
+    let mut refusals = Refusals(String::new());
+    let signed = contents().signed(None);
+    let list = ["--allowed-signers", "signers"];
+    let mut damaged = |what: &str, damage: &dyn Fn(&mut Vec<u8>)| {
+        let mut volumes = signed.clone();
+        damage(volumes.first());
+        let stage = Stage::empty();
+        volumes.write_to(&stage.medium());
+        refusals.add(what, &stage, &list);
+    };
+    damaged("a file without a byte", &|bytes| bytes.clear());
+    damaged("random bytes", &|bytes| {
+        bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte = (at * 7 + 1) as u8)
+    });
+    damaged("a zip archive", &|bytes| *bytes = b"PK\x03\x04 a zip".to_vec());
+    damaged("a gzip file", &|bytes| *bytes = b"\x1f\x8b\x08\0".to_vec());
+    damaged("cut off after the header", &|bytes| bytes.truncate(600));
+    damaged("cut off in the middle", &|bytes| bytes.truncate(bytes.len() / 2));
+    damaged("without its last byte", &|bytes| bytes.truncate(bytes.len() - 1));
+    damaged("with something behind it", &|bytes| bytes.extend_from_slice(&[1; 512]));
+    damaged("one bit of the header", &|bytes| bytes[3] ^= 1);
+    damaged("one bit of the manifest", &|bytes| {
+        let at = bytes.windows(8).position(|window| window == b"\"stable\"").unwrap();
+        bytes[at + 1] ^= 1;
+    });
+    damaged("one bit of the signature", &|bytes| {
+        let at = bytes.windows(9).position(|window| window == b"BEGIN SSH").unwrap();
+        bytes[at + 40] ^= 1;
+    });
+    insta::assert_snapshot!("bundles-that-are-damaged", refusals.0);
+}
+
+#[test]
+fn a_signature_for_something_else_is_none() {
+    if !is_root() {
+        return;
+    }
+    let contents = contents();
+    let signature = sign(&test_key(), "git", &contents.manifest.to_bytes()).unwrap();
+    let stage = Stage::new(&contents, Some(signature.as_bytes()));
+    let output = stage.plan(&["--allowed-signers", "signers"]);
+    expect(&output, 5, "error[E0503]");
+}
+
+#[test]
+fn volumes_that_do_not_belong_together_are_named() {
+    if !is_root() {
+        return;
+    }
+    let mut refusals = Refusals(String::new());
+    let list = ["--allowed-signers", "signers"];
+    let (large, other) =
+        (Contents::with_files(&[&[1; 300_000]]).signed(Some(VOLUME_SIZE)), contents().signed(None));
+    let count = large.0.len();
+    assert!(count > 2, "{count}");
+    let mut medium = |what: &str, put: &dyn Fn(&Stage)| {
+        let stage = Stage::empty();
+        put(&stage);
+        refusals.add(what, &stage, &list);
+    };
+    let write =
+        |stage: &Stage, name: &str, bytes: &[u8]| fs_err::write(stage.medium().join(name), bytes).unwrap();
+    medium("no volume at all", &|_| {});
+    medium("a volume is missing", &|stage| {
+        large.write_to(&stage.medium());
+        fs_err::remove_file(stage.medium().join(&large.0[1].0)).unwrap();
+    });
+    medium("a volume is cut off", &|stage| {
+        large.write_to(&stage.medium());
+        write(stage, &large.0[1].0, &large.0[1].1[..1000]);
+    });
+    medium("a volume is there twice", &|stage| {
+        large.write_to(&stage.medium());
+        write(stage, &large.0[2].0, &large.0[1].1);
+    });
+    medium("a volume of another bundle", &|stage| {
+        large.write_to(&stage.medium());
+        let stranger = Contents::with_files(&[&[2; 300_000]]).signed(Some(VOLUME_SIZE));
+        write(stage, &stranger.0[1].0, &stranger.0[1].1);
+    });
+    medium("two bundles in one directory", &|stage| {
+        large.write_to(&stage.medium());
+        write(stage, "other-2.0.tar", &other.0[0].1);
+    });
+    insta::assert_snapshot!("volumes-that-do-not-belong-together", refusals.0);
+}
+
+#[test]
+fn settings_and_tokens_are_told_with_their_place() {
+    if !is_root() {
+        return;
+    }
+    let mut refusals = Refusals(String::new());
+    let stage = Stage::new(&contents(), Some(&contents().sign()));
+    for (what, text) in [
+        ("no JSON", "{\n  \"role\": \"agent\"\n  \"join\": \"https://a:6443\"\n}\n"),
+        ("an unknown key", "{\n  \"rolle\": \"agent\"\n}\n"),
+        ("an unknown word", "{\"role\": \"master\"}"),
+        ("a file that ends too soon", "{\"role\": "),
+        ("escape sequences", "{\"\u{1b}[2J\": 1}"),
+    ] {
+        fs_err::write(stage.path("node.json"), text).unwrap();
+        refusals.add(&format!("settings: {what}"), &stage, &["--settings", "node.json"]);
+    }
+    refusals.add("settings: no file", &stage, &["--settings", "none.json"]);
+    let from = ["--allowed-signers", "signers", "--role", "agent", "--join", "https://127.0.0.1:6443"];
+    refusals.add("a policy that cannot be read", &stage, &[&from[..], &["--policy", "none.yaml"]].concat());
+    insta::assert_snapshot!("settings-that-cannot-be-used", refusals.0);
+}
+
+#[test]
+fn a_server_that_is_not_there_or_another_one_is_told() {
+    if !is_root() {
+        return;
+    }
+    let mut refusals = Refusals(String::new());
+    let stage = Stage::empty();
+    let server = Host::new();
+    server.install(true).unwrap();
+    let there = format!("https://127.0.0.1:{}", server.port);
+    let other = test_key().public_key().fingerprint();
+    for (what, url, fingerprint) in [
+        ("nobody answers", "https://127.0.0.1:1", other.as_str()),
+        ("another fingerprint", &there, &other),
+        ("a fingerprint that is none", &there, "SHA256:abc"),
+    ] {
+        let arguments = ["--role", "agent", "--join", "https://127.0.0.1:6443", "--from", url];
+        let output = stage.install(&[&arguments[..], &["--plan", "--ca-fingerprint", fingerprint]].concat());
+        let told = stage.told(&output).replace(&server.port.to_string(), "PORT");
+        let own = server.read("/etc/airlock/registry-ca.crt");
+        let told = told.replace(&fingerprint::of_pem(own.as_bytes()).unwrap(), "SHA256:ITS-OWN");
+        refusals.0 += &format!("== {what}\n{told}\n");
+    }
+    insta::assert_snapshot!("servers-that-are-not-believed", refusals.0);
 }
 
 #[test]

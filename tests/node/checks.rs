@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use airlock::node::facts::{Facts, Request};
-use airlock::node::preflight::mend::{self, Mending, Step};
 use airlock::node::preflight::{
-    Circumstances, Finding, Policy, Report, Role, Severity, Verdict, checks, examine, mendings,
+    Circumstances, Finding, Policy, Report, Role, Severity, Verdict, checks, examine,
 };
 use airlock::spec;
 use serde::Deserialize;
@@ -155,38 +154,4 @@ fn a_policy_weighs_differently_and_says_why() {
     assert_eq!(found("N8"), (Severity::Block, Some("logs must agree")));
     assert_eq!(found("K1").1, None);
     assert_eq!((report.blocking, report.warnings), (1, 0));
-}
-
-#[test]
-fn what_can_be_mended_passes_once_it_was() {
-    let machine = Machine::new("ubuntu-22.04-gpu");
-    let circumstances = Circumstances::usual(Role::Server);
-    let steps = mend::plan(&mendings(&machine.facts(), &circumstances));
-    let lines: Vec<String> = steps.iter().map(Step::describe).collect();
-    insta::assert_snapshot!("plan-of-mending", lines.join("\n"));
-    // Programs would do their work to this machine instead of the described one.
-    for step in steps.iter().filter(|step| !matches!(step, Step::Run { .. })) {
-        mend::execute(&machine.path("/"), step).unwrap();
-    }
-    let after = examine(&machine.facts(), &circumstances, &Policy::default());
-    for id in ["S1", "S6", "S9"] {
-        assert_eq!(finding(&after, id).verdict, Verdict::Passed, "{id}");
-    }
-    assert_eq!(machine.facts().previous.marked, [mend::MODULES_FILE, mend::SYSCTL_FILE]);
-    let left = mendings(&machine.facts(), &circumstances);
-    assert!(left.iter().all(|mending| matches!(mending, Mending::Module(_))), "{left:?}");
-}
-
-#[test]
-fn a_machine_without_a_default_route_gets_one_that_leads_nowhere() {
-    let machine = Machine::new("debian-12-server");
-    fs_err::write(machine.path("/proc/net/route"), "").unwrap();
-    let mendings = mendings(&machine.facts(), &Circumstances::usual(Role::Agent));
-    assert!(mendings.contains(&Mending::DefaultRoute { ip: "/usr/sbin/ip".to_owned() }), "{mendings:?}");
-    let is_route = |step: &&Step| matches!(step, Step::File { .. });
-    let steps = mend::plan(&mendings);
-    mend::execute(&machine.path("/"), steps.iter().find(is_route).unwrap()).unwrap();
-    let unit = fs_err::read_to_string(machine.path(mend::ROUTE_UNIT)).unwrap();
-    insta::assert_snapshot!("unit-of-the-route", unit);
-    assert_eq!(machine.facts().previous.marked, [mend::ROUTE_UNIT]);
 }

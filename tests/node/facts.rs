@@ -65,7 +65,14 @@ fn what_an_installation_of_ours_left_is_ours() {
     write("/etc/systemd/system/k3s.service", "# Written by airlock\n[Unit]\n");
     let without_journal = machine.facts().previous;
     assert!(!without_journal.ours && without_journal.leftovers.iter().all(|left| !left.ours));
-    write("/var/lib/airlock/journal", "begun\n");
+    let run = |command: &str| {
+        format!(
+            "{{\"event\":\"run\",\"command\":\"{command}\",\"version\":\"1\",\"at\":\"2026-01-01T00:00:00Z\"}}\n"
+        )
+    };
+    write("/var/lib/airlock/journal", &run("preflight"));
+    assert!(!machine.facts().previous.ours, "putting settings right makes no node of a machine");
+    write("/var/lib/airlock/journal", &(run("preflight") + &run("install")));
     let previous = machine.facts().previous;
     assert!(previous.ours && previous.leftovers.len() > 1 && previous.leftovers.iter().all(|left| left.ours));
     assert_eq!(previous.marked, ["/etc/systemd/system/k3s.service"]);

@@ -6,4 +6,5 @@ mod checks;
 mod commands;
 mod facts;
 mod machines;
+mod mending;
 mod reference;

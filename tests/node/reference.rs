@@ -15,9 +15,15 @@ changes nothing, unless `--fix` is given: then it writes what the last column sa
 Modules that can be loaded pass, since k3s loads them; `--fix` has them loaded at every start.
 What an earlier, interrupted run of ours left counts for nothing.
 
+`airlock install` makes the same checks before it plans anything, with the settings and the bundle of the installation.
+What blocks ends it, what `--fix` would put right becomes steps of the installation, recorded in the journal of the node,
+so that a reset gives the old values back; `--fix=false` leaves them out. What the kernel does not let us set, as in some
+containers, is left alone.
+
 A check that fails *blocks* (the command ends with 7), *warns*, or is *information*; of several degrees the table has the
 worst. What a check looks at and cannot read is listed as not checked, and does not block. A site may weigh checks
-differently with `--policy FILE`:
+differently with `--policy FILE`, or with `/etc/airlock/preflight-policy.yaml`, where `install --policy` keeps it for later
+runs:
 
 ```yaml
 apiVersion: airlock/v1

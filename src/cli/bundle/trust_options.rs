@@ -29,15 +29,14 @@ pub struct TrustOptions {
     #[arg(long, value_name = "FILE")]
     pub revoked: Option<PathBuf>,
 
-    /// How many different keys must have signed, 1 to 16
+    /// How many different keys must have signed, 1 to 16 [default: 1]
     #[arg(
         long,
         value_name = "N",
-        default_value = "1",
         allow_negative_numbers = true,
         value_parser = whole_number::<usize>(1..=16),
     )]
-    pub signatures: usize,
+    pub signatures: Option<usize>,
 
     /// Refuse bundles with a lower serial than N
     #[arg(
@@ -82,7 +81,7 @@ impl TrustOptions {
         Trust {
             allowed_signers: self.allowed_signers.or_else(usual),
             revoked: self.revoked,
-            signatures: self.signatures,
+            signatures: self.signatures.unwrap_or(1),
             minimum_serial: self.minimum_serial,
             allow_unsigned: self.allow_unsigned,
         }

@@ -8,7 +8,7 @@ use super::consent::ConsentOptions;
 use super::found::{self, Found};
 use super::options::NodeOptions;
 use super::source::{self, Source, SourceOptions};
-use super::{InstallArgs, before, context, network};
+use super::{InstallArgs, before, context, gate, network};
 use crate::bundle::signed::SignedManifest;
 use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::session::Session;
@@ -44,6 +44,7 @@ pub(in crate::cli) fn without_options(trust: TrustOptions) -> InstallArgs {
         plan: false,
         yes: true,
         set_clock: None,
+        policy: None,
         source: SourceOptions::default(),
         node: NodeOptions::default(),
         consent: ConsentOptions::default(),
@@ -64,8 +65,15 @@ pub(in crate::cli) fn again(mut arguments: InstallArgs, session: &Session) -> Re
     let seen = state.channels.values().max_by_key(|seen| seen.at);
     arguments.consent.trust = accepted(seen, &machine)?;
     let network = network(session);
-    let search = Search { arguments: &arguments, machine: &machine, network: &network, session, seen };
-    let found = search.find(&settings)?;
+    let search = Search {
+        arguments: &arguments,
+        settings: &settings,
+        machine: &machine,
+        network: &network,
+        session,
+        seen,
+    };
+    let found = search.find()?;
     let signed = search.signed(&found)?;
     if let (Place::Medium { path, .. }, Registry::Own { in_place: true, .. }) =
         (&found.place, &settings.registry)
@@ -74,7 +82,8 @@ pub(in crate::cli) fn again(mut arguments: InstallArgs, session: &Session) -> Re
         settings.bundle = Some(path.to_string_lossy().into_owned());
     }
     let token = token(&arguments, &settings, &machine)?;
-    let mut context = context(&arguments, settings, found, token, &machine, network.clone())?;
+    let preparation = gate::preparation(&settings, found.origin.manifest(), &machine);
+    let mut context = context(&arguments, settings, found, preparation, token, &machine, network.clone())?;
     if let (Place::Server, Registry::Own { in_place: false, .. }) =
         (&context.place, &context.settings.registry)
     {
@@ -87,6 +96,7 @@ pub(in crate::cli) fn again(mut arguments: InstallArgs, session: &Session) -> Re
 /// Looks for the bundle of a node.
 struct Search<'a> {
     arguments: &'a InstallArgs,
+    settings: &'a Settings,
     machine: &'a Machine,
     network: &'a Network,
     session: &'a Session,
@@ -96,27 +106,27 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// The first place that has the bundle.
-    fn find(&self, settings: &Settings) -> Result<Found> {
+    fn find(&self) -> Result<Found> {
         if let Some(path) = &self.arguments.medium {
             return self.right(self.open(&source::medium(path)?)?);
         }
         let mut failure = None;
-        for source in self.places(settings) {
+        for source in self.places() {
             match self.open(&source).and_then(|found| self.right(found)) {
                 Ok(found) => return Ok(found),
                 Err(error) => failure = Some(error),
             }
         }
-        Err(failure.unwrap_or_else(|| nowhere(settings)))
+        Err(failure.unwrap_or_else(|| nowhere(self.settings)))
     }
 
     /// What the settings name, then what the operator does: the node itself is nearer than a server.
-    fn places(&self, settings: &Settings) -> Vec<Source> {
-        let kept = settings.bundle.as_deref().and_then(|place| match place.starts_with("https://") {
+    fn places(&self) -> Vec<Source> {
+        let kept = self.settings.bundle.as_deref().and_then(|place| match place.starts_with("https://") {
             true => Some(Source::Server(place.to_owned())),
             false => Path::new(place).exists().then(|| Source::Medium(place.into())),
         });
-        let has_store = matches!(settings.registry, Registry::Own { in_place: false, .. });
+        let has_store = matches!(self.settings.registry, Registry::Own { in_place: false, .. });
         let named = self.arguments.source.from.clone().map(Source::Server);
         kept.into_iter().chain(has_store.then_some(Source::Store)).chain(named).collect()
     }
@@ -125,7 +135,7 @@ impl Search<'_> {
         match (source, self.seen) {
             // Another one may have been imported since.
             (Source::Store, Some(seen)) => self.stored(seen),
-            _ => found::open(source, self.arguments, self.machine, self.network, self.session),
+            _ => found::open(source, self.arguments, self.settings, self.machine, self.network, self.session),
         }
     }
 
@@ -138,11 +148,11 @@ impl Search<'_> {
             )
             .with_help("name its medium: `airlock node repair --from MEDIUM`")
         })?;
-        let (policy, list) = found::believe(&signed.claimed_signers(), self.arguments, self.machine)?;
-        let verified = signed.verify(&policy).map_err(found::explain)?;
+        let (policy, list) = found::believe(&signed.claimed_signers(), self.arguments, self.settings, self.machine)?;
+        let verified = signed.verify(&policy).map_err(|error| found::explain(error, self.settings))?;
         let signed_by = verified.signers.iter().map(|signer| signer.fingerprint.clone()).collect();
         let origin = Arc::new(Stored::new(store, verified));
-        Ok(Found { origin, place: Place::Store, list, signed_by, authority: None })
+        Ok(Found { origin, place: Place::Store, list, revoked: None, signed_by, authority: None })
     }
 
     /// The same, if it is the bundle that was installed.

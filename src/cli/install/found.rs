@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::source::Source;
 use super::{InstallArgs, consent};
 use crate::bundle::Bundle;
+use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::files;
 use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
@@ -20,6 +21,7 @@ use crate::node::origin::stored::Stored;
 use crate::node::registry::fingerprint::Fingerprint;
 use crate::node::registry::peer::{Network, Peer};
 use crate::node::registry::{STORE, introduction};
+use crate::node::settings::Settings;
 use crate::node::trust::signers::{self, Consent};
 use crate::store::Store;
 use crate::trust::Policy;
@@ -34,26 +36,40 @@ pub(super) struct Found {
     pub(super) place: Place,
     /// The list of signers to pin.
     pub(super) list: Option<String>,
+    /// The list of keys that do not count any more, if a new one was given.
+    pub(super) revoked: Option<Vec<u8>>,
     /// Fingerprints of those who signed.
     pub(super) signed_by: Vec<String>,
     /// What registries of others are trusted by, in PEM.
     pub(super) authority: Option<Vec<u8>>,
 }
 
+impl Found {
+    /// Keeps what was decided about trust, so that later runs need no options for it: how many have to sign, and
+    /// which bundle was accepted that nobody has signed. No other one is by that.
+    pub(super) fn remember(&self, settings: &mut Settings, options: &TrustOptions) {
+        settings.signatures = threshold(options, settings);
+        settings.unsigned = self.signed_by.is_empty().then(|| self.origin.digest());
+    }
+}
+
 pub(super) fn open(
     source: &Source,
     arguments: &InstallArgs,
+    settings: &Settings,
     machine: &Machine,
     network: &Network,
     session: &Session,
 ) -> Result<Found> {
     let authority = authority(source, arguments, machine)?;
-    let believe = |keys: &[PublicKey]| believe(keys, arguments, machine);
+    let believe = |keys: &[PublicKey]| believe(keys, arguments, settings, machine);
+    let explain = |error: Error| explain(error, settings);
     let (origin, place, list, signers): (Arc<dyn Origin>, _, _, _) = match source {
         Source::Medium(path) => {
             let bundle = Bundle::open(path)?;
             let (policy, list) = believe(&bundle.claimed_signers())?;
             let bundle = Arc::new(bundle.verify(&policy).map_err(explain)?);
+            bundle.check_lengths()?;
             let signers = bundle.signers().to_vec();
             (bundle.clone(), Place::Medium { bundle, path: path.clone() }, list, signers)
         }
@@ -78,13 +94,15 @@ pub(super) fn open(
         session.warn("the bundle is not signed: nobody vouches for what is in it");
     }
     let signed_by = signers.into_iter().map(|signer: TrustedSigner| signer.fingerprint).collect();
-    Ok(Found { origin, place, list, signed_by, authority })
+    let revoked = arguments.trust.revoked.as_deref().map(revoked_bytes).transpose()?;
+    Ok(Found { origin, place, list, revoked, signed_by, authority })
 }
 
 /// The policy of this node for a bundle that these keys have signed, and the list to pin.
 pub(super) fn believe(
     keys: &[PublicKey],
     arguments: &InstallArgs,
+    settings: &Settings,
     machine: &Machine,
 ) -> Result<(Policy, Option<String>)> {
     let options = &arguments.trust;
@@ -92,8 +110,12 @@ pub(super) fn believe(
         Some(path) => Some(files::read_text(path, "list of allowed signers", allowed_signers::MAX_LENGTH)?),
         None => signers::read(machine)?,
     };
-    let is_unsigned = options.allow_unsigned && keys.is_empty();
-    let list = match is_unsigned {
+    let unsigned = match (options.allow_unsigned, settings.unsigned) {
+        (true, _) => Unsigned::AllowLoudly,
+        (false, Some(accepted)) => Unsigned::AllowExactly(accepted),
+        (false, None) => Unsigned::Refuse,
+    };
+    let list = match keys.is_empty() && unsigned != Unsigned::Refuse {
         true => pinned,
         false => Some(decide(pinned.as_deref(), keys, arguments)?),
     };
@@ -101,11 +123,16 @@ pub(super) fn believe(
     let policy = Policy {
         allowed,
         revoked: revoked(options.revoked.as_deref(), machine)?,
-        threshold: options.signatures,
-        unsigned: if options.allow_unsigned { Unsigned::AllowLoudly } else { Unsigned::Refuse },
+        threshold: threshold(options, settings),
+        unsigned,
         minimum_serial: options.minimum_serial,
     };
     Ok((policy, list))
+}
+
+/// How many have to sign: as typed, else as it was last.
+fn threshold(options: &TrustOptions, settings: &Settings) -> usize {
+    options.signatures.unwrap_or(settings.signatures)
 }
 
 fn decide(pinned: Option<&str>, keys: &[PublicKey], arguments: &InstallArgs) -> Result<String> {
@@ -120,10 +147,7 @@ fn decide(pinned: Option<&str>, keys: &[PublicKey], arguments: &InstallArgs) -> 
 
 fn revoked(given: Option<&Path>, machine: &Machine) -> Result<RevokedKeys> {
     match given {
-        Some(path) => {
-            let bytes = files::read(path, "list of revoked keys", allowed_signers::MAX_LENGTH)?;
-            RevokedKeys::parse(&path.to_string_lossy(), &bytes)
-        }
+        Some(path) => RevokedKeys::parse(&path.to_string_lossy(), &revoked_bytes(path)?),
         None => {
             let bytes = machine.read(signers::REVOKED)?;
             bytes.map_or(Ok(RevokedKeys::default()), |bytes| RevokedKeys::parse(signers::REVOKED, &bytes))
@@ -131,9 +155,25 @@ fn revoked(given: Option<&Path>, machine: &Machine) -> Result<RevokedKeys> {
     }
 }
 
-/// An unknown signer where others are pinned: who they are, and how one becomes one of them.
-pub(super) fn explain(error: Error) -> Error {
+fn revoked_bytes(path: &Path) -> Result<Vec<u8>> {
+    files::read(path, "list of revoked keys", allowed_signers::MAX_LENGTH)
+}
+
+/// An unknown signer where others are pinned: who they are, and how one becomes one of them. No signer: which bundle
+/// may be without.
+pub(super) fn explain(error: Error, settings: &Settings) -> Error {
     match error.code() {
+        codes::SIGNATURE_MISSING => {
+            let error = match settings.unsigned {
+                Some(accepted) => error
+                    .with_detail(format!("this node accepts one bundle without signature, {accepted}; this is another")),
+                None => error,
+            };
+            error.with_help(
+                "have it signed with `airlock bundle sign`; or accept exactly this one, now and in later runs, \
+                 whoever made it: `--allow-unsigned`",
+            )
+        }
         codes::SIGNER_UNKNOWN => error
             .with_detail(format!("this node believes the signers of {}", signers::PATH))
             .with_help(

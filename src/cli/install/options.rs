@@ -108,6 +108,10 @@ pub struct NodeOptions {
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
 
+    /// Put right first what safely can be: settings of the kernel, modules, a missing default route [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub fix: Option<bool>,
+
     /// Do not install packages
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_packages: Option<bool>,
@@ -137,7 +141,7 @@ impl NodeOptions {
     /// The settings of the last run, or those of a file, with what was typed in their place. Not checked yet.
     pub(super) fn settings(&self, before: Option<&Settings>, session: &Session) -> Result<Settings> {
         let mut settings = match &self.settings {
-            Some(path) => Settings::parse(&read(path)?)?,
+            Some(path) => Settings::parse_file(&read(path)?, &path.to_string_lossy())?,
             None => before.cloned().unwrap_or_default(),
         };
         if self.settings.is_none() && before.is_some() {
@@ -179,6 +183,7 @@ impl NodeOptions {
         set(&mut settings.service_cidr, given.service_cidr);
         set(&mut settings.data_directory, given.data_dir);
         set(&mut settings.share_images, given.share_images);
+        set(&mut settings.fix, given.fix);
         set(&mut settings.packages, given.no_packages.map(|without| !without));
         self.apply_registry(settings);
     }

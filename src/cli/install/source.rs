@@ -47,11 +47,7 @@ pub(super) fn choose(arguments: &InstallArgs, settings: &Settings, session: &Ses
     if let Some(path) = &arguments.medium {
         return medium(path);
     }
-    let environment = session.environment();
-    let is_install = environment.arguments.first().is_some_and(|name| is_install(Path::new(name)));
-    let beside = environment.program.as_deref().and_then(Path::parent).filter(|_| is_install);
-    // The program alone is enough on nodes that take the bundle from another one.
-    if let Some(directory) = beside.filter(|directory| has_volumes(directory)) {
+    if let Some(directory) = beside(arguments, session) {
         return medium(directory);
     }
     match settings.bundle.as_deref() {
@@ -61,6 +57,16 @@ pub(super) fn choose(arguments: &InstallArgs, settings: &Settings, session: &Ses
         Some(path) => Err(no_bundle(&format!("the bundle of the last run, `{}`, is not there", quote(path)))),
         None => Err(no_bundle("no bundle is named")),
     }
+}
+
+/// The directory of the program that was started as `install`, if there is a bundle and no other source is named. The
+/// program alone is enough on nodes that take the bundle from another one.
+pub(super) fn beside<'a>(arguments: &InstallArgs, session: &'a Session) -> Option<&'a Path> {
+    let environment = session.environment();
+    let is_install = environment.arguments.first().is_some_and(|name| is_install(Path::new(name)));
+    let is_named = arguments.medium.is_some() || arguments.source.from.is_some();
+    let directory = environment.program.as_deref()?.parent()?;
+    (is_install && !is_named && has_volumes(directory)).then_some(directory)
 }
 
 pub(super) fn medium(path: &Path) -> Result<Source> {

@@ -10,16 +10,15 @@ use serde::Serialize;
 
 use crate::cli::bundle::opened;
 use crate::cli::bundle::trust_options::TrustOptions;
-use crate::cli::files;
 use crate::cli::session::Session;
+use crate::cli::site_policy;
 use crate::error::{Error, Result, codes};
-use crate::node::facts::{Facts, Host, Request, Subnet};
+use crate::node::facts::{Facts, Host, Subnet};
+use crate::node::machine::Machine;
+use crate::node::plan::{Plan, PlannedStep};
 use crate::node::preflight::bundle::BundleSummary;
-use crate::node::preflight::mend::{self, Step};
-use crate::node::preflight::{
-    Circumstances, GpuWish, Policy, Report, Role, checks, disk_speed, examine, mendings,
-};
-use crate::spec;
+use crate::node::preflight::{Circumstances, GpuWish, Report, Role, disk_speed, examine, mend, mendings};
+use crate::node::run;
 
 /// How long measuring a disk may take.
 const MEASUREMENT: Duration = Duration::from_secs(15);
@@ -56,7 +55,8 @@ pub struct PreflightArgs {
     #[arg(long, value_name = "NETWORK", default_value = "10.43.0.0/16")]
     pub service_network: Subnet,
 
-    /// Weigh checks as FILE says: severities by id, each with its reason
+    /// Weigh checks as FILE says: severities by id, each with its reason [default: /etc/airlock/preflight-policy.yaml
+    /// where that exists]
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
@@ -108,13 +108,13 @@ struct Outcome {
     circumstances: Circumstances,
     /// What `--fix` did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fixed: Option<Vec<Step>>,
+    fixed: Option<Vec<PlannedStep>>,
     #[serde(flatten)]
     report: Report,
 }
 
 pub(super) fn run(arguments: PreflightArgs, session: &Session) -> Result<()> {
-    let policy = arguments.policy.as_deref().map_or(Ok(Policy::default()), read_policy)?;
+    let policy = site_policy::read(arguments.policy.as_deref(), &Machine::this())?;
     let mut circumstances = arguments.circumstances();
     circumstances.bundle = arguments.summary(session)?;
     let mut facts = gather(&circumstances);
@@ -176,18 +176,7 @@ fn absolute(path: &str) -> Result<String, String> {
 }
 
 fn gather(circumstances: &Circumstances) -> Facts {
-    let directories =
-        [&circumstances.data_directory, &circumstances.state_directory, &circumstances.staging_directory];
-    Facts::gather(
-        &Host::this(),
-        &Request { directories: directories.map(Clone::clone).to_vec(), packages: false },
-    )
-}
-
-fn read_policy(path: &Path) -> Result<Policy> {
-    let text = files::read(path, "preflight policy", spec::MAX_BYTES as u64)?;
-    let ids: Vec<&str> = checks::all().map(|check| check.id).collect();
-    spec::preflight::parse(&text, &path.to_string_lossy(), &ids).map(Policy::from)
+    Facts::gather(&Host::this(), &circumstances.request())
 }
 
 /// The speed of the disk of the data directory; where it cannot be measured, that is told and not a reason to stop.
@@ -197,13 +186,16 @@ fn measured(facts: &Facts, circumstances: &Circumstances, session: &Session) -> 
     disk_speed::measure(Path::new(&data.existing), MEASUREMENT).map(Some)
 }
 
-fn fix(facts: &Facts, circumstances: &Circumstances, session: &Session) -> Result<Vec<Step>> {
-    let steps = mend::plan(&mendings(facts, circumstances));
-    for step in &steps {
-        session.note(&format!("will {}", step.describe()));
+/// The same steps as those of an installation, with the same journal, so that a reset undoes them.
+fn fix(facts: &Facts, circumstances: &Circumstances, session: &Session) -> Result<Vec<PlannedStep>> {
+    let machine = Machine::this();
+    let steps = mend::steps(&mend::possible(mendings(facts, circumstances), &machine));
+    let plan = Plan::make(&steps, &machine)?;
+    for change in plan.steps.iter().flat_map(|step| &step.changes) {
+        session.note(&format!("will {change}"));
     }
-    for step in &steps {
-        mend::execute(Path::new("/"), step)?;
+    if !plan.is_empty() {
+        run::run("preflight", &steps, &machine, session.progress())?;
     }
-    Ok(steps)
+    Ok(plan.steps)
 }

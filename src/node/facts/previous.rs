@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::root::Root;
-use crate::node::{MARKER, journal};
+use crate::node::MARKER;
+use crate::node::journal::{self, Entry};
 
 /// A container runtime or a distribution of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +27,7 @@ pub struct Runtime {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Previous {
-    /// Whether an installation by airlock has begun here: its journal is there, and no k3s of somebody else.
+    /// Whether an installation by airlock has begun here: its journal says so, and no k3s of somebody else is there.
     pub ours: bool,
     /// Files and directories of Kubernetes.
     pub leftovers: Vec<Leftover>,
@@ -83,6 +84,9 @@ const LEFTOVERS: [(&str, &str); 17] = [
 /// Whose files those of an installation of ours are: k3s brings its own CNI and kubelet.
 const OURS: [&str; 2] = ["k3s", "kubernetes"];
 
+/// The command of `node preflight --fix` in the journal, which makes no node of a machine.
+const PREFLIGHT: &str = "preflight";
+
 /// Units that start k3s; one without our mark is somebody else's.
 const UNITS: [&str; 2] = ["/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s-agent.service"];
 
@@ -115,7 +119,7 @@ pub(super) fn runtimes(
 pub(super) fn gather(root: &Root<'_>) -> Previous {
     let marked: Vec<String> = MARKED.into_iter().flat_map(|directory| marked(root, directory)).collect();
     let is_foreign = |unit: &&str| root.exists(unit) && !marked.iter().any(|path| path == unit);
-    let ours = root.exists(journal::PATH) && !UNITS.iter().any(is_foreign);
+    let ours = has_begun(root) && !UNITS.iter().any(is_foreign);
     let there = LEFTOVERS.iter().filter(|(path, _)| is_in_use(root, path));
     let leftovers = there.map(|(path, of)| Leftover {
         path: (*path).to_owned(),
@@ -123,6 +127,13 @@ pub(super) fn gather(root: &Root<'_>) -> Previous {
         ours: ours && OURS.contains(of),
     });
     Previous { leftovers: leftovers.collect(), ours, marked }
+}
+
+/// Whether the journal tells of an installation. To those who may not read it, its being there says so.
+fn has_begun(root: &Root<'_>) -> bool {
+    let Some(text) = root.text(journal::PATH) else { return root.exists(journal::PATH) };
+    let entries = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    entries.into_iter().any(|entry| matches!(entry, Entry::Run { command, .. } if command != PREFLIGHT))
 }
 
 /// An empty directory is no leftover: packages make some of them.

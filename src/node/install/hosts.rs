@@ -54,7 +54,7 @@ pub fn node_name(settings: &Settings, host: &str) -> Result<String> {
     let named = Settings { name: Some(name.clone()), ..settings.clone() };
     let is_usual = matches!(name.as_str(), "localhost" | "");
     if is_usual || named.check().is_err() {
-        let message = format!("the name of this host, `{}`, cannot be that of a node", quote(host));
+        let message = format!("the name of this host, `{}`, cannot be that of a node", quote(host.trim()));
         return Err(Error::new(codes::NODE_SETTINGS, message).with_help(
             "give the node a name, `--node-name NAME`, or the host: `hostnamectl hostname NAME`",
         ));

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use super::bundle::BundleSummary;
-use crate::node::facts::{Facts, Subnet};
+use crate::node::facts::{Facts, Request, Subnet};
+use crate::node::settings::REGISTRY_PORT;
 
 /// What a machine is to become.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,8 @@ use crate::node::facts::{Facts, Subnet};
 pub struct Circumstances {
     /// Its role in the cluster.
     pub role: Role,
+    /// Its name in the cluster, if that is not the one of the machine.
+    pub node_name: Option<String>,
     /// Whether its GPUs are to be used.
     pub gpu: GpuWish,
     /// The directory of k3s.
@@ -25,8 +28,10 @@ pub struct Circumstances {
     pub pod_network: Subnet,
     /// Addresses of services.
     pub service_network: Subnet,
-    /// The port of our registry.
-    pub registry_port: u16,
+    /// The port of its own registry, if it has one.
+    pub registry_port: Option<u16>,
+    /// Whether the bundle is copied to its disk.
+    pub keeps_bundle: bool,
     /// The bundle that would be installed.
     pub bundle: Option<BundleSummary>,
     /// How long a write to the disk of the data directory takes until it is safe, in microseconds: 99 of 100
@@ -62,16 +67,24 @@ impl Circumstances {
         let network = |second| Subnet { address: IpAddr::V4(Ipv4Addr::new(10, second, 0, 0)), prefix: 16 };
         Circumstances {
             role,
+            node_name: None,
             gpu: GpuWish::Auto,
             data_directory: "/var/lib/rancher".to_owned(),
             state_directory: crate::node::STATE_DIRECTORY.to_owned(),
             staging_directory: "/tmp".to_owned(),
             pod_network: network(42),
             service_network: network(43),
-            registry_port: 5443,
+            registry_port: (role == Role::Server).then_some(REGISTRY_PORT),
+            keeps_bundle: role == Role::Server,
             bundle: None,
             write_latency: None,
         }
+    }
+
+    /// What of a machine has to be looked at for them.
+    pub fn request(&self) -> Request {
+        let directories = [&self.data_directory, &self.state_directory, &self.staging_directory];
+        Request { directories: directories.map(Clone::clone).to_vec(), packages: false }
     }
 
     /// Whether the node is one with GPUs.

@@ -1,16 +1,24 @@
-//! What `--fix` does: settings, modules and a default route, each in a file of ours that says so.
+//! What can safely be put right before an installation: modules, settings of the kernel and a default route, each in
+//! a file of ours that says so.
 //!
-//! [`plan`] is a pure function; [`execute`] does one step after the other. Every step may be repeated: what is
-//! right already stays as it is. Nothing is asked, and nothing of others is written to.
+//! The checks say what is to be mended ([`mendings`](super::mendings)), [`steps`] brings it about: like every step
+//! they look first, may be killed at any instant, and record what is ours, so that a reset gives the old values back.
+//! [`foresee`] tells what the machine will be by then. Nothing of others is written to.
 
-mod execute;
+mod lines;
+mod modules;
+mod parameters;
+mod route;
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-pub use self::execute::execute;
-use crate::node::MARKER;
+use self::modules::Loaded;
+use self::parameters::Parameters;
+use self::route::DefaultRoute;
+use crate::node::facts::{Facts, Route, Subnet};
+use crate::node::machine::Machine;
+use crate::node::resource::Resources;
+use crate::node::step::Step;
 
 /// Where settings of the kernel are kept for the next start.
 pub const SYSCTL_FILE: &str = "/etc/sysctl.d/99-airlock.conf";
@@ -37,117 +45,68 @@ pub enum Mending {
     DefaultRoute {
         /// The program `ip`.
         ip: String,
+        /// The kind of interface that it leads to, as `ip link` names it: `dummy`, or `bridge` without ports.
+        link: &'static str,
     },
-}
-
-/// A step of mending.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "step", rename_all = "camelCase")]
-pub enum Step {
-    /// See that a file of ours has these lines. Of lines that set the same name the new one stays.
-    Lines {
-        /// The file.
-        path: String,
-        /// The lines.
-        lines: Vec<String>,
-    },
-    /// Give a file of ours exactly this text.
-    File {
-        /// The file.
-        path: String,
-        /// Its text.
-        text: String,
-    },
-    /// Set a value of the running kernel.
-    Set {
-        /// The file below `/proc/sys`.
-        path: String,
-        /// The value.
-        value: String,
-    },
-    /// Run a program.
-    Run {
-        /// The program.
-        program: String,
-        /// Its arguments.
-        arguments: Vec<String>,
-    },
-}
-
-impl Step {
-    /// The step in one line.
-    pub fn describe(&self) -> String {
-        match self {
-            Step::Lines { path, lines } => format!("write into {path}: {}", lines.join(", ")),
-            Step::File { path, .. } => format!("write {path}"),
-            Step::Set { path, value } => format!("set {path} to {value}"),
-            Step::Run { program, arguments } => format!("run {program} {}", arguments.join(" ")),
-        }
-    }
 }
 
 /// The steps that put everything right, in the order in which they are done: modules first, since settings may come
 /// with them, and every file before what it says is done, so that a killed run leaves nothing undone at the next start.
-pub fn plan(mendings: &[Mending]) -> Vec<Step> {
+pub fn steps(mendings: &[Mending]) -> Vec<Box<dyn Step>> {
     let mendings: BTreeSet<&Mending> = mendings.iter().collect();
-    let (mut modules, mut settings, mut last) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut modules, mut values, mut route) = (Vec::new(), Vec::new(), None);
     for mending in mendings {
         match mending {
             Mending::Module(name) => modules.push(name.clone()),
-            Mending::Sysctl { name, value } => settings.push((name.clone(), *value)),
-            Mending::DefaultRoute { ip } => last.extend(default_route(ip)),
+            Mending::Sysctl { name, value } => values.push((name.clone(), *value)),
+            Mending::DefaultRoute { ip, link } => route = Some(DefaultRoute { ip: ip.clone(), link }),
         }
     }
-    let mut steps = Vec::new();
+    let mut steps: Vec<Box<dyn Step>> = Vec::new();
     if !modules.is_empty() {
-        steps.push(Step::Lines { path: MODULES_FILE.to_owned(), lines: modules.clone() });
-        steps.extend(modules.into_iter().map(|module| run("modprobe", &["--", &module])));
+        steps.push(Box::new(load(modules)));
     }
-    if !settings.is_empty() {
-        let lines = settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        steps.push(Step::Lines { path: SYSCTL_FILE.to_owned(), lines });
-        steps.extend(settings.into_iter().map(|(name, value)| Step::Set {
-            path: format!("/proc/sys/{}", name.replace('.', "/")),
-            value: value.to_string(),
-        }));
+    if !values.is_empty() {
+        steps.push(Box::new(Parameters { values }));
     }
-    steps.extend(last);
+    steps.extend(route.map(|route| Box::new(route) as Box<dyn Step>));
     steps
 }
 
-fn run(program: &str, arguments: &[&str]) -> Step {
-    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-    Step::Run { program: program.to_owned(), arguments }
+fn load(modules: Vec<String>) -> Resources {
+    let file = lines::Lines { path: MODULES_FILE, lines: modules.clone() };
+    let step = Resources::new("kernel-modules", "Load kernel modules").with(file);
+    modules.into_iter().fold(step, |step, module| step.with(Loaded { module }))
 }
 
-/// As the documentation of k3s does it: an interface without a cable, an address nobody has (RFC 5737), and a route
-/// so dear that any other is taken instead.
-fn default_route(ip: &str) -> [Step; 3] {
-    let text = format!(
-        "# {MARKER}: k3s needs a default route, and this machine had none.\n\
-         [Unit]\n\
-         Description=Default route that leads nowhere, for k3s\n\
-         After=network-pre.target\n\
-         Before=k3s.service k3s-agent.service\n\
-         \n\
-         [Service]\n\
-         Type=oneshot\n\
-         RemainAfterExit=yes\n\
-         ExecStart=-{ip} link add {ROUTE_INTERFACE} type dummy\n\
-         ExecStart={ip} link set {ROUTE_INTERFACE} up\n\
-         ExecStart={ip} address replace 203.0.113.254/31 dev {ROUTE_INTERFACE}\n\
-         ExecStart={ip} route replace default via 203.0.113.255 dev {ROUTE_INTERFACE} metric 1000\n\
-         ExecStop={ip} link delete {ROUTE_INTERFACE}\n\
-         \n\
-         [Install]\n\
-         WantedBy=multi-user.target\n"
-    );
-    let unit = ROUTE_UNIT.rsplit('/').next().unwrap_or_default();
-    [
-        Step::File { path: ROUTE_UNIT.to_owned(), text },
-        run("systemctl", &["daemon-reload"]),
-        run("systemctl", &["enable", "--now", unit]),
-    ]
+/// Those of them that this machine lets us do: in a container the kernel's settings may be read-only.
+pub fn possible(mendings: Vec<Mending>, machine: &Machine) -> Vec<Mending> {
+    let is_possible = |mending: &Mending| match mending {
+        Mending::Sysctl { name, .. } => parameters::may_be_set(machine, name),
+        Mending::Module(_) | Mending::DefaultRoute { .. } => true,
+    };
+    mendings.into_iter().filter(is_possible).collect()
+}
+
+/// What the machine will be once this is mended, as far as checks look at it. A module that can be loaded counts as
+/// loaded for them already.
+pub fn foresee(facts: &Facts, mendings: &[Mending]) -> Facts {
+    let mut facts = facts.clone();
+    for mending in mendings {
+        match mending {
+            Mending::Module(_) => {}
+            Mending::Sysctl { name, value } => {
+                facts.sysctls.insert(name.clone(), value.to_string());
+            }
+            Mending::DefaultRoute { .. } => facts.network.routes.push(Route {
+                destination: Subnet { address: std::net::Ipv4Addr::UNSPECIFIED.into(), prefix: 0 },
+                gateway: None,
+                interface: ROUTE_INTERFACE.to_owned(),
+                metric: route::METRIC,
+            }),
+        }
+    }
+    facts
 }
 
 #[cfg(test)]
@@ -155,21 +114,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_come_before_what_they_say_and_modules_before_settings() {
+    fn modules_come_before_settings_and_each_thing_once() {
         let sysctl = Mending::Sysctl { name: "net.ipv4.ip_forward".into(), value: 1 };
-        let route = Mending::DefaultRoute { ip: "/sbin/ip".into() };
-        let steps = plan(&[route, sysctl.clone(), Mending::Module("vxlan".into()), sysctl]);
-        let lines: Vec<String> = steps.iter().map(Step::describe).collect();
-        insta::assert_snapshot!(lines.join("\n"), @r"
-        write into /etc/modules-load.d/airlock.conf: vxlan
-        run modprobe -- vxlan
-        write into /etc/sysctl.d/99-airlock.conf: net.ipv4.ip_forward = 1
-        set /proc/sys/net/ipv4/ip_forward to 1
-        write /etc/systemd/system/airlock-default-route.service
-        run systemctl daemon-reload
-        run systemctl enable --now airlock-default-route.service
-        ");
+        let route = Mending::DefaultRoute { ip: "/sbin/ip".into(), link: "dummy" };
+        let steps = steps(&[route, sysctl.clone(), Mending::Module("vxlan".into()), sysctl]);
+        let names: Vec<&str> = steps.iter().map(|step| step.name()).collect();
+        assert_eq!(names, ["kernel-modules", "kernel-parameters", "default-route"]);
+        assert!(super::steps(&[]).is_empty());
         assert!(ROUTE_INTERFACE.len() < 16, "the kernel keeps 15 characters of a name");
-        assert_eq!(plan(&[]), []);
     }
 }

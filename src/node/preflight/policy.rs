@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::Severity;
 use crate::spec::preflight;
 
+/// Where the policy of the site is kept on a node.
+pub const PATH: &str = "/etc/airlock/preflight-policy.yaml";
+
 /// How a site weighs the checks; by default as they come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::node::facts::Subnet;
+
 /// A network: `10.42.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "String", try_from = "String")]
@@ -21,6 +23,11 @@ impl Cidr {
     pub const POD_DEFAULT: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::new(10, 42, 0, 0)), length: 16 };
     /// The network of services of k3s.
     pub const SERVICE_DEFAULT: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::new(10, 43, 0, 0)), length: 16 };
+
+    /// The same as facts about machines have it.
+    pub fn subnet(&self) -> Subnet {
+        Subnet { address: self.address, prefix: self.length }
+    }
 
     /// Whether an address is in it.
     pub fn contains(&self, address: IpAddr) -> bool {

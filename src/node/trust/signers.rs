@@ -103,6 +103,11 @@ pub fn step(list: &str) -> Resources {
     Resources::new("signers", "Pin the trusted signers").with(File::new(PATH, list))
 }
 
+/// The step that keeps a list of keys that do not count any more.
+pub fn revocation(list: &[u8]) -> Resources {
+    Resources::new("revoked-keys", "Keep the list of revoked keys").with(File::new(REVOKED, list))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -104,6 +104,17 @@ fn unsigned_passes_only_when_asked_for_and_never_with_a_bad_signature() {
 }
 
 #[test]
+fn an_unsigned_message_that_was_accepted_lets_no_other_pass() {
+    let (known, stranger) = (new_key(), new_key());
+    let mut policy = allowing(&[&known]);
+    policy.unsigned = Unsigned::AllowExactly(Digest::of(MESSAGE));
+    assert!(policy.check(MANIFEST_NAMESPACE, MESSAGE, &[]).unwrap().is_empty());
+    refuses(&policy, &[signed(&stranger)], codes::SIGNER_UNKNOWN);
+    policy.unsigned = Unsigned::AllowExactly(Digest::of(b"other"));
+    refuses(&policy, &[], codes::SIGNATURE_MISSING);
+}
+
+#[test]
 fn a_threshold_of_zero_is_refused() {
     let known = new_key();
     let mut policy = allowing(&[&known]);

@@ -62,7 +62,7 @@ fn distribution(facts: &Facts, circumstances: &Circumstances) -> Outcome {
     block(
         format!("{host}; the bundle is for {}", listed(&bundle.hosts)),
         format!(
-            "add `{host}` to `hosts`, and a target for it under `apt`, in bundle.yaml and build it again"
+            "add `{host}` to `hosts`, and a target for it under `apt`, in bundle.yaml and build it again; or install without its packages: `--no-packages`"
         ),
     )
 }

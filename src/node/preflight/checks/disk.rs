@@ -116,8 +116,9 @@ fn used(facts: &Facts, circumstances: &Circumstances) -> Outcome {
         "make room: `du -xh --max-depth=2 {place} | sort -h | tail` shows what is large; from 85 % on Kubernetes deletes images and then pods"
     );
     match part {
-        81.. => block(measured, remedy),
-        61..=80 => warn(measured, remedy),
+        // What an installation of ours has filled is no reason not to repeat it.
+        81.. if !facts.previous.ours => block(measured, remedy),
+        61.. => warn(measured, remedy),
         _ => passed(measured),
     }
 }
@@ -138,6 +139,9 @@ const KEPT_AND_UNPACKED: u64 = 3;
 /// Needs by file system, so that directories that share one are counted together.
 fn room_for_bundle(facts: &Facts, circumstances: &Circumstances) -> Outcome {
     let Some(bundle) = &circumstances.bundle else { return unknown("no bundle is given (`--bundle`)") };
+    if facts.previous.ours {
+        return passed("some of it is there already");
+    }
     let mut needs: BTreeMap<&str, (&FileSystem, u64)> = BTreeMap::new();
     let mut need = |directory: &str, bytes: u64| {
         if let Some(found) = facts.storage.directory(directory) {
@@ -146,7 +150,7 @@ fn room_for_bundle(facts: &Facts, circumstances: &Circumstances) -> Outcome {
             *needed = needed.saturating_add(bytes);
         }
     };
-    if circumstances.role == Role::Server && !facts.previous.ours {
+    if circumstances.keeps_bundle {
         need(&circumstances.state_directory, bundle.bytes);
     }
     need(&circumstances.data_directory, bundle.image_bytes.saturating_mul(KEPT_AND_UNPACKED));

@@ -63,7 +63,10 @@ pub(super) const CHECKS: &[Check] = &[
 
 const UNKNOWN: &str = "the name of the machine is not known";
 
-fn hostname(facts: &Facts, _: &Circumstances) -> Outcome {
+fn hostname(facts: &Facts, circumstances: &Circumstances) -> Outcome {
+    if let Some(name) = &circumstances.node_name {
+        return passed(format!("the node is called {name}"));
+    }
     let Some(name) = &facts.network.hostname else { return unknown(UNKNOWN) };
     let is_label = |label: &str| {
         let ends = [label.chars().next(), label.chars().next_back()];

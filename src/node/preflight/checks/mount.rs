@@ -91,7 +91,7 @@ fn closed(facts: &Facts, circumstances: &Circumstances) -> Outcome {
 }
 
 fn noexec(facts: &Facts, circumstances: &Circumstances) -> Outcome {
-    let directories = [&circumstances.data_directory, &circumstances.staging_directory, "/var"];
+    let directories = [&circumstances.data_directory, &circumstances.staging_directory, "/tmp", "/var"];
     let found = directories.into_iter().filter_map(|directory| facts.storage.directory(directory));
     let mut closed: Vec<&str> = found
         .filter(|directory| directory.has_option("noexec"))

@@ -102,9 +102,13 @@ fn default_route(facts: &Facts, _: &Circumstances) -> Outcome {
 
 /// k3s only wants that there is a route; packets that take it may be lost.
 fn dummy_route(facts: &Facts) -> Vec<Mending> {
-    let has_dummy = facts.kernel.modules.get("dummy") != Some(&ModuleState::Absent);
-    let ip = facts.programs.get("ip").filter(|_| has_dummy);
-    ip.map(|ip| Mending::DefaultRoute { ip: ip.clone() }).into_iter().collect()
+    // Every kernel that k3s runs on has bridges.
+    let link = match facts.kernel.modules.get("dummy") {
+        Some(ModuleState::Absent) => "bridge",
+        _ => "dummy",
+    };
+    let ip = facts.programs.get("ip");
+    ip.map(|ip| Mending::DefaultRoute { ip: ip.clone(), link }).into_iter().collect()
 }
 
 fn address(facts: &Facts, _: &Circumstances) -> Outcome {
@@ -162,24 +166,27 @@ fn overlaps(facts: &Facts, circumstances: &Circumstances) -> Outcome {
 fn firewall(facts: &Facts, circumstances: &Circumstances) -> Outcome {
     let (pods, services) = (circumstances.pod_network, circumstances.service_network);
     let firewall = &facts.network.firewall;
-    let port = circumstances.registry_port;
+    let ports = match circumstances.registry_port {
+        Some(registry) => format!("6443,10250,{registry}"),
+        None => "6443,10250".to_owned(),
+    };
     match (firewall.ufw, firewall.firewalld, firewall.nftables_service) {
         (true, ..) => warn(
             "ufw is on",
             format!(
-                "`ufw disable`; or `ufw allow 6443,10250,{port}/tcp; ufw allow 8472/udp; ufw allow from {pods}; ufw allow from {services}`, between servers 2379:2380/tcp too"
+                "`ufw disable`; or `ufw allow {ports}/tcp; ufw allow 8472/udp; ufw allow from {pods}; ufw allow from {services}`, between servers 2379:2380/tcp too"
             ),
         ),
         (_, true, _) => warn(
             "firewalld is on",
             format!(
-                "`systemctl disable --now firewalld`; or `firewall-cmd --permanent --add-port={{6443,10250,{port}}}/tcp --add-port=8472/udp`, `firewall-cmd --permanent --zone=trusted --add-source={pods} --add-source={services}`, `firewall-cmd --reload`, between servers 2379-2380/tcp too"
+                "`systemctl disable --now firewalld`; or `firewall-cmd --permanent --add-port={{{ports}}}/tcp --add-port=8472/udp`, `firewall-cmd --permanent --zone=trusted --add-source={pods} --add-source={services}`, `firewall-cmd --reload`, between servers 2379-2380/tcp too"
             ),
         ),
         (_, _, true) => warn(
             "nftables.service loads rules at the start",
             format!(
-                "see that /etc/nftables.conf lets in 6443, 10250 and {port}/tcp, 8472/udp, and everything from {pods} and {services}, and has no `flush ruleset` that is loaded again while k3s runs"
+                "see that /etc/nftables.conf lets in {ports}/tcp, 8472/udp, and everything from {pods} and {services}, and has no `flush ruleset` that is loaded again while k3s runs"
             ),
         ),
         _ => passed("none"),

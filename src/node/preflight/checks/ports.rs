@@ -33,10 +33,8 @@ const SERVERS: [u16; 8] = [2379, 2380, 2381, 2382, 6443, 10257, 10258, 10259];
 const OURS: [&str; 5] = ["airlock", "containerd", "k3s", "k3s-agent", "k3s-server"];
 
 fn tcp(circumstances: &Circumstances) -> Vec<u16> {
-    match circumstances.role {
-        Role::Agent => EVERY_NODE.to_vec(),
-        Role::Server => [&SERVERS[..], &EVERY_NODE, &[circumstances.registry_port]].concat(),
-    }
+    let servers = if circumstances.role == Role::Server { &SERVERS[..] } else { &[] };
+    [servers, &EVERY_NODE, circumstances.registry_port.as_slice()].concat()
 }
 
 fn free(facts: &Facts, circumstances: &Circumstances, protocol: Protocol, ports: &[u16]) -> Outcome {
@@ -65,8 +63,11 @@ fn free(facts: &Facts, circumstances: &Circumstances, protocol: Protocol, ports:
 /// What an earlier run of ours has started is no obstacle. Who is not root does not learn whose a port is, but knows
 /// whether an installation of ours has begun. The vxlan of the kernel belongs to no process.
 fn is_ours(facts: &Facts, circumstances: &Circumstances, listener: &Listener) -> bool {
+    let is_registry = circumstances.registry_port == Some(listener.port);
     match listener.process.as_deref() {
-        Some("airlock") => listener.port == circumstances.registry_port || facts.previous.ours,
+        Some("airlock") => is_registry || facts.previous.ours,
+        // The socket of our registry is opened by systemd.
+        Some("systemd") => is_registry && facts.previous.ours,
         Some(process) => facts.previous.ours && OURS.contains(&process),
         None => facts.previous.ours,
     }
