@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use self::blobs::{Blobs, Place};
 use self::record::Record;
+use super::driver::Done;
 use super::install::{self, Context};
 use super::machine::Machine;
 use super::packages::Reinstall;
@@ -86,7 +87,7 @@ pub fn rounds(context: &Context, report: &Report, sources: Sources) -> Result<Ve
 pub fn repair(rounds: &[Round], machine: &Machine, progress: &dyn Progress) -> Result<Repaired> {
     let mut repaired = Repaired::default();
     for round in rounds {
-        match run::run(COMMAND, round, machine, progress) {
+        match repair_round(round, machine, progress) {
             Ok(done) => {
                 repaired.changed.extend(done.changed);
                 repaired.reboot_for = done.reboot_for;
@@ -96,6 +97,18 @@ pub fn repair(rounds: &[Round], machine: &Machine, progress: &dyn Progress) -> R
         }
     }
     Ok(repaired)
+}
+
+/// A run ends where it has put the program of the bundle in place. A repair does not install: whichever program it was
+/// started with goes on.
+fn repair_round(round: &Round, machine: &Machine, progress: &dyn Progress) -> Result<Done> {
+    let mut done = run::run(COMMAND, round, machine, progress)?;
+    if done.handover {
+        let before = done.changed;
+        done = run::run(COMMAND, round, machine, progress)?;
+        done.changed.splice(..0, before);
+    }
+    Ok(done)
 }
 
 impl Repaired {
