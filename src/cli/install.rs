@@ -1,10 +1,10 @@
 //! `airlock install`: a machine without internet becomes a node of a cluster.
 
-mod consent;
+pub(super) mod consent;
 mod found;
 mod host;
 mod options;
-mod report;
+pub(super) mod report;
 mod source;
 
 use std::path::PathBuf;
@@ -17,13 +17,14 @@ use self::options::NodeOptions;
 use self::report::{Outcome, Planned};
 use super::bundle::trust_options::TrustOptions;
 use super::files;
+use super::root;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::fetch::NoCredentials;
 use crate::node::install::{self, Context, hosts, precondition};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
-use crate::node::machine::{Call, Machine};
+use crate::node::machine::Machine;
 use crate::node::plan::Plan;
 use crate::node::registry::peer::Network;
 use crate::node::run;
@@ -87,7 +88,7 @@ Examples:
       --join https://10.0.0.1:6443 --token-file token";
 
 pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
-    require_root(session)?;
+    root::require("making a machine a node", session)?;
     let machine = Machine::this();
     let before = before(&machine)?;
     let mut settings = arguments.node.settings(before.as_ref(), session)?;
@@ -204,13 +205,4 @@ fn network(session: &Session) -> Network {
         credentials: Arc::new(NoCredentials),
         progress: session.shared_progress(),
     }
-}
-
-fn require_root(session: &Session) -> Result<()> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let words = session.environment().arguments.iter().map(|word| word.to_string_lossy().into_owned());
-    let line = Call::new("sudo").with(words);
-    Err(Error::new(codes::NOT_ROOT, "making a machine a node needs root").with_help(format!("`{line}`")))
 }

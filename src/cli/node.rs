@@ -2,11 +2,13 @@
 
 mod facts;
 mod preflight;
+mod reset;
+mod status;
 
 use super::session::Session;
 use crate::error::Result;
 
-/// Look at this machine as a node of a cluster: what it is, and whether it can become one
+/// Look at this machine as a node of a cluster, or make it what it was before
 #[derive(Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = false)]
 pub struct Node {
@@ -21,6 +23,8 @@ pub struct Node {
 pub enum Command {
     Facts(facts::FactsArgs),
     Preflight(preflight::PreflightArgs),
+    Reset(reset::ResetArgs),
+    Status(status::StatusArgs),
 }
 
 impl Node {
@@ -30,6 +34,8 @@ impl Node {
             Command::Preflight(arguments) => {
                 session.blocking(|session| preflight::run(arguments, session)).await
             }
+            Command::Reset(arguments) => session.blocking(|session| reset::run(arguments, session)).await,
+            Command::Status(arguments) => session.blocking(|session| status::run(arguments, session)).await,
         }
     }
 }

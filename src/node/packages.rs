@@ -39,7 +39,7 @@ use std::sync::Arc;
 pub use self::database::{Database, Entry};
 pub use self::hold::Hold;
 pub use self::install::Install;
-pub use self::removal::removal;
+pub use self::removal::{Needed, Removal};
 pub use self::target::choose;
 use super::machine::Call;
 use super::origin::Origin;

@@ -16,7 +16,7 @@ use crate::ui::human;
 use crate::ui::text::escape;
 
 /// A plan, one line a change.
-pub(super) struct Planned<'a>(pub(super) &'a Plan);
+pub(in crate::cli) struct Planned<'a>(pub(in crate::cli) &'a Plan);
 
 impl fmt::Display for Planned<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,15 +14,36 @@ const FAMILIES: [(&str, &str); 2] =
 const MARKS: [&str; 3] = ["KUBE-", "CNI-", "flannel"];
 
 /// The step that removes them.
-pub(super) struct Firewall;
+pub(super) struct Firewall {
+    pub(super) data_directory: String,
+}
 
-/// All rules of a family; nothing where the machine has no iptables.
-fn rules(machine: &Machine, save: &str) -> Result<Option<String>> {
-    match machine.run(&Call::new(save)) {
-        Ok(finished) if finished.is_well() => Ok(Some(finished.output)),
-        Ok(_) => Ok(None),
-        Err(error) if error.code() == codes::NODE_PROGRAM_MISSING => Ok(None),
-        Err(error) => Err(error),
+impl Firewall {
+    /// The program of the host, or that which k3s brings for hosts without one.
+    fn places(&self, program: &str) -> [String; 2] {
+        [program.to_owned(), format!("{}/data/current/bin/aux/{program}", self.data_directory)]
+    }
+
+    /// All rules of a family; nothing where there is no iptables.
+    fn rules(&self, machine: &Machine, save: &str) -> Result<Option<String>> {
+        for program in self.places(save) {
+            match machine.run(&Call::new(program)) {
+                Ok(finished) => return Ok(finished.is_well().then_some(finished.output)),
+                Err(error) if error.code() == codes::NODE_PROGRAM_MISSING => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn restore(&self, work: &Work<'_>, restore: &str, rules: &str) -> Result<()> {
+        let [own, of_k3s] = self.places(restore);
+        match work.run(Call::new(own).input(rules)) {
+            Err(error) if error.code() == codes::NODE_PROGRAM_MISSING => {
+                work.run(Call::new(of_k3s).input(rules)).map(drop)
+            }
+            restored => restored.map(drop),
+        }
     }
 }
 
@@ -42,8 +63,9 @@ impl Step for Firewall {
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         for (save, _) in FAMILIES {
-            let count =
-                rules(machine, save)?.map_or(0, |rules| rules.lines().filter(|line| is_ours(line)).count());
+            let count = self
+                .rules(machine, save)?
+                .map_or(0, |rules| rules.lines().filter(|line| is_ours(line)).count());
             if count > 0 {
                 let what = save.trim_end_matches("-save");
                 changes
@@ -55,11 +77,11 @@ impl Step for Firewall {
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         for (save, restore) in FAMILIES {
-            let Some(rules) = rules(work.machine(), save)? else { continue };
+            let Some(rules) = self.rules(work.machine(), save)? else { continue };
             if rules.lines().any(is_ours) {
                 let kept: String =
                     rules.lines().filter(|line| !is_ours(line)).map(|line| format!("{line}\n")).collect();
-                work.run(Call::new(restore).input(kept))?;
+                self.restore(work, restore, &kept)?;
             }
         }
         Ok(Outcome::Done)
