@@ -12,5 +12,12 @@ mod packages;
 mod readiness;
 mod refusals;
 mod remote;
+mod reset;
+#[path = "../support/lab/snapshot.rs"]
+mod snapshot;
+mod status;
 mod steps;
 mod systemd;
+
+/// What helpers may fail with.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
