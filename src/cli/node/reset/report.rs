@@ -84,3 +84,80 @@ fn kept(kept: &[Kept], title: &str) -> String {
     }
     if text.is_empty() { text } else { format!("{title}:\n{text}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::change::Verb;
+    use crate::node::plan::PlannedStep;
+
+    fn preview() -> Preview {
+        let step = |name, title: &str, changes| PlannedStep { name, title: title.to_owned(), changes };
+        let data = Change::new(Verb::Remove, "/var/lib/rancher/k3s").with_detail("with everything in it");
+        let stop = Change::new(Verb::Stop, "k3s.service").with_detail("and disable");
+        let steps = vec![
+            step("reset-services", "Stop services", vec![stop]),
+            step("reset-network", "Remove network interfaces", Vec::new()),
+            step("reset-trees", "Remove data", vec![data.with_bytes(3 << 30)]),
+            step("reset-files", "Remove files", vec![Change::new(Verb::Remove, "/usr/local/bin/k3s")]),
+        ];
+        let stays = |what: &str, why: &str, remove: &str, bytes| Kept {
+            what: what.to_owned(),
+            why: why.to_owned(),
+            remove: Some(remove.to_owned()),
+            bytes,
+        };
+        Preview {
+            node: "gpu1".to_owned(),
+            plan: Plan { steps },
+            kept: vec![
+                stays(
+                    "/var/lib/airlock/store",
+                    "--keep-store",
+                    "rm -r /var/lib/airlock/store",
+                    Some(40 << 30),
+                ),
+                stays("nfs-common", "packages stay without --packages", "apt-get purge nfs-common", None),
+            ],
+            loss: Some("if gpu1 is the last server, with it goes the cluster with all its data".to_owned()),
+            farewell: Some(
+                "the cluster still lists gpu1; on gpu2: `sudo k3s kubectl delete node gpu1`".to_owned(),
+            ),
+        }
+    }
+
+    #[test]
+    fn before_it_is_told_what_goes_and_what_stays() {
+        insta::assert_snapshot!(preview().human(), @r"
+        Stop services (reset-services)
+          stop k3s.service (and disable)
+        Remove data (reset-trees)
+          remove /var/lib/rancher/k3s (with everything in it), 3.0 GiB
+        Remove files (reset-files)
+          remove /usr/local/bin/k3s
+        Would stay:
+          /var/lib/airlock/store, 40.0 GiB (--keep-store)
+            to remove it: sudo rm -r /var/lib/airlock/store
+          nfs-common (packages stay without --packages)
+            to remove it: sudo apt-get purge nfs-common
+        warning: if gpu1 is the last server, with it goes the cluster with all its data
+        note: the cluster still lists gpu1; on gpu2: `sudo k3s kubectl delete node gpu1`
+        ");
+    }
+
+    #[test]
+    fn afterwards_it_is_told_what_has_stayed_and_how_it_goes() {
+        insta::assert_snapshot!(Outcome::of(preview()).human(), @r"
+        gpu1 is as before: 3 things removed or put back, 3.0 GiB of data
+        Stays:
+          /var/lib/airlock/store, 40.0 GiB (--keep-store)
+            to remove it: sudo rm -r /var/lib/airlock/store
+          nfs-common (packages stay without --packages)
+            to remove it: sudo apt-get purge nfs-common
+        note: the cluster still lists gpu1; on gpu2: `sudo k3s kubectl delete node gpu1`
+        ");
+        insta::assert_snapshot!(Outcome::default().human(), @r"
+        nothing to reset: airlock has changed nothing on this machine
+        ");
+    }
+}

@@ -39,7 +39,8 @@ fn not_a_node(status: &Status) -> String {
 
 fn rows(status: &Status) -> Vec<(&'static str, String)> {
     let healthy = match status.problems.as_slice() {
-        [] => "works".to_owned(),
+        [] if status.unreadable.is_empty() => "works".to_owned(),
+        [] => "works, as far as could be seen".to_owned(),
         problems => human::count(problems.len() as u64, "problem"),
     };
     let mut rows = vec![("state", healthy)];
@@ -155,3 +156,6 @@ fn findings(kind: &str, findings: &[Finding]) -> String {
 fn unreadable(notes: &[String]) -> String {
     notes.iter().map(|note| format!("not read: {}\n", escape(note))).collect()
 }
+
+#[cfg(test)]
+mod tests;
