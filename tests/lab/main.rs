@@ -5,6 +5,7 @@
 
 mod failures;
 mod gaps;
+mod install;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;
@@ -12,5 +13,8 @@ mod pulls;
 mod quorum;
 #[path = "../support/samples.rs"]
 mod samples;
+#[path = "../support/upstream/server.rs"]
+mod server;
 mod standin;
 mod standin_cluster;
+mod stick;
