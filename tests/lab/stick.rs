@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use fs_err as fs;
 use rustix::fs::{FlockOperation, flock};
+use serde_json::Value;
 
 use crate::samples;
 use crate::server::{Options, Server};
@@ -36,6 +37,15 @@ impl Stick {
     /// Its directory on this machine.
     pub fn path(&self) -> PathBuf {
         self.directory.join("stick")
+    }
+
+    /// The digest that an image has upstream.
+    pub fn digest(&self, image: &str) -> String {
+        let index = fs::read(self.directory.join("upstream/layout/index.json")).unwrap();
+        let index: Value = serde_json::from_slice(&index).unwrap();
+        let mut entries = index["manifests"].as_array().unwrap().iter();
+        let entry = entries.find(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == image);
+        entry.unwrap()["digest"].as_str().unwrap().to_owned()
     }
 
     /// The program alone, as it is copied to nodes without a stick.
