@@ -3,14 +3,22 @@
 //! What takes more than a moment is ignored and run by name in `scripts/test`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
+mod containerd;
 mod failures;
 mod gaps;
+mod install;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;
 mod pulls;
 mod quorum;
+#[path = "../support/roots.rs"]
+#[allow(clippy::print_stderr, reason = "a skipped check says why")]
+mod roots;
 #[path = "../support/samples.rs"]
 mod samples;
+#[path = "../support/upstream/server.rs"]
+mod server;
 mod standin;
 mod standin_cluster;
+mod stick;

@@ -103,7 +103,7 @@ pub fn write(node: &Node, path: &str, text: &str) {
 }
 
 /// The program, built where it is missing or old: `cargo test --test lab` alone does not build it.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let mut cargo = Command::new(env!("CARGO"));
