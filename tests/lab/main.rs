@@ -12,6 +12,7 @@ mod lab;
 mod machines;
 mod pulls;
 mod quorum;
+mod reset;
 #[path = "../support/roots.rs"]
 #[allow(clippy::print_stderr, reason = "a skipped check says why")]
 mod roots;
