@@ -61,3 +61,43 @@ impl Step for Driver {
         Ok(Outcome::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::node::driver::execute;
+    use crate::node::journal::Journal;
+    use crate::node::machine::{Finished, Programs};
+    use crate::progress::Silent;
+
+    /// An uninstaller that removes itself, as NVIDIA's does.
+    struct Uninstaller(PathBuf);
+
+    impl Programs for Uninstaller {
+        fn run(&self, call: &Call) -> io::Result<Finished> {
+            assert_eq!(call.to_string(), "/usr/bin/nvidia-uninstall --silent");
+            fs_err::remove_file(&self.0)?;
+            Ok(Finished { status: Some(0), ..Finished::default() })
+        }
+    }
+
+    #[test]
+    fn a_driver_of_ours_goes_and_one_of_others_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let uninstaller = root.path().join("usr/bin/nvidia-uninstall");
+        fs_err::create_dir_all(uninstaller.parent().unwrap()).unwrap();
+        fs_err::write(&uninstaller, "").unwrap();
+        let machine = Machine::new(root.path(), Arc::new(Uninstaller(uninstaller.clone())));
+        assert!(Driver::of(&[]).check(&machine).unwrap().is_empty(), "somebody else has installed it");
+        let ours = Owned::Driver { version: "570.86.15".to_owned() };
+        let mut journal = Journal::open(&machine).unwrap();
+        journal.own(ours.clone()).unwrap();
+        let steps: [Box<dyn Step>; 1] = [Box::new(Driver::of(&[ours]))];
+        execute(&steps, &machine, &mut journal, &Silent).unwrap();
+        assert!(!uninstaller.exists() && journal.owned().is_empty());
+    }
+}

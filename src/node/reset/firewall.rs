@@ -87,3 +87,55 @@ impl Step for Firewall {
         Ok(Outcome::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::node::driver::execute;
+    use crate::node::journal::Journal;
+    use crate::node::machine::{Finished, Programs};
+    use crate::progress::Silent;
+
+    const RULES: &str = "# a comment about KUBE- things\n*filter\n:INPUT ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n\
+        :SITE - [0:0]\n-A INPUT -j KUBE-SERVICES\n-A INPUT -m comment --comment \"flannel forward\" -j ACCEPT\n\
+        -A INPUT -j SITE\nCOMMIT\n";
+
+    /// The iptables in a directory, for IPv4 only.
+    struct Iptables {
+        directory: &'static str,
+        rules: Mutex<String>,
+    }
+
+    impl Programs for Iptables {
+        fn run(&self, call: &Call) -> io::Result<Finished> {
+            let mut rules = self.rules.lock().unwrap();
+            match call.program().strip_prefix(self.directory) {
+                Some("iptables-save") => {}
+                Some("iptables-restore") => {
+                    *rules = String::from_utf8(call.standard_input().unwrap().to_vec()).unwrap();
+                }
+                _ => return Err(io::ErrorKind::NotFound.into()),
+            }
+            Ok(Finished { status: Some(0), output: rules.clone(), ..Finished::default() })
+        }
+    }
+
+    #[test]
+    fn rules_of_the_site_stay_and_hosts_without_iptables_use_that_of_k3s() {
+        for directory in ["", "/var/lib/rancher/k3s/data/current/bin/aux/"] {
+            let root = tempfile::tempdir().unwrap();
+            let iptables = Arc::new(Iptables { directory, rules: Mutex::new(RULES.to_owned()) });
+            let machine = Machine::new(root.path(), iptables.clone());
+            let firewall = Firewall { data_directory: "/var/lib/rancher/k3s".to_owned() };
+            let planned = firewall.check(&machine).unwrap();
+            assert_eq!(planned[0].to_string(), "remove iptables (3 rules and chains)");
+            let steps: [Box<dyn Step>; 1] = [Box::new(firewall)];
+            execute(&steps, &machine, &mut Journal::open(&machine).unwrap(), &Silent).unwrap();
+            let left = iptables.rules.lock().unwrap().clone();
+            assert!(!left.lines().any(is_ours) && left.contains("-A INPUT -j SITE\nCOMMIT\n"), "{left}");
+        }
+    }
+}

@@ -57,3 +57,52 @@ impl Step for Holds {
         Ok(Outcome::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::node::driver;
+    use crate::node::journal::Journal;
+    use crate::node::machine::{Finished, Programs};
+    use crate::progress::Silent;
+
+    /// An apt-mark that does as it is told.
+    struct AptMark {
+        status: std::path::PathBuf,
+        calls: Mutex<Vec<String>>,
+    }
+
+    impl Programs for AptMark {
+        fn run(&self, call: &Call) -> io::Result<Finished> {
+            self.calls.lock().unwrap().push(call.to_string());
+            let text = fs_err::read_to_string(&self.status)?.replace("Status: hold", "Status: install");
+            fs_err::write(&self.status, text)?;
+            Ok(Finished { status: Some(0), ..Finished::default() })
+        }
+    }
+
+    #[test]
+    fn what_we_hold_is_let_go_and_what_is_gone_counts_for_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let status = root.path().join("var/lib/dpkg/status");
+        fs_err::create_dir_all(status.parent().unwrap()).unwrap();
+        fs_err::write(
+            &status,
+            "Package: nvidia-driver\nStatus: hold ok installed\nVersion: 1\nArchitecture: amd64\n",
+        )
+        .unwrap();
+        let programs = Arc::new(AptMark { status, calls: Mutex::default() });
+        let machine = Machine::new(root.path(), programs.clone());
+        let mut journal = Journal::open(&machine).unwrap();
+        let owned = ["nvidia-driver", "removed-since"].map(|name| Owned::Hold { name: name.to_owned() });
+        owned.iter().for_each(|owned| journal.own(owned.clone()).unwrap());
+        let steps: [Box<dyn Step>; 1] = [Box::new(Holds::of(&owned))];
+        driver::execute(&steps, &machine, &mut journal, &Silent).unwrap();
+        assert_eq!(*programs.calls.lock().unwrap(), ["apt-mark unhold nvidia-driver"]);
+        assert!(journal.owned().iter().next().is_none(), "{:?}", journal.owned());
+        assert!(Holds::of(&[]).check(&machine).unwrap().is_empty());
+    }
+}

@@ -87,3 +87,59 @@ impl Step for Links {
         Ok(Outcome::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::node::driver::execute;
+    use crate::node::journal::Journal;
+    use crate::node::machine::{Finished, Programs};
+    use crate::progress::Silent;
+
+    /// A kernel with these interfaces, each with its bridge; the second end of a pair goes with the first.
+    struct Kernel(Mutex<Vec<(&'static str, Option<&'static str>)>>);
+
+    impl Programs for Kernel {
+        fn run(&self, call: &Call) -> io::Result<Finished> {
+            let mut links = self.0.lock().unwrap();
+            let words: Vec<&str> = call.arguments().iter().map(String::as_str).collect();
+            if let ["link", "delete", name] = words[..] {
+                links.retain(|(link, _)| *link != name);
+            }
+            let shown = links.iter().map(|(name, master)| match master {
+                Some(master) => serde_json::json!({"ifname": name, "master": master}),
+                None => serde_json::json!({"ifname": name}),
+            });
+            let output = serde_json::Value::Array(shown.collect()).to_string();
+            Ok(Finished { status: Some(0), output, ..Finished::default() })
+        }
+    }
+
+    fn left(of_k3s: bool) -> Vec<&'static str> {
+        let root = tempfile::tempdir().unwrap();
+        let all = [
+            ("eth0", None),
+            ("docker0", None),
+            ("veth7", Some("docker0")),
+            ("veth1", Some("cni0")),
+            ("cni0", None),
+            ("flannel.1", None),
+            (ROUTE_INTERFACE, None),
+        ];
+        let kernel = Arc::new(Kernel(Mutex::new(all.to_vec())));
+        let machine = Machine::new(root.path(), kernel.clone());
+        let steps: [Box<dyn Step>; 1] = [Box::new(Links { of_k3s })];
+        execute(&steps, &machine, &mut Journal::open(&machine).unwrap(), &Silent).unwrap();
+        let left = kernel.0.lock().unwrap().iter().map(|(name, _)| *name).collect();
+        left
+    }
+
+    #[test]
+    fn interfaces_of_pods_and_of_our_route_go_and_others_stay() {
+        assert_eq!(left(true), ["eth0", "docker0", "veth7"]);
+        assert_eq!(left(false), ["eth0", "docker0", "veth7", "veth1", "cni0", "flannel.1"]);
+    }
+}
