@@ -25,8 +25,6 @@ mod removal;
 mod services;
 mod trees;
 
-use serde::Serialize;
-
 pub use self::kept::Kept;
 use super::STATE_DIRECTORY;
 use super::disk_usage;
@@ -45,7 +43,7 @@ use crate::error::Result;
 const IDENTITY: &str = "/etc/rancher/node";
 
 /// What is spared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spared {
     /// Data of the cluster, what they can be read with, and the identity of the node in it.
     pub data: bool,

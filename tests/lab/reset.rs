@@ -58,6 +58,10 @@ const WHILE_BUSY: &str = r#"exec 9<>/var/lib/airlock/lock; flock 9
     printf '{"pid":%s,"command":"install","since":"2026-01-01T00:00:00Z"}' $$ > /var/lib/airlock/lock
     airlock node reset --yes"#;
 
+/// Somebody at a terminal who is on the wrong machine.
+const WITH_WRONG_NAME: &str =
+    "echo server2 | script --quiet --return --command 'airlock node reset' /dev/null >&2";
+
 fn install(node: &Node, stick: &Stick) {
     node.succeed(&["/media/stick/install", "--trust", &stick.fingerprint, "--yes"]).unwrap();
 }
@@ -108,9 +112,15 @@ fn nothing_is_left_after_a_reset() {
     }
     assert!(plan.contains("warning: server1 is the only server"), "{plan}");
 
+    let said = refused(&node, 2, WITH_WRONG_NAME);
+    assert!(said.contains("`server2` is not the name of this node; nothing was changed"), "{said}");
+    node.systemctl(&["stop", "k3s"]).unwrap();
+    let said = refused(&node, 7, "airlock node status >&2");
+    assert!(said.contains("problem: k3s.service is inactive\n") && said.contains("error[E1044]"), "{said}");
+
     let done = node.succeed(&["airlock", "node", "reset", "--packages", "--yes"]).unwrap();
     let stays = "Stays:\n  kernel parameters of `preflight --fix` (they hold until the next restart)\n";
-    assert!(done.starts_with("server1 is as before: ") && done.ends_with(stays), "{done}");
+    assert!(done.starts_with("server1 is as before: ") && done.contains(stays), "{done}");
     assert_eq!(node.shell(KERNEL).unwrap(), "of-the-site\nOF-THE-SITE\n");
     let difference = before.diff(&node.snapshot().unwrap()).without(&ALLOWED.map(|(path, _)| path));
     assert!(difference.is_empty(), "{difference}");
