@@ -52,7 +52,7 @@ pub struct Status {
     pub services: Vec<ServiceState>,
     /// The registry that it pulls from.
     pub registry: Option<RegistryHealth>,
-    /// Why the cluster does not find the node ready; `ready` if it does, nothing if it could not be asked.
+    /// How the cluster sees the node; nothing if it could not be asked.
     pub cluster: Option<ClusterState>,
     /// Disk.
     pub storage: Option<Storage>,

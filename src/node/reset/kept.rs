@@ -41,11 +41,25 @@ pub(super) fn kept(reset: &Reset, machine: &Machine) -> Result<Vec<Kept>> {
     for owned in reset.owned.iter() {
         kept.extend(of_files(reset, machine, owned)?);
     }
+    kept.extend(older_data(reset, machine)?);
     match reset.spared.packages {
         true => kept.extend(spared_packages(reset, machine)?),
         false => kept.extend(needed_packages(reset, machine)?),
     }
     Ok(kept)
+}
+
+/// The data directory, if it was there before us: a disk of its own, or what an earlier cluster has left.
+fn older_data(reset: &Reset, machine: &Machine) -> Result<Option<Kept>> {
+    let path = &reset.data_directory;
+    let is_ours = reset.owned.iter().any(|owned| *owned == Owned::Tree { path: path.clone() });
+    if is_ours || !reset.has_k3s() || machine.metadata(path)?.is_none() {
+        return Ok(None);
+    }
+    let bytes = Some(disk_usage::of_tree(&machine.path(path)));
+    let kept =
+        Kept::new(path, "it was there before airlock").removed_by(format!("find {path} -mindepth 1 -delete"));
+    Ok(Some(Kept { bytes, ..kept }))
 }
 
 fn of_files(reset: &Reset, machine: &Machine, owned: &Owned) -> Result<Option<Kept>> {

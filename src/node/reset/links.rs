@@ -133,8 +133,8 @@ mod tests {
         let machine = Machine::new(root.path(), kernel.clone());
         let steps: [Box<dyn Step>; 1] = [Box::new(Links { of_k3s })];
         execute(&steps, &machine, &mut Journal::open(&machine).unwrap(), &Silent).unwrap();
-        let left = kernel.0.lock().unwrap().iter().map(|(name, _)| *name).collect();
-        left
+        let links = kernel.0.lock().unwrap();
+        links.iter().map(|(name, _)| *name).collect()
     }
 
     #[test]

@@ -135,6 +135,19 @@ fn a_directory_that_others_have_filled_stays_and_is_told() {
 }
 
 #[test]
+fn a_data_directory_that_was_there_before_stays_and_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = host(root.path());
+    fs::create_dir_all(root.path().join("var/lib/rancher/k3s")).unwrap();
+    install(&machine, &mut Journal::open(&machine).unwrap());
+    let before = Reset::of(&machine, Spared::default()).unwrap().unwrap().kept(&machine).unwrap();
+    assert_eq!((before[0].what.as_str(), before.len()), ("/var/lib/rancher/k3s", 1));
+    assert_eq!(before[0].remove.as_deref(), Some("find /var/lib/rancher/k3s -mindepth 1 -delete"));
+    reset(&machine, Spared::default());
+    assert!(root.path().join("var/lib/rancher/k3s/server/db/state").exists());
+}
+
+#[test]
 fn what_comes_again_is_told_at_the_end_and_the_journal_stays() {
     let root = tempfile::tempdir().unwrap();
     let machine = host(root.path());
