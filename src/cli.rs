@@ -14,6 +14,7 @@ pub mod node;
 mod options;
 mod passphrase;
 pub mod registry;
+mod root;
 mod session;
 mod signals;
 mod site_policy;

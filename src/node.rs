@@ -18,6 +18,7 @@
 //! ```
 
 pub mod change;
+pub mod disk_usage;
 pub mod driver;
 pub mod facts;
 pub mod install;
@@ -39,6 +40,7 @@ pub mod reset;
 pub mod resource;
 pub mod run;
 pub mod settings;
+pub mod status;
 pub mod step;
 pub mod trust;
 pub mod verify;

@@ -21,13 +21,14 @@ use self::options::NodeOptions;
 use self::report::{Outcome, Planned};
 use super::bundle::trust_options::TrustOptions;
 use super::files;
+use super::root;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::fetch::NoCredentials;
 use crate::node::install::{self, Context, Preparation, hosts, precondition};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
-use crate::node::machine::{Call, Machine};
+use crate::node::machine::Machine;
 use crate::node::plan::Plan;
 use crate::node::registry::peer::Network;
 use crate::node::run;
@@ -96,7 +97,7 @@ Examples:
       --join https://10.0.0.1:6443 --token-file token";
 
 pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
-    require_root("making a machine a node", session)?;
+    root::require("making a machine a node", session)?;
     let machine = Machine::this();
     if handover::is_due(&machine)? {
         return handover::to_pinned(&arguments, session, &[]);
@@ -249,14 +250,4 @@ fn network(session: &Session) -> Network {
         credentials: Arc::new(NoCredentials),
         progress: session.shared_progress(),
     }
-}
-
-/// `what` is in words: `making a machine a node`.
-pub(super) fn require_root(what: &str, session: &Session) -> Result<()> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let words = session.environment().arguments.iter().map(|word| word.to_string_lossy().into_owned());
-    let line = Call::new("sudo").with(words);
-    Err(Error::new(codes::NOT_ROOT, format!("{what} needs root")).with_help(format!("`{line}`")))
 }

@@ -3,12 +3,14 @@
 mod facts;
 mod preflight;
 mod repair;
+mod reset;
+mod status;
 mod verify;
 
 use super::session::Session;
 use crate::error::Result;
 
-/// Look at this machine as a node of a cluster: what it is, whether it can become one, whether it still is one
+/// Look at this machine as a node of a cluster, put it right, or make it what it was before
 #[derive(Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = false)]
 pub struct Node {
@@ -25,6 +27,8 @@ pub enum Command {
     Preflight(preflight::PreflightArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
+    Reset(reset::ResetArgs),
+    Status(status::StatusArgs),
 }
 
 impl Node {
@@ -36,6 +40,8 @@ impl Node {
             }
             Command::Verify(arguments) => session.blocking(|session| verify::run(arguments, session)).await,
             Command::Repair(arguments) => session.blocking(|session| repair::run(arguments, session)).await,
+            Command::Reset(arguments) => session.blocking(|session| reset::run(arguments, session)).await,
+            Command::Status(arguments) => session.blocking(|session| status::run(arguments, session)).await,
         }
     }
 }

@@ -226,6 +226,9 @@ codes! {
     NODE_SETTINGS = 1039, BadInput, "a setting of the node is not allowed";
     NODE_STILL_MOUNTED = 1040, Precondition, "something is mounted in a directory that is to be removed";
     NODE_ORIGINAL_MISSING = 1041, Precondition, "a file that was replaced cannot be put back";
+    RESET_LEFTOVERS = 1042, Precondition, "something of airlock is still on the node after its reset";
+    RESET_CONSENT = 1043, Usage, "nobody has agreed to the reset of the node";
+    NODE_UNHEALTHY = 1044, Precondition, "something is wrong with the node";
     SIGNERS_NOT_PINNED = 1050, Untrusted, "the node has no list of trusted signers yet";
     SIGNER_NOT_THERE = 1051, Untrusted, "nobody with the given fingerprint has signed the bundle";
     BUNDLE_OLDER = 1052, Rollback, "the bundle is older than the one that the node has";

@@ -111,6 +111,22 @@ impl Journal {
         parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
     }
 
+    /// Everything that is ours on a machine, without changing anything.
+    ///
+    /// # Errors
+    /// As for [`Journal::open`].
+    pub fn possessions(machine: &Machine) -> Result<Possessions> {
+        let mut ours = Possessions::default();
+        for entry in Journal::read(machine)? {
+            match entry {
+                Entry::Owns { owned } => drop(ours.add(owned)),
+                Entry::Disowns { owned } => ours.remove(&owned),
+                _ => {}
+            }
+        }
+        Ok(ours)
+    }
+
     /// Adds a line and waits until it is on the disk.
     ///
     /// # Errors

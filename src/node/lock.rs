@@ -1,6 +1,7 @@
 //! The lock of a node: one command changes it at a time, and the others learn which.
 
 use std::io::{self, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use fs_err as fs;
 use rustix::fs::{FlockOperation, flock};
@@ -65,9 +66,41 @@ impl Drop for Lock {
     }
 }
 
-fn busy(machine: &Machine) -> Error {
+/// Who holds the lock of a machine, if anybody does. Nothing is locked to find that out.
+///
+/// # Errors
+/// [`codes::NODE_FILE`].
+pub fn holder(machine: &Machine) -> Result<Option<Holder>> {
+    let Some(found) = machine.metadata(PATH)? else { return Ok(None) };
+    let Some(holder) = written(machine) else { return Ok(None) };
+    // `1: FLOCK  ADVISORY  WRITE 1234 fd:01:393226 0 EOF` (proc_locks(5)); devices are told apart by what cannot be
+    // compared everywhere, process and inode by what can.
+    let locks = machine.read_text("/proc/locks")?.unwrap_or_default();
+    let (pid, inode) = (holder.pid.to_string(), found.ino().to_string());
+    let is_it = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", process, file, ..] = fields[..] else { return false };
+        process == pid && file.rsplit(':').next() == Some(inode.as_str())
+    };
+    Ok(locks.lines().any(is_it).then_some(holder))
+}
+
+/// Says who is changing a machine, before anybody is asked anything.
+///
+/// # Errors
+/// [`codes::NODE_BUSY`] with the holder; [`codes::NODE_FILE`].
+pub fn refuse_if_held(machine: &Machine) -> Result<()> {
+    holder(machine)?.map_or(Ok(()), |_| Err(busy(machine)))
+}
+
+/// Whoever has written into the lock last.
+fn written(machine: &Machine) -> Option<Holder> {
     let bytes = machine.read(PATH).ok().flatten().unwrap_or_default();
-    let holder: Option<Holder> = serde_json::from_slice(&bytes).ok();
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn busy(machine: &Machine) -> Error {
+    let holder = written(machine);
     let (who, help) = match holder {
         Some(Holder { pid, command, since }) => (
             format!("`airlock {}` (process {pid}, since {})", quote(&command), quote(&since)),
@@ -103,5 +136,25 @@ mod tests {
         );
         drop(lock);
         Lock::take(&machine, &holder).unwrap();
+    }
+
+    #[test]
+    fn the_holder_is_known_without_touching_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let machine = Machine::new(directory.path(), Arc::new(SystemPrograms));
+        assert_eq!(holder(&machine).unwrap(), None);
+        let now = || {
+            fs::create_dir_all(directory.path().join("proc")).unwrap();
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            fs::write(directory.path().join("proc/locks"), locks).unwrap();
+            holder(&machine).unwrap()
+        };
+        let pid = std::process::id();
+        let mine = Holder { pid, command: "install".to_owned(), since: "2026-01-01T00:00:00Z".to_owned() };
+        let lock = Lock::take(&machine, &mine).unwrap();
+        assert_eq!(now(), Some(mine));
+        assert_eq!(refuse_if_held(&machine).unwrap_err().code(), codes::NODE_BUSY);
+        drop(lock);
+        assert_eq!(now(), None);
     }
 }

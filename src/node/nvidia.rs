@@ -21,7 +21,7 @@ mod installer;
 mod labels;
 mod manifests;
 mod module;
-mod nouveau;
+pub mod nouveau;
 mod runtimes;
 mod services;
 #[cfg(test)]

@@ -54,6 +54,11 @@ pub enum Owned {
         /// Its name.
         name: String,
     },
+    /// A driver that its own installer has put there: NVIDIA's `.run` file.
+    Driver {
+        /// Its version.
+        version: String,
+    },
     /// A kernel module that was loaded by us.
     Module {
         /// Its name, with `_`.
@@ -80,6 +85,7 @@ impl Owned {
             Owned::Unit { .. }
             | Owned::Package { .. }
             | Owned::Hold { .. }
+            | Owned::Driver { .. }
             | Owned::Module { .. }
             | Owned::Sysctl { .. } => None,
         }

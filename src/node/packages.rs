@@ -43,7 +43,7 @@ pub use self::hold::Hold;
 pub use self::install::Install;
 pub use self::modified::Modified;
 pub use self::reinstall::Reinstall;
-pub use self::removal::removal;
+pub use self::removal::{Needed, Removal};
 pub use self::target::choose;
 use super::machine::Call;
 use super::origin::Origin;

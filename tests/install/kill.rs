@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::machine::Host;
 
 /// What changes a file system. A name that this architecture does not have is ignored (`?`).
-const CALLS: [&str; 13] = [
+pub const CALLS: [&str; 13] = [
     "?rename",
     "?renameat",
     "renameat2",
@@ -42,12 +42,17 @@ fn installation() {
 
 /// Installs on a new machine and is killed at the `number`th `call`; whether there were as many.
 fn killed_at(call: &str, number: usize) -> Option<TempDir> {
-    let directory = Host::new().into_directory();
+    killed_on(Host::new(), "kill::installation", call, number)
+}
+
+/// The same for any `victim`, a test that finds its machine by [`ROOT`].
+pub fn killed_on(host: Host, victim: &str, call: &str, number: usize) -> Option<TempDir> {
+    let directory = host.into_directory();
     let mut command = Command::new("strace");
     command.args(["-f", "-qqq", "-e", "signal=none", "-e", &format!("trace={call}"), "-o", "/dev/null"]);
     command.args(["-e", &format!("inject={call}:signal=KILL:when={number}")]);
     command.arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "kill::installation", "--ignored", "--test-threads", "1"]);
+    command.args(["--exact", victim, "--ignored", "--test-threads", "1"]);
     let status = command.env(ROOT, directory.path()).stdout(Stdio::null()).status().unwrap();
     (!status.success()).then_some(directory)
 }

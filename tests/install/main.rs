@@ -15,7 +15,14 @@ mod refusals;
 mod remote;
 mod repair;
 mod repair_kill;
+mod reset;
+#[path = "../support/lab/snapshot.rs"]
+mod snapshot;
 mod stage;
+mod status;
 mod steps;
 mod systemd;
 mod verify;
+
+/// What helpers may fail with.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -21,6 +21,16 @@ use tokio::sync::oneshot;
 
 use super::bundles::test_policy;
 
+/// Files that k3s, its kubelet and its network plugins make.
+const K3S_FILES: [&str; 6] = [
+    "etc/rancher/k3s/k3s.yaml",
+    "etc/rancher/node/password",
+    "run/k3s/containerd/containerd.toml",
+    "var/lib/cni/networks/cbr0/last_reserved_ip.0",
+    "var/lib/kubelet/pods/1/etc-hosts",
+    "var/lib/rancher/k3s/server/db/state.db",
+];
+
 /// Programs of a machine whose files lie below a directory.
 pub struct Systemd {
     root: PathBuf,
@@ -33,6 +43,8 @@ struct State {
     /// Process ids of active units.
     active: BTreeMap<String, u32>,
     enabled: Vec<String>,
+    /// How many units were started.
+    started: u32,
     registry: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
     calls: Vec<String>,
 }
@@ -58,6 +70,13 @@ impl Systemd {
         self.stop(&mut self.state.lock().unwrap(), name);
     }
 
+    /// Ends everything at once, as a power cut does.
+    pub fn cut_power(&self) {
+        let mut state = self.state.lock().unwrap();
+        let active: Vec<String> = state.active.keys().cloned().collect();
+        active.iter().for_each(|name| self.stop(&mut state, name));
+    }
+
     fn unit(&self, name: &str) -> String {
         fs_err::read_to_string(self.root.join("etc/systemd/system").join(name)).unwrap()
     }
@@ -67,6 +86,7 @@ impl Systemd {
         match arguments[0] {
             "show" => return show(state, arguments.last().unwrap()),
             "enable" => state.enabled.extend(names.map(|name| (*name).to_owned())),
+            "disable" => names.for_each(|name| state.enabled.retain(|enabled| enabled != name)),
             "stop" => names.for_each(|name| self.stop(state, name)),
             "restart" => names.for_each(|name| {
                 self.stop(state, name);
@@ -79,7 +99,9 @@ impl Systemd {
     }
 
     fn stop(&self, state: &mut State, name: &str) {
-        state.active.remove(name);
+        if let Some(pid) = state.active.remove(name) {
+            fs_err::remove_dir_all(self.root.join("proc").join(pid.to_string())).unwrap();
+        }
         if name == "airlock-registry.service"
             && let Some((stop, served)) = state.registry.take()
         {
@@ -89,7 +111,8 @@ impl Systemd {
     }
 
     fn start(&self, state: &mut State, name: &str) {
-        let pid = 1000 + state.calls.len() as u32;
+        state.started += 1;
+        let pid = 1000 + state.started;
         state.active.insert(name.to_owned(), pid);
         let unit = self.unit(name);
         if name.ends_with(".socket") {
@@ -103,6 +126,17 @@ impl Systemd {
         fs_err::write(process.join("environ"), configuration.collect::<Vec<_>>().join("\0")).unwrap();
         if name == "airlock-registry.service" {
             state.registry = Some(self.serve(&unit));
+        } else if name.starts_with("k3s") {
+            self.live();
+        }
+    }
+
+    /// What k3s writes while it runs, as far as it matters here.
+    fn live(&self) {
+        for file in K3S_FILES {
+            let path = self.root.join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, "of k3s").unwrap();
         }
     }
 
@@ -151,7 +185,10 @@ fn show(state: &State, name: &str) -> String {
         Some(pid) => ("active", *pid),
         None => ("inactive", 0),
     };
-    format!("ActiveState={active}\nSubState=running\nUnitFileState={file}\nMainPID={pid}\nNRestarts=0\n")
+    format!(
+        "ActiveState={active}\nSubState=running\nUnitFileState={file}\nMainPID={pid}\nNRestarts=0\n\
+             ActiveEnterTimestamp=Sat 2026-11-21 17:11:25 UTC\n"
+    )
 }
 
 impl Programs for Systemd {

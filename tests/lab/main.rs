@@ -6,8 +6,10 @@
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
+mod containerd;
 mod failures;
 mod gaps;
+mod install;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;
@@ -16,7 +18,14 @@ mod packages;
 mod pulls;
 mod quorum;
 mod repair;
+mod reset;
+#[path = "../support/roots.rs"]
+#[allow(clippy::print_stderr, reason = "a skipped check says why")]
+mod roots;
 #[path = "../support/samples.rs"]
 mod samples;
+#[path = "../support/upstream/server.rs"]
+mod server;
 mod standin;
 mod standin_cluster;
+mod stick;

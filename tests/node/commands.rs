@@ -139,3 +139,20 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         assert_eq!(run.status.code(), Some(2), "{arguments:?}");
     }
 }
+
+#[test]
+fn status_and_the_plan_of_a_reset_change_nothing_and_can_be_read() {
+    let status = output(&["node", "status", "--json"]);
+    assert!(matches!(status.status.code(), Some(0 | 7)), "{}", String::from_utf8_lossy(&status.stderr));
+    assert!(json(&status)["isNode"].is_boolean());
+    let Some(others) = as_nobody(&["node", "status", "--json"]) else {
+        eprintln!("SKIPPED: only root can become nobody");
+        return;
+    };
+    assert_eq!(json(&others)["isNode"], json(&status)["isNode"]);
+    assert!(json(&output(&["node", "reset", "--plan", "--json"]))["kept"].is_array());
+    let refused = as_nobody(&["node", "reset", "--plan"]).unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(7), "{said}");
+    assert!(said.contains("a reset needs root") && said.contains("node reset --plan"), "{said}");
+}

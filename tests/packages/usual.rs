@@ -1,7 +1,7 @@
 //! Packages that are not there are installed, once, and can be removed again.
 
 use airlock::node::journal::Journal;
-use airlock::node::packages::removal;
+use airlock::node::packages::{Needed, Removal};
 
 use crate::node::{install, machine, must_install, owned_packages, plan};
 use crate::probes::{PROBES, Probe, bundle, write};
@@ -40,11 +40,10 @@ fn packages_are_installed_once_and_removed_again() {
         assert!(plan(&packages, &machine).is_empty());
         fs_err::create_dir_all(root.path().join("var/lib/airlock/apt")).unwrap();
         let journal = Journal::open(&machine).unwrap();
-        for call in removal(&machine, journal.owned()).unwrap() {
-            machine.run_well(&call).unwrap();
-        }
+        let removal = Removal::of(&machine, journal.owned()).unwrap();
+        machine.run_well(&removal.call().unwrap()).unwrap();
         assert_eq!(root.must(&["dpkg-query", "--show"]), before, "{release}: as before");
-        assert!(removal(&machine, journal.owned()).unwrap().is_empty());
+        assert_eq!(Removal::of(&machine, journal.owned()).unwrap().call(), None);
     }
 }
 
@@ -67,7 +66,7 @@ fn what_is_newer_stays_and_what_is_older_is_upgraded_and_not_ours() {
     assert_eq!(root.status("airlock-probe-data"), "install ok installed 1.0");
     assert!(owned_packages(&machine).is_empty(), "both were there before");
     let journal = Journal::open(&machine).unwrap();
-    assert!(removal(&machine, journal.owned()).unwrap().is_empty());
+    assert_eq!(Removal::of(&machine, journal.owned()).unwrap().call(), None);
 }
 
 /// A bundle that is older than the last one is taken as well, and a damaged copy of a package is replaced.
@@ -94,13 +93,14 @@ fn packages_of_others_are_never_removed_with_ours() {
     write(&("airlock-later", "1", "Depends: airlock-probe-data\n"), &root.path().join("later.deb"));
     root.must(&["dpkg", "--install", "/later.deb"]);
     let journal = Journal::open(&machine).unwrap();
-    let error = removal(&machine, journal.owned()).unwrap_err();
-    assert_eq!(error.kind().exit_status(), 7);
-    assert_eq!(
-        error.message(),
-        "with the packages of the bundle apt would remove airlock-later, which airlock did not install"
-    );
-    assert_eq!(root.status("airlock-probe"), "install ok installed 1:2.0-1", "nothing was removed");
+    let removal = Removal::of(&machine, journal.owned()).unwrap();
+    assert_eq!(removal.gone, ["airlock-probe-library:amd64", "airlock-probe:amd64"]);
+    let needed = Needed { name: OURS[0].to_owned(), by: "airlock-later".to_owned() };
+    assert_eq!(removal.needed, [needed]);
+    assert_eq!(root.status("airlock-probe"), "install ok installed 1:2.0-1", "nothing was removed yet");
+    machine.run_well(&removal.call().unwrap()).unwrap();
+    assert_eq!(root.status("airlock-probe-data"), "install ok installed 1.0");
+    assert_eq!(root.status("airlock-later"), "install ok installed 1");
     let (done, _) = install(&bundle(&PROBES, &["airlock-probe"]), &machine);
-    assert!(done.unwrap().changed.is_empty());
+    assert_eq!(done.unwrap().changed, ["packages"]);
 }

@@ -148,7 +148,8 @@ impl Search<'_> {
             )
             .with_help("name its medium: `airlock node repair --from MEDIUM`")
         })?;
-        let (policy, list) = found::believe(&signed.claimed_signers(), self.arguments, self.settings, self.machine)?;
+        let (policy, list) =
+            found::believe(&signed.claimed_signers(), self.arguments, self.settings, self.machine)?;
         let verified = signed.verify(&policy).map_err(|error| found::explain(error, self.settings))?;
         let signed_by = verified.signers.iter().map(|signer| signer.fingerprint.clone()).collect();
         let origin = Arc::new(Stored::new(store, verified));

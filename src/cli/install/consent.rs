@@ -49,11 +49,13 @@ pub(in crate::cli) fn to_changes(plan: &Plan) -> Result<bool> {
     Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-fn has_terminal() -> bool {
+/// Whether somebody can be asked.
+pub(in crate::cli) fn has_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-fn ask(question: &str) -> Result<String> {
+/// Asks on the terminal; the line that was typed, without space around it.
+pub(in crate::cli) fn ask(question: &str) -> Result<String> {
     let ask = || -> io::Result<String> {
         let mut terminal = io::stderr().lock();
         terminal.write_all(question.as_bytes())?;

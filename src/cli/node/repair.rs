@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::install::again::{self, Again};
 use crate::cli::install::report::Planned;
-use crate::cli::install::{InstallArgs, consent, require_root};
+use crate::cli::install::{InstallArgs, consent};
+use crate::cli::root;
 use crate::cli::session::Session;
 use crate::cli::store::repair_source::RepairSource;
 use crate::cli::{fetching, files};
@@ -86,7 +87,7 @@ struct Outcome {
 }
 
 pub(super) fn run(arguments: RepairArgs, session: &Session) -> Result<()> {
-    require_root("repairing a node", session)?;
+    root::require("repairing a node", session)?;
     let authority = arguments.authority()?;
     let Again { context, signed } = again::again(arguments.installation(), session)?;
     let before = verify::verify(&context, Depth::Usual, session.progress())?;

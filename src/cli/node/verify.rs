@@ -1,7 +1,8 @@
 //! `airlock node verify`: is this node still what its bundle and its settings say?
 
 use crate::cli::bundle::trust_options::TrustOptions;
-use crate::cli::install::{again, require_root};
+use crate::cli::install::again;
+use crate::cli::root;
 use crate::cli::session::Session;
 use crate::error::Result;
 use crate::node::verify::{self, Depth, Part, Report};
@@ -38,7 +39,7 @@ Examples:
   sudo airlock node verify --quick --json | jq -r '.parts[].findings[].what'";
 
 pub(super) fn run(arguments: VerifyArgs, session: &Session) -> Result<()> {
-    require_root("checking a node", session)?;
+    root::require("checking a node", session)?;
     let depth = match (arguments.quick, arguments.deep) {
         (true, _) => Depth::Quick,
         (_, true) => Depth::Deep,

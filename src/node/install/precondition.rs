@@ -1,10 +1,10 @@
 //! What keeps a machine from being installed at all, looked for before anything is planned.
 
 use crate::error::{Error, Result, codes};
-use crate::node::journal::{Entry, Journal};
+use crate::node::journal::Journal;
 use crate::node::k3s::paths;
 use crate::node::machine::Machine;
-use crate::node::owned::{Owned, Possessions};
+use crate::node::owned::Owned;
 use crate::node::settings::{Role, Settings};
 
 /// Files that k3s, RKE2 and kubeadm have on every node of theirs.
@@ -24,7 +24,7 @@ const FOREIGN: [(&str, &str); 8] = [
 /// # Errors
 /// [`codes::FOREIGN_CLUSTER`].
 pub fn foreign_cluster(machine: &Machine) -> Result<()> {
-    let ours = possessions(machine)?;
+    let ours = Journal::possessions(machine)?;
     for (path, who) in FOREIGN {
         if machine.metadata(path)?.is_some() && !ours.has_file(path) {
             let message = format!("this machine has {who} already, which airlock has not installed");
@@ -49,7 +49,7 @@ pub fn foreign_cluster(machine: &Machine) -> Result<()> {
 pub fn change(machine: &Machine, before: Option<&Settings>, now: &Settings) -> Result<()> {
     let Some(before) = before else { return Ok(()) };
     let unit = |role: Role| Owned::Unit { name: format!("{}.service", role.unit()) };
-    if !possessions(machine)?.iter().any(|owned| *owned == unit(before.role)) {
+    if !Journal::possessions(machine)?.iter().any(|owned| *owned == unit(before.role)) {
         return Ok(());
     }
     let word = |role: Role| role.command().to_owned();
@@ -69,18 +69,6 @@ pub fn change(machine: &Machine, before: Option<&Settings>, now: &Settings) -> R
         }
         None => Ok(()),
     }
-}
-
-fn possessions(machine: &Machine) -> Result<Possessions> {
-    let mut ours = Possessions::default();
-    for entry in Journal::read(machine)? {
-        match entry {
-            Entry::Owns { owned } => drop(ours.add(owned)),
-            Entry::Disowns { owned } => ours.remove(&owned),
-            _ => {}
-        }
-    }
-    Ok(ours)
 }
 
 #[cfg(test)]

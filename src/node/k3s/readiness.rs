@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::kubectl;
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
-use crate::node::machine::Machine;
+use crate::node::machine::{Call, Machine};
 use crate::node::settings::Role;
 use crate::node::step::{Outcome, Step};
 use crate::node::work::Work;
@@ -17,6 +17,9 @@ pub const START: Duration = Duration::from_secs(15 * 60);
 
 /// How long a node may take from there to `Ready`.
 const READY: Duration = Duration::from_secs(5 * 60);
+
+/// How long an answer may take that is only shown.
+const GLANCE: Duration = Duration::from_secs(5);
 
 /// The step that waits for the node.
 pub struct Ready {
@@ -31,11 +34,26 @@ pub struct Ready {
 impl Ready {
     /// What is seen of the node: nothing if it is ready, else why not.
     fn look(&self, machine: &Machine) -> Result<Option<String>> {
+        self.ask(machine, self.call())
+    }
+
+    /// The same for somebody who does not want to wait for long.
+    ///
+    /// # Errors
+    /// If the machine cannot be looked at.
+    pub fn glance(&self, machine: &Machine) -> Result<Option<String>> {
+        self.ask(machine, self.call().within(GLANCE))
+    }
+
+    fn call(&self) -> Call {
         let arguments = ["get", "node", &self.node, "-o", "json"];
-        let call = match self.role {
+        match self.role {
             Role::Server => kubectl::admin(arguments),
             Role::Agent => kubectl::kubelet(&self.data_directory, arguments),
-        };
+        }
+    }
+
+    fn ask(&self, machine: &Machine, call: Call) -> Result<Option<String>> {
         let finished = match machine.run(&call) {
             Ok(finished) => finished,
             Err(error) => return Ok(Some(error.to_string())),

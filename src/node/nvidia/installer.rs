@@ -8,6 +8,7 @@ use crate::bundle::manifest::{Artifact, apt};
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
+use crate::node::owned::Owned;
 use crate::node::packages::Packages;
 use crate::node::resource::{BlobFile, Resource as _};
 use crate::node::step::{Outcome, Step};
@@ -76,6 +77,7 @@ impl Step for Installer {
         if self.file.check(work.machine())?.is_some() {
             self.file.make(work)?;
         }
+        work.own(Owned::Driver { version: self.version.clone() })?;
         work.run(self.call())
             .map_err(|error| error.with_detail("the whole story is in /var/log/nvidia-installer.log"))?;
         Ok(Outcome::Done)

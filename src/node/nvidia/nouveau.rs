@@ -18,6 +18,9 @@ const NAME: &str = "nouveau";
 /// Name of the file, as modprobe.d(5) and the initial RAM disk have it.
 const FILE: &str = "etc/modprobe.d/airlock-nouveau.conf";
 
+/// The file that keeps nouveau from loading.
+pub const PATH: &str = "/etc/modprobe.d/airlock-nouveau.conf";
+
 const CONTENT: &str = "# Written by airlock: the NVIDIA driver and nouveau cannot share a GPU.\n\
                        blacklist nouveau\noptions nouveau modeset=0\n";
 
@@ -48,7 +51,7 @@ impl Step for Nouveau {
         }
         let mut changes: Vec<Change> = file().check(machine)?.into_iter().collect();
         if is_in_initial_disk(machine)? {
-            changes.push(Change::new(Verb::Run, "update-initramfs -u -k all"));
+            changes.push(Change::new(Verb::Run, refresh_initial_disk().to_string()));
         }
         if is_loaded(machine) {
             changes.push(Change::new(Verb::Stop, NAME).with_detail("or restart the machine"));
@@ -62,7 +65,7 @@ impl Step for Nouveau {
             file().make(work)?;
         }
         if is_in_initial_disk(machine)? {
-            work.run(Call::new("update-initramfs").with(["-u", "-k", "all"]).within(DEADLINE))?;
+            work.run(refresh_initial_disk())?;
         }
         if is_loaded(machine) {
             // It fails while a console is drawn by it.
@@ -77,7 +80,7 @@ impl Step for Nouveau {
 }
 
 fn file() -> File {
-    File::new(format!("/{FILE}"), CONTENT)
+    File::new(PATH, CONTENT)
 }
 
 fn is_loaded(machine: &Machine) -> bool {
@@ -86,15 +89,33 @@ fn is_loaded(machine: &Machine) -> bool {
 
 /// Whether the next boot would load it before it reads our file: that is not beside it in the initial RAM disk.
 fn is_in_initial_disk(machine: &Machine) -> Result<bool> {
+    let Some(files) = initial_disk(machine)? else { return Ok(false) };
+    let has = |part: &str| files.lines().any(|line| line.contains(part));
+    Ok(has("/nouveau.ko") && !has(FILE))
+}
+
+/// Whether our file is in the initial RAM disk of the running kernel, and so counts there when it is gone here.
+///
+/// # Errors
+/// [`codes::NODE_FILE`], [`codes::NODE_PROGRAM`].
+pub fn is_kept_by_initial_disk(machine: &Machine) -> Result<bool> {
+    Ok(initial_disk(machine)?.is_some_and(|files| files.lines().any(|line| line.contains(FILE))))
+}
+
+/// What makes the initial RAM disks of all kernels anew.
+pub fn refresh_initial_disk() -> Call {
+    Call::new("update-initramfs").with(["-u", "-k", "all"]).within(DEADLINE)
+}
+
+/// The files in the initial RAM disk of the running kernel; nothing if there is none, or none that can be read.
+fn initial_disk(machine: &Machine) -> Result<Option<String>> {
     let release = machine.read_text("/proc/sys/kernel/osrelease")?.unwrap_or_default();
     let image = format!("/boot/initrd.img-{}", release.trim());
     if machine.metadata(&image)?.is_none() {
-        return Ok(false);
+        return Ok(None);
     }
     let listed = run_if_there(machine, &Call::new("lsinitramfs").with([image]))?.filter(Finished::is_well);
-    let Some(listed) = listed else { return Ok(false) };
-    let has = |part: &str| listed.output.lines().any(|line| line.contains(part));
-    Ok(has("/nouveau.ko") && !has(FILE))
+    Ok(listed.map(|listed| listed.output))
 }
 
 fn comes_back() -> Error {

@@ -2,9 +2,10 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use super::removal;
+use super::{Reset, removal};
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
+use crate::node::install::PROGRAM;
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::resource::{Block, Resource as _};
@@ -19,14 +20,23 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn of(owned: &[Owned]) -> Files {
+    /// Files first, the program that can do the rest behind them, and then the directories that they were in.
+    pub(super) fn of(reset: &Reset) -> Files {
+        let is_spared = |owned: &Owned| owned.path().is_some_and(|path| reset.spares(path));
         let is_file = |owned: &&Owned| {
             matches!(
                 owned,
                 Owned::File { .. } | Owned::Replaced { .. } | Owned::Block { .. } | Owned::Directory { .. }
             )
         };
-        Files { owned: owned.iter().filter(is_file).cloned().collect() }
+        let files = reset.owned.iter().rev().filter(is_file).filter(|owned| !is_spared(owned));
+        let mut owned: Vec<Owned> = files.cloned().collect();
+        owned.sort_by_key(|owned| match owned {
+            Owned::Directory { .. } => 2,
+            owned if owned.path() == Some(PROGRAM) => 1,
+            _ => 0,
+        });
+        Files { owned }
     }
 }
 
@@ -115,7 +125,12 @@ impl Step for Files {
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         for owned in &self.owned {
             undo(work, owned)?;
-            work.disown(owned.clone())?;
+            // A directory that is not empty may be so when what is in it goes as well.
+            let is_left =
+                matches!(owned, Owned::Directory { path } if work.machine().metadata(path)?.is_some());
+            if !is_left {
+                work.disown(owned.clone())?;
+            }
         }
         // Units are among the files. Where there is no systemd, there is nothing to tell.
         let reload = work.machine().run(&Call::new("systemctl").with(["daemon-reload"]));

@@ -14,15 +14,36 @@ const FAMILIES: [(&str, &str); 2] =
 const MARKS: [&str; 3] = ["KUBE-", "CNI-", "flannel"];
 
 /// The step that removes them.
-pub(super) struct Firewall;
+pub(super) struct Firewall {
+    pub(super) data_directory: String,
+}
 
-/// All rules of a family; nothing where the machine has no iptables.
-fn rules(machine: &Machine, save: &str) -> Result<Option<String>> {
-    match machine.run(&Call::new(save)) {
-        Ok(finished) if finished.is_well() => Ok(Some(finished.output)),
-        Ok(_) => Ok(None),
-        Err(error) if error.code() == codes::NODE_PROGRAM_MISSING => Ok(None),
-        Err(error) => Err(error),
+impl Firewall {
+    /// The program of the host, or that which k3s brings for hosts without one.
+    fn places(&self, program: &str) -> [String; 2] {
+        [program.to_owned(), format!("{}/data/current/bin/aux/{program}", self.data_directory)]
+    }
+
+    /// All rules of a family; nothing where there is no iptables.
+    fn rules(&self, machine: &Machine, save: &str) -> Result<Option<String>> {
+        for program in self.places(save) {
+            match machine.run(&Call::new(program)) {
+                Ok(finished) => return Ok(finished.is_well().then_some(finished.output)),
+                Err(error) if error.code() == codes::NODE_PROGRAM_MISSING => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn restore(&self, work: &Work<'_>, restore: &str, rules: &str) -> Result<()> {
+        let [own, of_k3s] = self.places(restore);
+        match work.run(Call::new(own).input(rules)) {
+            Err(error) if error.code() == codes::NODE_PROGRAM_MISSING => {
+                work.run(Call::new(of_k3s).input(rules)).map(drop)
+            }
+            restored => restored.map(drop),
+        }
     }
 }
 
@@ -42,8 +63,9 @@ impl Step for Firewall {
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         for (save, _) in FAMILIES {
-            let count =
-                rules(machine, save)?.map_or(0, |rules| rules.lines().filter(|line| is_ours(line)).count());
+            let count = self
+                .rules(machine, save)?
+                .map_or(0, |rules| rules.lines().filter(|line| is_ours(line)).count());
             if count > 0 {
                 let what = save.trim_end_matches("-save");
                 changes
@@ -55,13 +77,65 @@ impl Step for Firewall {
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         for (save, restore) in FAMILIES {
-            let Some(rules) = rules(work.machine(), save)? else { continue };
+            let Some(rules) = self.rules(work.machine(), save)? else { continue };
             if rules.lines().any(is_ours) {
                 let kept: String =
                     rules.lines().filter(|line| !is_ours(line)).map(|line| format!("{line}\n")).collect();
-                work.run(Call::new(restore).input(kept))?;
+                self.restore(work, restore, &kept)?;
             }
         }
         Ok(Outcome::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::node::driver::execute;
+    use crate::node::journal::Journal;
+    use crate::node::machine::{Finished, Programs};
+    use crate::progress::Silent;
+
+    const RULES: &str = "# a comment about KUBE- things\n*filter\n:INPUT ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n\
+        :SITE - [0:0]\n-A INPUT -j KUBE-SERVICES\n-A INPUT -m comment --comment \"flannel forward\" -j ACCEPT\n\
+        -A INPUT -j SITE\nCOMMIT\n";
+
+    /// The iptables in a directory, for IPv4 only.
+    struct Iptables {
+        directory: &'static str,
+        rules: Mutex<String>,
+    }
+
+    impl Programs for Iptables {
+        fn run(&self, call: &Call) -> io::Result<Finished> {
+            let mut rules = self.rules.lock().unwrap();
+            match call.program().strip_prefix(self.directory) {
+                Some("iptables-save") => {}
+                Some("iptables-restore") => {
+                    *rules = String::from_utf8(call.standard_input().unwrap().to_vec()).unwrap();
+                }
+                _ => return Err(io::ErrorKind::NotFound.into()),
+            }
+            Ok(Finished { status: Some(0), output: rules.clone(), ..Finished::default() })
+        }
+    }
+
+    #[test]
+    fn rules_of_the_site_stay_and_hosts_without_iptables_use_that_of_k3s() {
+        for directory in ["", "/var/lib/rancher/k3s/data/current/bin/aux/"] {
+            let root = tempfile::tempdir().unwrap();
+            let iptables = Arc::new(Iptables { directory, rules: Mutex::new(RULES.to_owned()) });
+            let machine = Machine::new(root.path(), iptables.clone());
+            let firewall = Firewall { data_directory: "/var/lib/rancher/k3s".to_owned() };
+            let planned = firewall.check(&machine).unwrap();
+            assert_eq!(planned[0].to_string(), "remove iptables (3 rules and chains)");
+            let steps: [Box<dyn Step>; 1] = [Box::new(firewall)];
+            execute(&steps, &machine, &mut Journal::open(&machine).unwrap(), &Silent).unwrap();
+            let left = iptables.rules.lock().unwrap().clone();
+            assert!(!left.lines().any(is_ours) && left.contains("-A INPUT -j SITE\nCOMMIT\n"), "{left}");
+        }
     }
 }

@@ -77,6 +77,10 @@ impl Step for Mounts {
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         for mount in left(work.machine())? {
+            // A mount that is shared goes with its copies.
+            if !all(work.machine())?.contains(&mount) {
+                continue;
+            }
             work.run(Call::new("umount").with(["-f", "--", &mount]))?;
         }
         Ok(Outcome::Done)

@@ -84,12 +84,11 @@ fn install(machine: &Machine, journal: &mut Journal) {
     fs::write(machine.path("/var/lib/rancher/k3s/server/db/state"), "state").unwrap();
 }
 
-fn reset(machine: &Machine, spared: Spared) -> Possessions {
+fn reset(machine: &Machine, spared: Spared) -> Reset {
+    let reset = Reset::of(machine, spared).unwrap().unwrap();
     let mut journal = Journal::open(machine).unwrap();
-    let before = journal.owned().clone();
-    let steps = steps(&before, "/var/lib/rancher/k3s", spared);
-    driver::execute(&steps, machine, &mut journal, &Silent).unwrap();
-    before
+    driver::execute(&reset.steps(), machine, &mut journal, &Silent).unwrap();
+    reset
 }
 
 #[test]
@@ -99,21 +98,72 @@ fn nothing_is_left_and_what_was_replaced_is_back() {
     let before = snapshot(root.path());
     install(&machine, &mut Journal::open(&machine).unwrap());
     assert!(snapshot(root.path()).len() > before.len() + 5);
-    let owned = reset(&machine, Spared::default());
-    forget(&machine).unwrap();
+    reset(&machine, Spared::default());
     assert_eq!(snapshot(root.path()), before);
-    assert_eq!(left_over(&owned, &machine).unwrap(), ["/usr/local/bin/k3s"; 0]);
+    assert!(Reset::of(&machine, Spared::default()).unwrap().is_none(), "airlock has never been here");
 }
 
 #[test]
-fn data_can_be_spared() {
+fn data_can_be_spared_and_removed_later() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = host(root.path());
+    let before = snapshot(root.path());
+    install(&machine, &mut Journal::open(&machine).unwrap());
+    let spared = Spared { data: true, store: false, packages: true };
+    let first = reset(&machine, spared);
+    assert!(root.path().join("var/lib/rancher/k3s/server/db/state").exists());
+    assert!(root.path().join("etc/rancher/k3s/token").exists(), "the data are encrypted with it");
+    assert!(!root.path().join("usr/local/bin/kubectl").exists());
+    let kept: Vec<_> = first.kept(&machine).unwrap().into_iter().map(|kept| kept.what).collect();
+    assert_eq!(kept, ["/etc/rancher/k3s/token", "/var/lib/rancher/k3s"]);
+    let again = Reset::of(&machine, spared).unwrap().unwrap();
+    assert!(again.plan(&machine).unwrap().is_empty(), "{:?}", again.plan(&machine));
+    reset(&machine, Spared::default());
+    assert_eq!(snapshot(root.path()), before);
+}
+
+#[test]
+fn a_directory_that_others_have_filled_stays_and_is_told() {
     let root = tempfile::tempdir().unwrap();
     let machine = host(root.path());
     install(&machine, &mut Journal::open(&machine).unwrap());
-    let owned = reset(&machine, Spared { data: true, store: false });
+    fs::write(root.path().join("etc/rancher/notes"), "of the site").unwrap();
+    let reset = reset(&machine, Spared::default());
+    let filled = reset.filled_directories(&machine).unwrap();
+    assert_eq!(filled.iter().map(|kept| kept.what.as_str()).collect::<Vec<_>>(), ["/etc/rancher"]);
+    assert!(!root.path().join("etc/rancher/k3s").exists() && !root.path().join("var/lib/airlock").exists());
+}
+
+#[test]
+fn a_data_directory_that_was_there_before_stays_and_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = host(root.path());
+    fs::create_dir_all(root.path().join("var/lib/rancher/k3s")).unwrap();
+    install(&machine, &mut Journal::open(&machine).unwrap());
+    let before = Reset::of(&machine, Spared::default()).unwrap().unwrap().kept(&machine).unwrap();
+    assert_eq!((before[0].what.as_str(), before.len()), ("/var/lib/rancher/k3s", 1));
+    assert_eq!(before[0].remove.as_deref(), Some("find /var/lib/rancher/k3s -mindepth 1 -delete"));
+    reset(&machine, Spared::default());
     assert!(root.path().join("var/lib/rancher/k3s/server/db/state").exists());
-    assert!(!root.path().join("etc/rancher").exists());
-    assert_eq!(left_over(&owned, &machine).unwrap(), ["/var/lib/rancher/k3s"]);
+}
+
+#[test]
+fn what_comes_again_is_told_at_the_end_and_the_journal_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = host(root.path());
+    install(&machine, &mut Journal::open(&machine).unwrap());
+    let reset = Reset::of(&machine, Spared::default()).unwrap().unwrap();
+    let mut steps = reset.steps();
+    // Somebody puts a file back between the steps and their proof.
+    let last = steps.pop().unwrap();
+    let mut journal = Journal::open(&machine).unwrap();
+    driver::execute(&steps, &machine, &mut journal, &Silent).unwrap();
+    fs::create_dir_all(root.path().join("etc/rancher/k3s")).unwrap();
+    fs::write(root.path().join("etc/rancher/k3s/token"), "again").unwrap();
+    let error = driver::execute(&[last], &machine, &mut journal, &Silent).unwrap_err();
+    assert_eq!((error.code(), error.kind().exit_status()), (codes::RESET_LEFTOVERS, 7));
+    assert_eq!(error.details()[0], "still to do: remove /etc/rancher/k3s/token");
+    assert!(root.path().join("var/lib/airlock/journal").exists());
 }
 
 #[test]
@@ -139,8 +189,8 @@ fn a_lost_original_is_an_error_with_the_way_out() {
     let machine = host(root.path());
     install(&machine, &mut Journal::open(&machine).unwrap());
     fs::remove_dir_all(root.path().join("var/lib/airlock/replaced")).unwrap();
+    let steps = Reset::of(&machine, Spared::default()).unwrap().unwrap().steps();
     let mut journal = Journal::open(&machine).unwrap();
-    let steps = steps(journal.owned(), "/var/lib/rancher/k3s", Spared::default());
     let error = driver::execute(&steps, &machine, &mut journal, &Silent).unwrap_err();
     assert_eq!(error.code(), codes::NODE_ORIGINAL_MISSING);
     // What the help says is enough.

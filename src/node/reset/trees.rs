@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Spared, removal};
+use super::{Reset, removal};
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
@@ -13,11 +13,8 @@ use crate::node::work::Work;
 /// Millions of small files take their time.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 
-/// Where the identity of a node in its cluster lies.
-const IDENTITY: &str = "/etc/rancher/node";
-
-/// The blobs of the registry.
-const STORE: &str = "/var/lib/airlock/store";
+/// Name of the step.
+pub(super) const NAME: &str = "reset-trees";
 
 /// The step that removes them.
 pub(super) struct Trees {
@@ -25,12 +22,9 @@ pub(super) struct Trees {
 }
 
 impl Trees {
-    pub(super) fn of(owned: &[Owned], data_directory: &str, spared: Spared) -> Trees {
-        let is_spared = |path: &str| {
-            spared.data && (path == data_directory || path == IDENTITY) || spared.store && path == STORE
-        };
-        let paths = owned.iter().filter_map(|owned| match owned {
-            Owned::Tree { path } if !is_spared(path) => Some(path.clone()),
+    pub(super) fn of(reset: &Reset) -> Trees {
+        let paths = reset.owned.iter().rev().filter_map(|owned| match owned {
+            Owned::Tree { path } if !reset.spares(path) => Some(path.clone()),
             _ => None,
         });
         Trees { paths: paths.collect() }
@@ -39,7 +33,7 @@ impl Trees {
 
 impl Step for Trees {
     fn name(&self) -> &'static str {
-        "reset-trees"
+        NAME
     }
 
     fn title(&self) -> String {

@@ -14,7 +14,7 @@ use super::pods::Pods;
 use super::registries::Registries;
 use super::settings::Settings;
 use super::supervisor_client::Supervisor;
-use super::{Result, VERSION, Variables, containerd, credentials, log, node_object, notify, server};
+use super::{Result, VERSION, Variables, containerd, credentials, kubelet, log, node_object, notify, server};
 
 /// How often a server is tried that cannot be reached or is not the one of the token.
 const CONNECT_INTERVAL: Duration = Duration::from_secs(2);
@@ -97,17 +97,23 @@ async fn connect(settings: &Settings, url: &str, token: &str) -> Supervisor {
     loop {
         let password = node_password(settings);
         let answer = match password {
-            Ok(password) => supervisor.configuration(settings, &password).await,
+            Ok(password) => introduce(settings, &supervisor, &password).await,
             Err(error) => Err(error),
         };
         match answer {
-            Ok(_) => return supervisor,
+            Ok(()) => return supervisor,
             Err(error) => {
                 log::info(&format!("Waiting to retrieve agent configuration; server is not ready: {error}"));
             }
         }
         tokio::time::sleep(CONFIGURATION_INTERVAL).await;
     }
+}
+
+/// What the server has to say yes to before the node begins.
+async fn introduce(settings: &Settings, supervisor: &Supervisor, password: &str) -> Result<()> {
+    supervisor.given("/v1-k3s/config", settings, password).await?;
+    kubelet::prepare(settings, supervisor, password).await
 }
 
 /// Made once; by it a server knows the node again.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use super::kubernetes::{Place, status};
 use super::tls::Peer;
-use super::{VERSION, join, members};
+use super::{VERSION, join, kubelet, members};
 
 /// Larger objects are refused, as by etcd.
 const LARGEST_OBJECT: usize = 1024 * 1024;
@@ -57,12 +57,15 @@ async fn answer(
         members::NEWS => return news(&cluster, user.as_deref(), body).await,
         "/readyz" | "/livez" | "/healthz" | "/v1-k3s/readyz" => return "ok".into_response(),
         "/version" => return document(200, &json!({"gitVersion": VERSION, "platform": "stand-in"})),
-        "/v1-k3s/config" => return configuration(&cluster, &parts.headers),
+        "/v1-k3s/config" | kubelet::CERTIFICATE => return for_nodes(&cluster, path, &parts.headers),
         _ => {}
     }
     let Some(place) = Place::parse(path) else {
         return failure(404, "NotFound", "the server could not find the requested resource");
     };
+    if let Some(refusal) = kubelet::refusal(user.as_deref(), &parts.method, &place) {
+        return failure(403, "Forbidden", &refusal);
+    }
     let Ok(bytes) = to_bytes(body, LARGEST_OBJECT).await else {
         return failure(413, "RequestEntityTooLarge", "etcdserver: request is too large");
     };
@@ -111,10 +114,10 @@ fn for_servers(cluster: &Cluster, path: &str, user: Option<&str>) -> Response {
     }
 }
 
-/// By certificate the administrator, by token a node or server.
+/// By certificate the administrator or a kubelet, by token a node or server.
 fn user(cluster: &Cluster, peer: Peer, headers: &HeaderMap) -> Option<String> {
-    if peer.has_certificate {
-        return Some("system:admin".to_owned());
+    if peer.user.is_some() {
+        return peer.user;
     }
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let decoded = STANDARD.decode(value.strip_prefix("Basic ")?).ok()?;
@@ -124,11 +127,18 @@ fn user(cluster: &Cluster, peer: Peer, headers: &HeaderMap) -> Option<String> {
 }
 
 /// What an agent needs to begin; checks that its name is its own.
-fn configuration(cluster: &Cluster, headers: &HeaderMap) -> Response {
+fn for_nodes(cluster: &Cluster, path: &str, headers: &HeaderMap) -> Response {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match cluster.check_node_password(value("k3s-node-name"), value("k3s-node-password")) {
-        Ok(()) => document(200, &json!({"ClusterDNS": "10.43.0.10", "ClusterDomain": "cluster.local"})),
-        Err(refusal) => (StatusCode::FORBIDDEN, refusal).into_response(),
+    let node = value("k3s-node-name");
+    if let Err(refusal) = cluster.check_node_password(node, value("k3s-node-password")) {
+        return (StatusCode::FORBIDDEN, refusal).into_response();
+    }
+    if path != kubelet::CERTIFICATE {
+        return document(200, &json!({"ClusterDNS": "10.43.0.10", "ClusterDomain": "cluster.local"}));
+    }
+    match kubelet::certificate(cluster, node) {
+        Ok(given) => document(200, &given),
+        Err(error) => failure(500, "InternalError", &error.to_string()),
     }
 }
 

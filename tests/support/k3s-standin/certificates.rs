@@ -16,6 +16,8 @@ use super::{Result, Variables};
 const AUTHORITY_DAYS: u64 = 3650;
 const LEAF_DAYS: u64 = 365;
 const DAY: u64 = 24 * 60 * 60;
+/// How the users of kubelets are called, before the name of their node.
+pub const NODE: &str = "system:node:";
 
 /// The clock that certificates are made by. Nodes of the lab share one clock; a test that needs a server whose clock
 /// is ahead sets `K3S_STANDIN_CLOCK_AHEAD`, in seconds, in the environment of its unit.
@@ -79,20 +81,72 @@ fn issue(
     directory: &Path,
     file: &str,
     name: &str,
-    mut parameters: CertificateParams,
+    parameters: CertificateParams,
     issuer: &Issuer<'static, KeyPair>,
     clock: Clock,
 ) -> Result<()> {
+    let (certificate, key) = signed(name, parameters, issuer, clock)?;
+    write(&directory.join(format!("{file}.key")), key.as_bytes(), 0o600)?;
+    write(&directory.join(format!("{file}.crt")), certificate.as_bytes(), 0o644)
+}
+
+/// The certificate of the kubelet of a node, and its key. The real agent makes the key itself.
+pub fn of_kubelet(paths: &Paths, node: &str, clock: Clock) -> Result<(String, String)> {
+    let issuer = authority(&paths.server("tls"), "client-ca", clock)?;
+    let mut parameters = CertificateParams::new([])?;
+    parameters.distinguished_name.push(DnType::OrganizationName, "system:nodes");
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    signed(&format!("{NODE}{node}"), parameters, &issuer, clock)
+}
+
+/// Whom a certificate of ours is for. Names lie in it as they are, each behind its length (X.690, 8.1.3).
+pub fn user(certificate: &[u8]) -> Option<String> {
+    let position = |text: &str| certificate.windows(text.len()).position(|window| window == text.as_bytes());
+    if let Some(start) = position(NODE) {
+        let length = usize::from(*certificate.get(start.checked_sub(1)?)?);
+        return String::from_utf8(certificate.get(start..start + length)?.to_vec()).ok();
+    }
+    position("system:masters").map(|_| "system:admin".to_owned())
+}
+
+/// A certificate and its key.
+fn signed(
+    name: &str,
+    mut parameters: CertificateParams,
+    issuer: &Issuer<'static, KeyPair>,
+    clock: Clock,
+) -> Result<(String, String)> {
     let key = KeyPair::generate()?;
     parameters.distinguished_name.push(DnType::CommonName, name);
     parameters.use_authority_key_identifier_extension = true;
     set_validity(&mut parameters, clock, LEAF_DAYS);
     let certificate = parameters.signed_by(&key, issuer)?;
-    write(&directory.join(format!("{file}.key")), key.serialize_pem().as_bytes(), 0o600)?;
-    write(&directory.join(format!("{file}.crt")), certificate.pem().as_bytes(), 0o644)
+    Ok((certificate.pem(), key.serialize_pem()))
 }
 
 fn set_validity(parameters: &mut CertificateParams, clock: Clock, days: u64) {
     parameters.not_before = date_time_ymd(1970, 1, 1) + clock.now;
     parameters.not_after = parameters.not_before + Duration::from_secs(days * DAY);
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_says_whom_it_is_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::new(directory.path().to_str().unwrap());
+        let clock = Clock::new(&Variables::new()).unwrap();
+        prepare(&paths, clock, &["localhost".to_owned()]).unwrap();
+        let user = |pem: &str| user(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap());
+        let (kubelet, _) = of_kubelet(&paths, "agent1", clock).unwrap();
+        assert_eq!(user(&kubelet).as_deref(), Some("system:node:agent1"));
+        let file = |name: &str| fs::read_to_string(paths.server("tls").join(name)).unwrap();
+        assert_eq!(user(&file("client-admin.crt")).as_deref(), Some("system:admin"));
+        assert_eq!(user(&file("serving-kube-apiserver.crt")), None);
+    }
 }

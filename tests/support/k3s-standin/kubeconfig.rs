@@ -1,4 +1,4 @@
-//! `k3s.yaml`: how the administrator reaches the API, written by the server and read by `kubectl`.
+//! `k3s.yaml`: how the administrator reaches the API, written by the server; and how `kubectl` reads such files.
 
 use std::path::Path;
 
@@ -41,11 +41,15 @@ pub fn client(file: &Path) -> Result<(reqwest::Client, String)> {
         let text = value[name].as_str().ok_or_else(|| format!("error: {}: no {name}", file.display()))?;
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(text.to_owned())
     };
-    let decoded = |value: &Value, name: &str| {
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(STANDARD.decode(field(value, name)?)?)
+    // Each stands in the kubeconfig itself, or in a file that it names.
+    let decoded = |value: &Value, name: &str| match value[name].as_str() {
+        Some(file) => Ok(fs::read(file)?),
+        None => Ok::<_, Box<dyn std::error::Error + Send + Sync>>(
+            STANDARD.decode(field(value, &format!("{name}-data"))?)?,
+        ),
     };
-    let identity = [decoded(user, "client-key-data")?, decoded(user, "client-certificate-data")?].concat();
-    let authority = reqwest::Certificate::from_pem_bundle(&decoded(cluster, "certificate-authority-data")?)?;
+    let identity = [decoded(user, "client-key")?, decoded(user, "client-certificate")?].concat();
+    let authority = reqwest::Certificate::from_pem_bundle(&decoded(cluster, "certificate-authority")?)?;
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only(authority);
     let client = builder.identity(reqwest::Identity::from_pem(&identity)?).build()?;
     Ok((client, field(cluster, "server")?))

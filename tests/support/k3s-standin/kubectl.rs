@@ -1,8 +1,10 @@
-//! `kubectl`, as far as an installer and its tests need it: get, apply, delete, label, taint, cordon, drain, wait.
+//! `kubectl`, as far as an installer and its tests need it: get, apply, delete, label, annotate, taint, cordon, drain,
+//! wait.
 
 mod arguments;
 mod change;
 mod client;
+mod jsonpath;
 mod output;
 
 use std::path::PathBuf;
@@ -33,8 +35,8 @@ pub async fn run(words: &[String], variables: &Variables) -> Result<()> {
         ["get", kind, ref names @ ..] => get(&client, &arguments, kind, names).await,
         ["apply" | "create"] => change::apply(&client, &arguments).await,
         ["delete", ref what @ ..] => change::delete(&client, &arguments, what).await,
-        ["label", "node" | "nodes" | "no", node, ref labels @ ..] => {
-            change::label(&client, node, labels).await
+        [verb @ ("label" | "annotate"), "node" | "nodes" | "no", node, ref words @ ..] => {
+            change::mark(&client, verb, node, words).await
         }
         ["taint", "node" | "nodes" | "no", node, ref taints @ ..] => {
             change::taint(&client, node, taints).await
@@ -67,7 +69,7 @@ async fn get(client: &Client, arguments: &Arguments, kind: &str, names: &[&str])
         }
         items
     };
-    let text = output::render(&collection, &items, arguments, names.len() == 1);
+    let text = output::render(&collection, &items, arguments, names.len() == 1)?;
     if text.is_empty() { Ok(()) } else { say(&text) }
 }
 

@@ -22,6 +22,7 @@ mod images;
 mod join;
 mod kubeconfig;
 mod kubectl;
+mod kubelet;
 mod kubernetes;
 mod log;
 mod manifests;

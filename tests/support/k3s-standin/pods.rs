@@ -146,8 +146,11 @@ async fn back_off(pod: &Value, path: &str, supervisor: &Supervisor) -> Result<()
 }
 
 fn running(pod: &Value, statuses: Vec<Value>) -> Value {
-    let ends = matches!(pod["spec"]["restartPolicy"].as_str(), Some("Never" | "OnFailure"));
-    if !ends {
+    let may_end = matches!(pod["spec"]["restartPolicy"].as_str(), Some("Never" | "OnFailure"));
+    // What others run is unknown here, and counts as done at once; this one is known never to end.
+    let is_pause =
+        |container: &Value| container["image"].as_str().is_some_and(|image| image.contains("pause:"));
+    if !may_end || containers(pod).any(is_pause) {
         let ready = json!([{"type": "Ready", "status": "True"}]);
         return json!({"phase": "Running", "containerStatuses": statuses, "conditions": ready});
     }

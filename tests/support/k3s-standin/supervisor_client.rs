@@ -54,9 +54,19 @@ impl Supervisor {
         Supervisor { url: url.to_owned(), ..self.clone() }
     }
 
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The authority of its certificate, which the token has confirmed.
+    pub async fn authority(&self) -> Result<Vec<u8>> {
+        Ok(self.client.get(format!("{}/cacerts", self.url)).send().await?.bytes().await?.to_vec())
+    }
+
     /// Asks for something under the name and password of this node. An error is what the real agent logs.
-    pub async fn configuration(&self, settings: &Settings, node_password: &str) -> Result<Value> {
-        let url = format!("{}/v1-k3s/config", self.url);
+    pub async fn given(&self, path: &str, settings: &Settings, node_password: &str) -> Result<Value> {
+        let url = format!("{}{path}", self.url);
         let request = self.client.get(&url).basic_auth(&self.token.user, Some(&self.token.password));
         let request =
             request.header("k3s-node-name", &settings.node_name).header("k3s-node-password", node_password);

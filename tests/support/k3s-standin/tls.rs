@@ -17,22 +17,21 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::Result;
 use super::paths::Paths;
+use super::{Result, certificates};
 
 /// Connections whose handshake is over, waiting to be served.
 const WAITING: usize = 64;
 
 /// Who is at the other end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Peer {
-    /// It has shown a certificate of the cluster.
-    pub has_certificate: bool,
+    /// The user of its certificate, if it has shown one of the cluster.
+    pub user: Option<String>,
 }
 
 /// Connections after their handshake. A slow handshake holds up nobody else.
 pub struct TlsListener {
-    address: SocketAddr,
     connections: mpsc::Receiver<(TlsStream<TcpStream>, Peer)>,
 }
 
@@ -41,9 +40,8 @@ impl TlsListener {
     pub async fn bind(address: SocketAddr, paths: &Paths) -> Result<TlsListener> {
         let listener = TcpListener::bind(address).await?;
         let (sender, connections) = mpsc::channel(WAITING);
-        let address = listener.local_addr()?;
         tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(configuration(paths)?)), sender));
-        Ok(TlsListener { address, connections })
+        Ok(TlsListener { connections })
     }
 }
 
@@ -57,8 +55,9 @@ async fn accept(
         let (acceptor, sender) = (acceptor.clone(), sender.clone());
         tokio::spawn(async move {
             if let Ok(stream) = acceptor.accept(stream).await {
-                let has_certificate = stream.get_ref().1.peer_certificates().is_some();
-                let _ = sender.send((stream, Peer { has_certificate })).await;
+                let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let user = certificate.and_then(|certificate| certificates::user(certificate));
+                let _ = sender.send((stream, Peer { user })).await;
             }
         });
     }
@@ -91,12 +90,12 @@ impl Listener for TlsListener {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(Peer { has_certificate: self.address.port() == 0 })
+        Ok(Peer::default())
     }
 }
 
 impl Connected<IncomingStream<'_, TlsListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        *stream.remote_addr()
+        stream.remote_addr().clone()
     }
 }

@@ -10,7 +10,7 @@
 //! | `roots/RELEASE-DIGEST/` | a root as mmdebstrap made it; [`root`] |
 //! | `labs/NAME/owner` | locked by the program whose lab it is; missing for labs that are to stay |
 //! | `labs/NAME/gap` | how the lab ends towards the outside; [`gap::Gap`] |
-//! | `labs/NAME/nodes/NODE/` | the disk of a node, its address, its process, its console; [`node`] |
+//! | `labs/NAME/nodes/NODE/` | the disk of a node, its address, its stick, its process, its console; [`node`] |
 //!
 //! Needs root, and the packages systemd-container, mmdebstrap, iproute2, util-linux, and tcpdump to capture.
 #![allow(dead_code, reason = "every program that includes this module uses a part of it")]
@@ -101,6 +101,15 @@ impl Lab {
 
     /// A new node, booted. It gets the next address.
     pub fn node(&self, name: &str, release: Release) -> Result<Node> {
+        self.new_node(name, release, None)
+    }
+
+    /// The same with a directory of this machine as the stick at [`machine::STICK`], which cannot be written there.
+    pub fn node_with_stick(&self, name: &str, release: Release, stick: &Path) -> Result<Node> {
+        self.new_node(name, release, Some(stick))
+    }
+
+    fn new_node(&self, name: &str, release: Release, stick: Option<&Path>) -> Result<Node> {
         let root = root::prepare(&self.roots, release)?;
         let directory = self.nodes_directory().join(name);
         if directory.exists() {
@@ -108,6 +117,9 @@ impl Lab {
         }
         let node = Node::create(&self.name, name, &directory, network::address(self.free_number()?))?;
         node.prepare_disk(&root)?;
+        if let Some(stick) = stick {
+            node.insert(stick)?;
+        }
         self.switch.connect(&node, self.gap()?)?;
         node.boot()?;
         Ok(node)

@@ -18,6 +18,8 @@ use super::{Result, cgroup};
 const BOOT: Duration = Duration::from_secs(60);
 /// How long a killed container may take to go away.
 const END: Duration = Duration::from_secs(30);
+/// Where the stick of a node is, inside.
+pub const STICK: &str = "/media/stick";
 /// Enters the control groups before it becomes nspawn: `sh -c SCRIPT sh NUMBER GROUP… COMMAND…`.
 const ENTER_GROUPS: &str = r#"n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1/cgroup.procs"; shift; n=$((n - 1)); done; exec "$@""#;
 
@@ -75,7 +77,19 @@ impl Machine {
             format!("--directory={}", root.display()),
             format!("--network-namespace-path=/run/netns/{}", self.namespace),
         ];
-        words.chain(own).collect()
+        words
+            .chain(own)
+            .chain(self.stick().map(|stick| format!("--bind-ro={}:{STICK}", stick.display())))
+            .collect()
+    }
+
+    /// Puts the directory into the node as a stick that cannot be written, from the next boot on.
+    pub fn insert(&self, stick: &Path) -> Result<()> {
+        Ok(fs::os::unix::fs::symlink(stick, self.directory.join("stick"))?)
+    }
+
+    fn stick(&self) -> Option<PathBuf> {
+        fs::read_link(self.directory.join("stick")).ok()
     }
 
     fn wait_until_ready(&self, socket: &UnixDatagram) -> Result<()> {

@@ -70,6 +70,10 @@ impl Node {
         rootfs_settings::name(&self.disk.root(), &self.name)
     }
 
+    pub(super) fn insert(&self, stick: &Path) -> Result<()> {
+        self.machine.insert(stick)
+    }
+
     pub(super) fn namespace(&self) -> &str {
         &self.namespace
     }

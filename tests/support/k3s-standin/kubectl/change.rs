@@ -66,20 +66,21 @@ fn manifests(arguments: &Arguments) -> Result<Vec<(Place, Value)>> {
     Ok(found)
 }
 
-/// `label node NAME key=value key-`
-pub async fn label(client: &Client, node: &str, labels: &[&str]) -> Result<()> {
+/// `label node NAME key=value key-`, and the same with `annotate`.
+pub async fn mark(client: &Client, verb: &str, node: &str, marks: &[&str]) -> Result<()> {
+    let (field, done) = if verb == "label" { ("labels", "labeled") } else { ("annotations", "annotated") };
     let mut changes = Map::new();
-    for label in labels {
-        match (label.split_once('='), label.strip_suffix('-')) {
+    for mark in marks {
+        match (mark.split_once('='), mark.strip_suffix('-')) {
             (Some((key, value)), _) => changes.insert(key.to_owned(), json!(value)),
             (None, Some(key)) => changes.insert(key.to_owned(), Value::Null),
             (None, None) => {
-                return Err(format!("error: at least one label update is required: {label}").into());
+                return Err(format!("error: at least one {verb} update is required: {mark}").into());
             }
         };
     }
-    patch(client, node, &json!({"metadata": {"labels": changes}})).await?;
-    say(&format!("node/{node} labeled"))
+    patch(client, node, &json!({"metadata": {field: changes}})).await?;
+    say(&format!("node/{node} {done}"))
 }
 
 /// `taint node NAME key=value:Effect key-`

@@ -3,22 +3,31 @@
 use serde_json::{Value, json};
 
 use super::arguments::Arguments;
-use super::shown;
+use super::{jsonpath, shown};
+use crate::Result;
 use crate::kubernetes::Place;
 
 /// The text for these objects of a collection. `is_one` is whether one was asked for by name.
-pub fn render(collection: &Place, items: &[Value], arguments: &Arguments, is_one: bool) -> String {
-    match arguments.option("output") {
-        Some("json") if is_one && items.len() == 1 => format!("{:#}", items[0]),
-        Some("json") => {
-            format!("{:#}", json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}))
-        }
+///
+/// # Errors
+/// If a path of JSON is none that is known here.
+pub fn render(collection: &Place, items: &[Value], arguments: &Arguments, is_one: bool) -> Result<String> {
+    let document = || match items {
+        [one] if is_one => one.clone(),
+        _ => json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}),
+    };
+    let output = arguments.option("output");
+    if let Some(template) = output.and_then(|output| output.strip_prefix("jsonpath=")) {
+        return jsonpath::render(template, &document());
+    }
+    Ok(match output {
+        Some("json") => format!("{:#}", document()),
         Some("name") => {
             let names = items.iter().map(|item| shown(&collection.named(text(&item["metadata"]["name"]))));
             names.collect::<Vec<_>>().join("\n")
         }
         output => table(collection, items, output == Some("wide"), arguments.has("all-namespaces")),
-    }
+    })
 }
 
 /// The cells of one object.

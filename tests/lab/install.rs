@@ -1,0 +1,111 @@
+//! `install` on bare machines behind a gap, with real systemd, real apt and the real program, from a stick that
+//! cannot be written. Only k3s is a stand-in.
+
+use crate::containerd::Containerd;
+use crate::lab::gap::Gap;
+use crate::lab::node::Node;
+use crate::lab::release::Release;
+use crate::lab::{Lab, is_possible};
+use crate::samples;
+use crate::stick::{IMAGES, PACKAGE, Stick};
+
+/// `install` of the stick.
+const INSTALL: &str = "/media/stick/install";
+/// Where an agent is given its program and the token of the cluster.
+const PROGRAM: &str = "/root/install";
+const TOKEN: &str = "/root/token";
+
+/// A first server from the stick. Gives what it has printed.
+fn install_server(node: &Node, stick: &Stick) -> String {
+    node.succeed(&[INSTALL, "--trust", &stick.fingerprint, "--yes"]).unwrap()
+}
+
+/// An agent with the small program alone, by the line that the server has printed.
+fn install_agent(agent: &Node, server: &Node, stick: &Stick, printed: &str) {
+    agent.copy_in(&stick.program(), PROGRAM).unwrap();
+    let local = tempfile::tempdir().unwrap();
+    let token = local.path().join("token");
+    server.copy_out("/var/lib/rancher/k3s/server/token", &token).unwrap();
+    agent.copy_in(&token, TOKEN).unwrap();
+    let line = printed.split("sudo ./install --role agent").nth(1).unwrap().split("\nor on").next().unwrap();
+    agent.shell(&format!("cd /root && ./install --yes --role agent {line}")).unwrap();
+}
+
+/// What a second run prints, which has nothing to do.
+fn install_again(node: &Node) -> String {
+    node.succeed(&["airlock", "install", "--yes"]).unwrap()
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn a_server_and_an_agent_are_installed_from_one_stick() {
+    if !is_possible() {
+        return;
+    }
+    let Some(stick) = Stick::get() else { return };
+    let lab = Lab::with_gap("install", Gap::Reject).unwrap();
+    let capture = lab.capture().unwrap();
+    let server = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
+    let agent = lab.node("agent1", Release::Bookworm).unwrap();
+    let printed = install_server(&server, stick);
+    install_agent(&agent, &server, stick, &printed);
+    for node in [&server, &agent] {
+        packages_are_installed(node);
+        images_are_pulled(node, stick);
+        nothing_is_left_to_do(node);
+    }
+    cluster_is_ready(&server);
+    let packets = capture.stop().unwrap();
+    assert!(packets.count > 100, "{packets:?}");
+    assert_eq!(packets.foreign(), [] as [std::net::IpAddr; 0], "not even tried");
+    [&server, &agent].into_iter().for_each(there_is_no_way_out);
+}
+
+/// By real apt, with all that they depend on.
+fn packages_are_installed(node: &Node) {
+    let asked = format!("dpkg-query --show --showformat='${{Status}} ${{Package}}\n' {PACKAGE} libonig5");
+    let expected = format!("install ok installed {PACKAGE}\ninstall ok installed libonig5\n");
+    let mut found: Vec<String> = node.shell(&asked).unwrap().lines().map(str::to_owned).collect();
+    found.sort();
+    let mut expected: Vec<&str> = expected.lines().collect();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(node.shell("echo '{\"a\": 1}' | jq .a").unwrap(), "1\n");
+    //MOTD
+}
+
+/// By real containerd, under their own names, with the digests they have upstream.
+fn images_are_pulled(node: &Node, stick: &Stick) {
+    let Some(containerd) = Containerd::start(node) else { return };
+    for image in IMAGES.iter().chain(samples::K3S_IMAGES) {
+        assert_eq!(containerd.pull(image), stick.digest(image), "{image}");
+    }
+}
+
+fn cluster_is_ready(server: &Node) {
+    for node in ["server1", "agent1"] {
+        let wait = ["kubectl", "wait", "--for=condition=Ready", &format!("node/{node}"), "--timeout=30s"];
+        server.succeed(&wait).unwrap();
+    }
+    let nodes = server.succeed(&["kubectl", "get", "nodes", "-o", "name"]).unwrap();
+    assert_eq!(nodes, "node/agent1\nnode/server1\n");
+}
+
+fn nothing_is_left_to_do(node: &Node) {
+    let before = node.snapshot().unwrap();
+    let plan = node.succeed(&["airlock", "install", "--plan"]).unwrap();
+    assert_eq!(plan, "nothing would change: the node is as it should be\n");
+    let name = node.name();
+    assert!(install_again(node).starts_with(&format!("nothing to do: {name} is as lab-1.0 says\n")));
+    let difference = before.diff(&node.snapshot().unwrap()).without(&["/var/log", "/var/lib/rancher"]);
+    assert!(difference.is_empty(), "{difference}");
+}
+
+/// Neither to registries nor to the archives that the node has been given.
+fn there_is_no_way_out(node: &Node) {
+    let pull = ["curl", "--silent", "--connect-timeout", "2", "https://docker.io/v2/"];
+    assert!(!node.run(&pull).unwrap().status.success());
+    let timeouts = ["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=2"];
+    let update = ["timeout", "60", "apt-get", "update", "-o", "APT::Update::Error-Mode=any"];
+    assert!(!node.run(&[&update[..], &timeouts].concat()).unwrap().status.success());
+}
