@@ -229,14 +229,17 @@ fn option(word: &str) -> Option<&str> {
 #[test]
 fn what_is_told_about_installing_exists() {
     let read = |name: &str| fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
-    let (tour, readme, reference) = (read("docs/install.md"), read("README.md"), read("docs/cli.md"));
+    let (tour, readme) = (read("docs/install.md"), read("README.md"));
+    let help = |words: &[&str]| Command::new(AIRLOCK).args(words).arg("--help").output().unwrap().stdout;
+    let help = [help(&["install"]), help(&["node", "preflight"])].concat();
+    let help = String::from_utf8(help).unwrap();
     for failure in airlock::node::k3s::failure::FAILURES {
         let row = format!("| {} | {} | {} |\n", failure.says, failure.cause, failure.fix);
         assert!(tour.contains(&row), "docs/install.md lacks {row}");
     }
     let section = readme.split("\n## ").find(|section| section.starts_with("Install\n")).unwrap();
     let words = section.split_whitespace().chain(tour.split_whitespace());
-    let known: BTreeSet<&str> = reference.split_whitespace().filter_map(option).collect();
+    let known: BTreeSet<&str> = help.split_whitespace().filter_map(option).collect();
     let mut count = 0;
     for option in words.filter_map(option) {
         assert!(known.contains(option), "there is no {option}");
