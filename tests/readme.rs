@@ -14,6 +14,7 @@ mod serving;
 #[path = "support/tools.rs"]
 mod tools;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -216,4 +217,33 @@ fn every_spec_of_the_readme_is_one() {
         let checked = airlock::spec::parse(spec.as_bytes(), "README.md", Path::new("."));
         assert!(checked.is_ok(), "{spec}: {checked:?}");
     }
+}
+
+/// The option in a word, without what is around it.
+fn option(word: &str) -> Option<&str> {
+    let is_of_a_name = |character: char| character.is_ascii_lowercase() || character == '-';
+    let word = &word[word.find("--")?..];
+    word.split(|character| !is_of_a_name(character)).next().filter(|name| name.len() > 3)
+}
+
+#[test]
+fn what_is_told_about_installing_exists() {
+    let read = |name: &str| fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let (tour, readme) = (read("docs/install.md"), read("README.md"));
+    let help = |words: &[&str]| Command::new(AIRLOCK).args(words).arg("--help").output().unwrap().stdout;
+    let help = [help(&["install"]), help(&["node", "preflight"])].concat();
+    let help = String::from_utf8(help).unwrap();
+    for failure in airlock::node::k3s::failure::FAILURES {
+        let row = format!("| {} | {} | {} |\n", failure.says, failure.cause, failure.fix);
+        assert!(tour.contains(&row), "docs/install.md lacks {row}");
+    }
+    let section = readme.split("\n## ").find(|section| section.starts_with("Install\n")).unwrap();
+    let words = section.split_whitespace().chain(tour.split_whitespace());
+    let known: BTreeSet<&str> = help.split_whitespace().filter_map(option).collect();
+    let mut count = 0;
+    for option in words.filter_map(option) {
+        assert!(known.contains(option), "there is no {option}");
+        count += 1;
+    }
+    assert!(count > 30, "only {count} options were found");
 }

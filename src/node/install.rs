@@ -1,6 +1,7 @@
 //! From a verified bundle and settings to the steps that make a machine a node: pure, in their order.
 
 mod circumstances;
+mod files;
 pub mod hosts;
 pub mod precondition;
 mod preparation;
@@ -123,6 +124,7 @@ pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     steps.extend(context.preparation.steps());
     steps.extend(context.registry_steps()?);
     steps.extend(context.packages.iter().flat_map(packages::steps));
+    steps.extend(files::step(&context.origin).map(|step| Box::new(step) as Box<dyn Step>));
     steps.extend(nvidia::steps(&context.nvidia, &context.machine)?);
     steps.extend(nvidia::manifests(&context.settings, &context.origin));
     steps.push(Box::new(context.images()));

@@ -66,6 +66,7 @@ fn an_agent_needs_nothing_but_its_server() {
         "signers",
         "airlock-program",
         "registry-ca",
+        "files",
         "k3s-program",
         "k3s-configuration",
         "k3s-service",

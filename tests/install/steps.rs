@@ -7,13 +7,14 @@ use airlock::node::plan::Plan;
 use super::machine::Host;
 
 /// The steps that change something on a bare machine; the others look whether that was enough.
-const CHANGING: [&str; 10] = [
+const CHANGING: [&str; 11] = [
     "settings",
     "signers",
     "airlock-program",
     "store",
     "registry",
     "registry-ca",
+    "files",
     "k3s-program",
     "k3s-configuration",
     "k3s-service",

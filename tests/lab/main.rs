@@ -10,6 +10,8 @@ mod containerd;
 mod failures;
 mod gaps;
 mod install;
+mod interrupted;
+mod isolated;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;

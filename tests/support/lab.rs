@@ -5,7 +5,7 @@ mod laboratory;
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use clap::{Parser, Subcommand};
@@ -36,7 +36,12 @@ enum Command {
         /// What happens to packets for the outside: none (no default route), reject or drop
         #[arg(long, default_value = "none", value_parser = parse_gap)]
         gap: Gap,
+        /// Directory that new nodes have as a stick at /media/stick, which they cannot write
+        #[arg(long)]
+        stick: Option<PathBuf>,
     },
+    /// Say whether a lab can be had on this machine; the exit status is 7 where not
+    Check,
     /// Run a command on a node
     Run {
         node: String,
@@ -79,7 +84,8 @@ fn main() -> ExitCode {
         return failed(&obstacle, 7);
     }
     let done = match command {
-        Command::Up { nodes, release, gap } => up(&name, nodes, release, gap),
+        Command::Up { nodes, release, gap, stick } => up(&name, nodes, release, gap, stick.as_deref()),
+        Command::Check => Ok(()),
         other => Lab::open(&name).and_then(|lab| act(&lab, other)),
     };
     done.map_or_else(|error| failed(&format!("error: {error}"), 1), |()| ExitCode::SUCCESS)
@@ -91,13 +97,14 @@ fn failed(line: &str, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-fn up(name: &str, nodes: usize, release: Release, gap: Gap) -> Result<()> {
+fn up(name: &str, nodes: usize, release: Release, gap: Gap, stick: Option<&Path>) -> Result<()> {
+    let stick = stick.map(fs_err::canonicalize).transpose()?;
     let lab = Lab::lasting(name, gap)?;
     for number in 1..=nodes {
         let node = format!("node{number}");
         match lab.existing(&node) {
             Ok(existing) => existing.boot()?,
-            Err(_) => drop(lab.node(&node, release)?),
+            Err(_) => drop(lab.node_with(&node, release, stick.as_deref())?),
         }
     }
     list(&lab)
@@ -105,7 +112,7 @@ fn up(name: &str, nodes: usize, release: Release, gap: Gap) -> Result<()> {
 
 fn act(lab: &Lab, command: Command) -> Result<()> {
     match command {
-        Command::Up { .. } => Ok(()),
+        Command::Up { .. } | Command::Check => Ok(()),
         Command::Run { node, command } => become_command(lab, &node, &command),
         Command::Enter { node } => become_command(lab, &node, &["bash".to_owned(), "--login".to_owned()]),
         Command::Cut { node } => lab.cut(&lab.existing(&node)?),

@@ -101,15 +101,16 @@ impl Lab {
 
     /// A new node, booted. It gets the next address.
     pub fn node(&self, name: &str, release: Release) -> Result<Node> {
-        self.new_node(name, release, None)
+        self.node_with(name, release, None)
     }
 
     /// The same with a directory of this machine as the stick at [`machine::STICK`], which cannot be written there.
     pub fn node_with_stick(&self, name: &str, release: Release, stick: &Path) -> Result<Node> {
-        self.new_node(name, release, Some(stick))
+        self.node_with(name, release, Some(stick))
     }
 
-    fn new_node(&self, name: &str, release: Release, stick: Option<&Path>) -> Result<Node> {
+    /// The same, with a stick or without.
+    pub fn node_with(&self, name: &str, release: Release, stick: Option<&Path>) -> Result<Node> {
         let root = root::prepare(&self.roots, release)?;
         let directory = self.nodes_directory().join(name);
         if directory.exists() {

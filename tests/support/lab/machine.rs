@@ -11,7 +11,7 @@ use fs_err as fs;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
 
-use super::command::command;
+use super::command::{command, finish};
 use super::{Result, cgroup};
 
 /// How long a node may take to boot.
@@ -20,6 +20,8 @@ const BOOT: Duration = Duration::from_secs(60);
 const END: Duration = Duration::from_secs(30);
 /// Where the stick of a node is, inside.
 pub const STICK: &str = "/media/stick";
+/// What a server has been given below `/proc/sys/fs/inotify`, whatever this machine has.
+const LIMITS: [(&str, &str); 2] = [("max_user_instances", "8192"), ("max_user_watches", "1048576")];
 /// Enters the control groups before it becomes nspawn: `sh -c SCRIPT sh NUMBER GROUP… COMMAND…`.
 const ENTER_GROUPS: &str = r#"n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ > "$1/cgroup.procs"; shift; n=$((n - 1)); done; exec "$@""#;
 
@@ -61,7 +63,20 @@ impl Machine {
             .process_group(0);
         let process = nspawn.spawn()?.id();
         fs::write(self.directory.join("pid"), process.to_string())?;
-        self.wait_until_ready(&ready)
+        self.wait_until_ready(&ready)?;
+        self.raise_limits()
+    }
+
+    // Limits belong to this machine, and nodes must not change them: those of a server lie over them.
+    fn raise_limits(&self) -> Result<()> {
+        let leader = self.leader()?.ok_or("the node has ended")?.as_raw_nonzero().to_string();
+        for (limit, value) in LIMITS {
+            let file = format!("/run/{limit}");
+            let line = r#"echo "$1" > "$2" && mount --bind "$2" "/proc/sys/fs/inotify/$3""#;
+            let enter = ["--target", &leader, "--mount", "--", "sh", "-c", line, "sh"];
+            finish(command("nsenter", &enter).args([value, &file, limit]))?;
+        }
+        Ok(())
     }
 
     fn arguments(&self, root: &Path, hostname: &str) -> Vec<String> {

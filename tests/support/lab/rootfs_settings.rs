@@ -1,4 +1,5 @@
-//! What an administrator has set on a server before Airlock comes: sources of packages, a resolver.
+//! What an administrator has set on a server before Airlock comes: sources of packages, a resolver, the policy of
+//! the site.
 
 use std::path::Path;
 
@@ -11,6 +12,11 @@ use super::root::{archive, mirror};
 /// A resolver that does not exist (RFC 5737): sites without internet often keep the one of their image.
 const RESOLVER: &str = "nameserver 192.0.2.53\n";
 
+/// What is different from a server because a node is a container, and why that does no harm here.
+const POLICY: &str = "apiVersion: airlock/v1\nkind: PreflightPolicy\nchecks:\n  \
+    D13: {severity: info, reason: the disk of a node of the lab is a layer over a shared one}\n  \
+    K3: {severity: info, reason: control groups of a node of the lab are those that its host has to spare}\n";
+
 /// Settles a fresh root.
 pub fn write(root: &Path, release: Release) -> Result<()> {
     let etc = root.join("etc");
@@ -19,6 +25,8 @@ pub fn write(root: &Path, release: Release) -> Result<()> {
     // Empty: systemd makes a new one at the first boot of every node (machine-id(5)).
     fs::write(etc.join("machine-id"), "")?;
     fs::write(etc.join("fstab"), "")?;
+    fs::create_dir_all(etc.join("airlock"))?;
+    fs::write(etc.join("airlock/preflight-policy.yaml"), POLICY)?;
     Ok(())
 }
 
