@@ -88,6 +88,7 @@ pub mod node;
 pub mod oci;
 pub mod progress;
 pub mod prove;
+pub mod push;
 pub mod quote;
 pub mod registry;
 pub mod secret;

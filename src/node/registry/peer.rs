@@ -190,7 +190,7 @@ impl Peer {
             Error::new(codes::FETCH_URL, format!("`{}` is not an address", quote(&text))).with_source(error)
         })?;
         url.query_pairs_mut().append_pair("ns", image.host());
-        let access = Access { host: authority(&self.base).into(), repository: image.repository().into() };
+        let access = Access::pull(&authority(&self.base), image.repository());
         Ok(Place { url, access: Some(access) })
     }
 }
