@@ -3,6 +3,7 @@
 mod consent;
 mod found;
 mod host;
+mod login;
 mod options;
 mod report;
 mod source;
@@ -19,7 +20,7 @@ use super::bundle::trust_options::TrustOptions;
 use super::files;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
-use crate::fetch::NoCredentials;
+use crate::fetch::CredentialSource;
 use crate::node::install::{self, Context, hosts, precondition};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
@@ -96,7 +97,8 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     settings.check()?;
     precondition::foreign_cluster(&machine)?;
     precondition::change(&machine, before.as_ref(), &settings)?;
-    let network = network(session);
+    let credentials = login::credentials(&arguments.node, &settings, &machine, session)?;
+    let network = network(credentials, session);
     let found = found::open(&source, &arguments, &machine, &network, session)?;
     let state = State::read(&machine)?;
     judge(&state, &found, &arguments, session)?;
@@ -198,12 +200,8 @@ fn judge(state: &State, found: &Found, arguments: &InstallArgs, session: &Sessio
     Ok(())
 }
 
-fn network(session: &Session) -> Network {
-    Network {
-        runtime: tokio::runtime::Handle::current(),
-        credentials: Arc::new(NoCredentials),
-        progress: session.shared_progress(),
-    }
+fn network(credentials: Arc<dyn CredentialSource>, session: &Session) -> Network {
+    Network { runtime: tokio::runtime::Handle::current(), credentials, progress: session.shared_progress() }
 }
 
 fn require_root(session: &Session) -> Result<()> {

@@ -40,7 +40,11 @@ pub(super) fn existing(inner: &Inner, repository: &Repository) -> Result<Reposit
 /// The repository to write to: whether it exists does not matter.
 pub(super) fn written(inner: &Inner, repository: &Repository) -> Result<RepositoryName> {
     let (host, path) = match &repository.namespace {
-        Some(host) => (Some(host.as_str()), repository.path.as_str()),
+        // A mirror whose own path ends in the name of the host is told it twice.
+        Some(host) => {
+            let path = repository.path.strip_prefix(host.as_str()).and_then(|path| path.strip_prefix('/'));
+            (Some(host.as_str()), path.unwrap_or(&repository.path))
+        }
         None => split_host(&repository.path),
     };
     RepositoryName::new(host, path).map_err(|error| failure::refusal(inner, error))
