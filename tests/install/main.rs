@@ -5,6 +5,10 @@
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
+mod external;
+#[path = "../support/image_bundle.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod image_bundle;
 mod kill;
 mod machine;
 #[path = "../support/packages.rs"]
@@ -12,5 +16,7 @@ mod packages;
 mod readiness;
 mod refusals;
 mod remote;
+#[path = "../support/serving.rs"]
+mod serving;
 mod steps;
 mod systemd;

@@ -138,27 +138,29 @@ fn a_piece_that_was_cut_is_not_the_end() {
 
 #[test]
 fn a_token_that_runs_out_is_renewed() {
-    let registry = Registry::start(Habits { token_uses: Some(3), ..Habits::default() });
+    let registry = Registry::start(Habits { wants_token: true, ..Habits::default() });
     let login = Login("ada", "hunter2".to_owned());
     let pusher = Pusher::new(&format!("{}/platform", registry.address), Some(login));
-    // One after the other: the registry knows the newest token alone.
+    let (expired, mut moments) = (registry.expired.clone(), vec!["HEAD", "POST", "PATCH", "PUT"]);
+    let mut cut = false;
+    registry.misbehave(move |asked| {
+        // Once at the first request of each kind, and in the middle of an upload.
+        if let Some(at) = moments.iter().position(|method| *method == asked.method) {
+            moments.remove(at);
+            expired.fetch_add(1, Ordering::SeqCst);
+        }
+        let is_first = is_large(asked) && !cut;
+        cut |= is_first;
+        is_first.then_some(Fault::Cut(1_000_000))
+    });
     let mut library = library();
     library.add("quay.io/a/b:1", &[b"one", b"two", b"three"]);
-    let plan = loop {
-        // A second refusal in a row is final; here it is bad luck between requests at the same time.
-        match pusher.plan(&library) {
-            Ok(plan) => break plan,
-            Err(error) => assert_eq!(error.code(), codes::REGISTRY_LOGIN),
-        }
-    };
-    let source = Arc::new(library.clone());
-    let pushed = pusher.runtime.block_on(plan.execute(&pusher.remote, source, 1, pusher.progress.clone()));
-    if let Err(error) = pushed {
-        assert_eq!(error.code(), codes::REGISTRY_LOGIN, "{error:?}");
-    }
-    assert!(registry.blob("platform/docker.io/library/x", &layer()));
-    let tokens = registry.seen().iter().filter(|line| line.contains("/token")).count();
-    assert!(tokens > 2, "{tokens}");
+    pusher.push_well(&library);
+    assert!(registry.expired.load(Ordering::SeqCst) == 4);
+    let seen = registry.seen();
+    let tokens: Vec<_> = seen.iter().filter(|line| line.contains("/token?")).collect();
+    assert!(tokens.iter().any(|line| line.ends_with("%3Apull") || line.contains("%3Apull&")), "{tokens:?}");
+    assert!(tokens.iter().any(|line| line.contains("%3Apull%2Cpush")), "{tokens:?}");
 }
 
 #[test]

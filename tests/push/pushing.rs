@@ -163,7 +163,7 @@ fn locations_are_followed_in_every_form() {
 fn an_upload_elsewhere_gets_the_bytes_and_no_permission() {
     let elsewhere = Registry::start(Habits::default());
     let address: &'static str = Box::leak(elsewhere.address.clone().into_boxed_str());
-    let registry = Registry::start(Habits { location: address, token_uses: Some(1000), ..Habits::default() });
+    let registry = Registry::start(Habits { location: address, wants_token: true, ..Habits::default() });
     let headers = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let kept = headers.clone();
     elsewhere.misbehave(move |asked| {

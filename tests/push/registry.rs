@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use airlock::oci::digest::Digest;
@@ -38,15 +39,15 @@ pub struct Habits {
     pub digest: Option<&'static str>,
     /// Bytes that a request may have.
     pub limit: usize,
-    /// It wants a token, which is good for so many requests.
-    pub token_uses: Option<usize>,
+    /// It wants a token.
+    pub wants_token: bool,
 }
 
 impl Default for Habits {
     fn default() -> Self {
         let (mounts, resumes, sparse) = (true, true, true);
         let (location, query, digest, limit) = ("", "", None, usize::MAX);
-        Habits { mounts, resumes, sparse, location, query, digest, limit, token_uses: None }
+        Habits { mounts, resumes, sparse, location, query, digest, limit, wants_token: false }
     }
 }
 
@@ -86,14 +87,14 @@ struct State {
     /// Bytes of all bodies.
     received: usize,
     script: Option<Script>,
-    token: usize,
-    token_uses: usize,
 }
 
 /// A running registry. Its threads end with the process.
 #[derive(Clone)]
 pub struct Registry {
     pub address: String,
+    /// How often all tokens have run out.
+    pub expired: Arc<AtomicUsize>,
     habits: Habits,
     state: Arc<Mutex<State>>,
 }
@@ -102,7 +103,7 @@ impl Registry {
     pub fn start(habits: Habits) -> Registry {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let registry = Registry { address, habits, state: Arc::default() };
+        let registry = Registry { address, expired: Arc::default(), habits, state: Arc::default() };
         let served = registry.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -207,9 +208,10 @@ impl Registry {
         let mut state = self.state.lock().unwrap();
         state.received += body.len();
         if asked.target.starts_with("/token") {
-            return self.hand_out(&mut state, asked);
+            return self.hand_out(asked);
         }
-        if self.habits.token_uses.is_some() && !is_permitted(&mut state, asked) {
+        let token = format!("Bearer {}", self.token());
+        if self.habits.wants_token && asked.header("authorization") != Some(&token) {
             let challenge =
                 format!("WWW-Authenticate: Bearer realm=\"{}/token\",service=\"lab\"\r\n", self.address);
             return respond(401, &challenge, b"");
@@ -228,15 +230,14 @@ impl Registry {
         }
     }
 
-    fn hand_out(&self, state: &mut State, asked: &Asked) -> Vec<u8> {
+    fn token(&self) -> String {
+        format!("t{}", self.expired.load(Ordering::SeqCst))
+    }
+
+    fn hand_out(&self, asked: &Asked) -> Vec<u8> {
         assert!(asked.header("authorization").is_some_and(|header| header.starts_with("Basic ")));
-        state.token += 1;
-        state.token_uses = self.habits.token_uses.unwrap();
-        respond(
-            200,
-            "Content-Type: application/json\r\n",
-            format!("{{\"token\": \"t{}\"}}", state.token).as_bytes(),
-        )
+        let token = format!("{{\"token\": \"{}\"}}", self.token());
+        respond(200, "Content-Type: application/json\r\n", token.as_bytes())
     }
 
     fn manifests(
@@ -330,13 +331,6 @@ impl Registry {
             }
         }
     }
-}
-
-fn is_permitted(state: &mut State, asked: &Asked) -> bool {
-    let is_right = asked.header("authorization") == Some(&format!("Bearer t{}", state.token));
-    let is_permitted = is_right && state.token_uses > 0;
-    state.token_uses = state.token_uses.saturating_sub(1);
-    is_permitted
 }
 
 fn upload_of(target: &str) -> String {
