@@ -29,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
-//! | what a command does | [`build`], [`node`], [`prove`], [`registry`] |
+//! | what a command does | [`build`], [`node`], [`prove`], [`push`], [`registry`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
@@ -65,6 +65,7 @@
 //! | `airlock-nvidia-*.yaml` among the manifests of a k3s server | [`node::nvidia`] | Kubernetes |
 //! | `/etc/systemd/system/airlock-resume.service`, while a restart is due | [`node::reboot`] | systemd.unit(5) |
 //! | `/etc/airlock/allowed_signers` | [`node::trust::signers`] | ssh-keygen(1), "ALLOWED SIGNERS" |
+//! | `/etc/airlock/registry-auth.json` | [`node::registry::external`] | containers-auth.json(5), mode 0600 |
 //! | `/etc/airlock/registry-ca.crt` | [`node::registry::authority`] | PEM |
 //! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |
 //! | `/usr/local/bin/airlock` | [`node::install`] | the `airlock` program |
