@@ -61,13 +61,9 @@ impl Plan {
         let images: Vec<ImagePlan> = plans.filter(|plan| !plan.is_empty()).collect();
         let missing: BTreeSet<Digest> =
             images.iter().flat_map(|image| &image.blobs).map(|blob| blob.digest).collect();
-        let elsewhere =
-            found.blobs.iter().filter(|((_, blob), is_there)| **is_there && missing.contains(&blob.digest));
-        // In a fixed order, so that the same registry always gives the same plan.
-        let elsewhere: BTreeSet<_> =
-            elsewhere.map(|((repository, blob), _)| (blob.digest, repository)).collect();
-        let elsewhere =
-            elsewhere.into_iter().map(|(digest, repository)| (digest, repository.clone())).collect();
+        // Sorted, so that the same registry always gives the same plan.
+        let elsewhere = found.blobs.iter().rev().filter(|(_, blob)| missing.contains(&blob.digest));
+        let elsewhere = elsewhere.map(|(repository, blob)| (blob.digest, repository.clone())).collect();
         Ok(Plan { images, elsewhere })
     }
 
@@ -94,8 +90,9 @@ impl ImagePlan {
 
 /// What the registry has.
 struct Found {
-    blobs: HashMap<(String, Blob), bool>,
-    documents: HashMap<(String, Digest), bool>,
+    /// Those that are there, by repository.
+    blobs: BTreeSet<(String, Blob)>,
+    documents: BTreeSet<(String, Digest)>,
     tags: HashMap<(String, String), Option<Digest>>,
 }
 
@@ -110,14 +107,14 @@ impl Found {
         });
         let blobs = named()
             .flat_map(|(repository, tree)| tree.blobs.iter().map(move |blob| (repository.clone(), *blob)));
+        let tags = answers(tags, async |(repository, tag)| remote.manifest(repository, tag).await).await?;
+        let documents =
+            answers(documents, async |(repository, digest)| remote.has_document(repository, *digest).await);
+        let blobs = answers(blobs, async |(repository, blob)| remote.has_blob(repository, *blob).await);
         Ok(Found {
-            tags: answers(tags, async |(repository, tag)| remote.manifest(repository, tag).await).await?,
-            documents: answers(documents, async |(repository, digest)| {
-                remote.has_document(repository, *digest).await
-            })
-            .await?,
-            blobs: answers(blobs, async |(repository, blob)| remote.has_blob(repository, *blob).await)
-                .await?,
+            tags: tags.into_iter().collect(),
+            documents: there(documents.await?),
+            blobs: there(blobs.await?),
         })
     }
 
@@ -128,19 +125,15 @@ impl Found {
             tree.name.tag().and_then(stands_for).is_some_and(|digest| digest == reduced.digest)
         });
         let is_due = |document: &&Document| {
-            !(is_reduced && document.is_sparse)
-                && !self
-                    .documents
-                    .get(&(repository.clone(), document.digest))
-                    .is_some_and(|is_there| *is_there)
+            let is_settled = is_reduced && document.is_sparse;
+            !is_settled && !self.documents.contains(&(repository.clone(), document.digest))
         };
         let tag_change = |(tag, document): &(String, Document)| {
             let before = stands_for(tag);
             let is_right = before == Some(document.digest) || is_reduced && document.digest == tree.root;
             (!is_right).then(|| TagChange { tag: tag.clone(), document: document.clone(), before })
         };
-        let lacks =
-            |blob: &&Blob| !self.blobs.get(&(repository.clone(), **blob)).is_some_and(|is_there| *is_there);
+        let lacks = |blob: &&Blob| !self.blobs.contains(&(repository.clone(), **blob));
         ImagePlan {
             name: tree.name.to_string(),
             blobs: tree.blobs.iter().filter(lacks).copied().collect(),
@@ -153,13 +146,18 @@ impl Found {
     }
 }
 
+/// What was answered with yes.
+fn there<Q: Ord>(answers: Vec<(Q, bool)>) -> BTreeSet<Q> {
+    answers.into_iter().filter(|(_, is_there)| *is_there).map(|(question, _)| question).collect()
+}
+
 /// Asks each question once, many at a time.
 async fn answers<Q, A>(
     questions: impl Iterator<Item = Q>,
     ask: impl AsyncFn(&Q) -> Result<A>,
-) -> Result<HashMap<Q, A>>
+) -> Result<Vec<(Q, A)>>
 where
-    Q: Ord + std::hash::Hash,
+    Q: Ord,
 {
     let questions: BTreeSet<Q> = questions.collect();
     let asked = questions.into_iter().map(|question| async {
