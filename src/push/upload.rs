@@ -4,10 +4,13 @@
 //! When the second breaks off, the registry is asked how far it got. If it knows, the rest follows; if not, the upload
 //! begins again. A proxy that takes no large requests gets the blob in pieces.
 
+mod requests;
+
 use std::sync::Arc;
 
-use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
+use reqwest::header::RANGE;
 
+use self::requests::{chunk, empty, octets, received};
 use super::body::{Rest, Sending};
 use super::remote::Remote;
 use crate::error::Result;
@@ -230,17 +233,15 @@ impl Upload<'_> {
             StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::BAD_REQUEST
         );
         let is_too_large = status == StatusCode::PAYLOAD_TOO_LARGE && state.piece.is_none();
-        if !status.is_success() && status != StatusCode::UNAUTHORIZED {
-            state.open = None;
+        let refused = match self.remote.successful(answer, self.repository).await {
+            Err(failure) if is_lost || is_too_large => failure.error,
+            result => return result,
+        };
+        state.open = None;
+        if is_too_large {
+            state.piece = Some(SMALL);
         }
-        match self.remote.successful(answer, self.repository).await {
-            Err(failure) if is_too_large => {
-                state.piece = Some(SMALL);
-                Err(Failure::again(failure.error))
-            }
-            Err(failure) if is_lost => Err(Failure::again(failure.error)),
-            result => result,
-        }
+        Err(Failure::again(refused))
     }
 
     fn next_place(&self, answer: &Answer) -> Result<Option<Place>, Failure> {
@@ -250,49 +251,5 @@ impl Upload<'_> {
     fn with_digest(&self, mut place: Place) -> Place {
         place.url.query_pairs_mut().append_pair("digest", &self.sending.blob.digest.to_string());
         place
-    }
-}
-
-/// How many bytes a registry has, from a header such as `0-1023`. `0-0` is what many say who have none.
-fn received(range: &str) -> Option<u64> {
-    let (first, last) = range.trim_start_matches("bytes=").split_once('-')?;
-    let last: u64 = last.trim().parse().ok().filter(|last| *last > 0)?;
-    (first.trim() == "0").then(|| last.saturating_add(1))
-}
-
-fn empty(method: Method, place: &Place) -> Request {
-    Request::new(method, place).carrying(Payload::Short(Arc::from([])))
-}
-
-fn octets(request: Request) -> Request {
-    request.with(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
-}
-
-/// A request for the next `length` bytes of an upload, beginning at `start`.
-fn chunk(place: &Place, start: u64, length: u64) -> Request {
-    let request = octets(Request::new(Method::PATCH, place));
-    match HeaderValue::from_str(&format!("{start}-{}", start + length - 1)) {
-        Ok(range) => request.with(CONTENT_RANGE, range),
-        // Digits always make a header.
-        Err(_) => request,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_registry_has_received_is_read_from_its_range() {
-        for (range, expected) in [
-            ("0-1023", Some(1024)),
-            ("bytes=0-9", Some(10)),
-            ("0-0", None),
-            ("5-9", None),
-            ("0-18446744073709551616", None),
-            ("", None),
-        ] {
-            assert_eq!(received(range), expected, "{range}");
-        }
     }
 }
