@@ -11,8 +11,8 @@ use super::docker_registry::DockerRegistry;
 use super::measure::{Cost, Table, median, tell, timed};
 use super::noise_layout::{self, IMAGES};
 
-/// The promises: against skopeo, in the best of its ways; and in MiB.
-const RATIO: f64 = 0.8;
+/// The promises: against skopeo in the better of its ways, of a first push and of one with nothing to do; and in MiB.
+const RATIOS: [f64; 2] = [0.8, 1.0];
 const MEMORY: f64 = 64.0;
 
 /// The ways to push that are compared.
@@ -58,11 +58,12 @@ pub fn run(airlock: &Airlock, rounds: usize, table: &mut Table) -> Result<()> {
 
 fn report(table: &mut Table, bytes: u64, first: &[Vec<Duration>; 3], again: &[Vec<Duration>; 3]) {
     table.fact("images", format!("{IMAGES}, {} MiB in all, a layer in common", bytes >> 20));
-    for (what, times) in [("push", first), ("push of what is there", again)] {
+    for ((what, times), ratio) in [("push", first), ("push of what is there", again)].into_iter().zip(RATIOS)
+    {
         let [ours, copy, sync] = [0, 1, 2].map(|way| median(&times[way]));
         let text = format!("{ours:.2} s, skopeo copy {copy:.2} s, skopeo sync {sync:.2} s");
         table.fact(what, text);
-        table.at_most(&format!("{what} / the better of skopeo"), ours / copy.min(sync), RATIO);
+        table.at_most(&format!("{what} / the better of skopeo"), ours / copy.min(sync), ratio);
     }
 }
 
