@@ -263,6 +263,8 @@ mod tests {
         assert_eq!(settings, Settings::default());
         let json = serde_json::to_vec(&settings).unwrap();
         assert_eq!(Settings::parse(&json).unwrap(), settings);
+        let json = br#"{"registry": {"kind": "external", "endpoint": "http://harbor.lab:8080/platform"}}"#;
+        assert!(Settings::parse(json).is_ok(), "without TLS, but only as it is written");
     }
 
     #[test]
@@ -283,6 +285,8 @@ mod tests {
             (r#"{"dataDirectory": "data"}"#, "--data-dir"),
             (r#"{"disable": ["a\nb"]}"#, "--disable"),
             (r#"{"registry": {"kind": "external", "endpoint": "harbor"}}"#, "--registry"),
+            (r#"{"registry": {"kind": "external", "endpoint": "https://a/B"}}"#, "--registry"),
+            (r#"{"registry": {"kind": "peers", "endpoints": ["http://a"]}}"#, "--peer"),
         ] {
             let error = Settings::parse(json.as_bytes()).unwrap_err();
             assert_eq!(error.code(), codes::NODE_SETTINGS);

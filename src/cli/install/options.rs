@@ -284,4 +284,20 @@ mod tests {
         let registry = Registry::Own { port: REGISTRY_PORT, in_place: true };
         assert_eq!(settings, Settings { https_port: 8443, packages: false, labels, registry, ..before });
     }
+
+    #[test]
+    fn a_login_for_pulling_stays_with_the_registry_of_the_site() {
+        let mut settings = Settings::default();
+        let mut apply = |registry: Option<&str>, registry_pull_auth| {
+            let registry = registry.map(str::to_owned);
+            NodeOptions { registry, registry_pull_auth, ..NodeOptions::default() }.apply(&mut settings);
+            settings.registry.clone()
+        };
+        let external =
+            |endpoint: &str, pull_auth| Registry::External { endpoint: endpoint.to_owned(), pull_auth };
+        assert_eq!(apply(Some("https://a/b"), None), external("https://a/b", false));
+        assert_eq!(apply(None, Some(true)), external("https://a/b", true));
+        assert_eq!(apply(Some("https://a/c"), None), external("https://a/c", true));
+        assert_eq!(apply(None, Some(false)), external("https://a/c", false));
+    }
 }
