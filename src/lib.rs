@@ -29,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
-//! | what a command does | [`build`], [`node`], [`prove`], [`registry`] |
+//! | what a command does | [`build`], [`node`], [`prove`], [`push`], [`registry`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
@@ -67,6 +67,7 @@
 //! | `/etc/airlock/preflight-policy.yaml` | [`node::install`] | `docs/preflight.md` |
 //! | `/etc/airlock/revoked_keys` | [`node::trust::signers`] | [`trust::revoked`] |
 //! | `/etc/airlock/allowed_signers` | [`node::trust::signers`] | ssh-keygen(1), "ALLOWED SIGNERS" |
+//! | `/etc/airlock/registry-auth.json` | [`node::registry::external`] | containers-auth.json(5), mode 0600 |
 //! | `/etc/airlock/registry-ca.crt` | [`node::registry::authority`] | PEM |
 //! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |
 //! | `/usr/local/bin/airlock` | [`node::install`] | the `airlock` program |
@@ -90,6 +91,7 @@ pub mod node;
 pub mod oci;
 pub mod progress;
 pub mod prove;
+pub mod push;
 pub mod quote;
 pub mod registry;
 pub mod secret;

@@ -23,6 +23,8 @@ pub enum Stage {
     Import,
     /// Damaged blobs of a store are replaced.
     Repair,
+    /// Blobs are sent to a registry.
+    Push,
 }
 
 /// One thing that happened.

@@ -6,6 +6,7 @@ mod found;
 mod gate;
 mod handover;
 mod host;
+mod login;
 mod options;
 pub(super) mod report;
 mod source;
@@ -24,7 +25,7 @@ use super::files;
 use super::root;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
-use crate::fetch::NoCredentials;
+use crate::fetch::CredentialSource;
 use crate::node::install::{self, Context, Preparation, hosts, precondition};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
@@ -109,7 +110,8 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     settings.check()?;
     precondition::foreign_cluster(&machine)?;
     precondition::change(&machine, before.as_ref(), &settings)?;
-    let network = network(session);
+    let credentials = login::credentials(&arguments.node, &settings, &machine, session)?;
+    let network = network(credentials, session);
     let found = found::open(&source, &arguments, &settings, &machine, &network, session)?;
     found.remember(&mut settings, &arguments.trust);
     let state = State::read(&machine)?;
@@ -244,10 +246,6 @@ fn judge(state: &State, found: &Found, arguments: &InstallArgs, session: &Sessio
     Ok(())
 }
 
-fn network(session: &Session) -> Network {
-    Network {
-        runtime: tokio::runtime::Handle::current(),
-        credentials: Arc::new(NoCredentials),
-        progress: session.shared_progress(),
-    }
+fn network(credentials: Arc<dyn CredentialSource>, session: &Session) -> Network {
+    Network { runtime: tokio::runtime::Handle::current(), credentials, progress: session.shared_progress() }
 }

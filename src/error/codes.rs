@@ -246,6 +246,8 @@ codes! {
     PORT_TAKEN = 1064, Precondition, "another program has a port that is needed";
     REGISTRY_PUSH = 1065, Upstream, "a registry does not take what is pushed to it";
     NO_BUNDLE = 1066, Usage, "no bundle is named, and none is known from an earlier run";
+    REGISTRY_LOGIN = 1067, Upstream, "a registry does not let its caller push";
+    REGISTRY_TAG = 1068, Upstream, "a tag in a registry cannot be set";
     PACKAGES_TARGET = 1070, Precondition, "the bundle has no packages for the node, or does not tell which";
     PACKAGES_NO_APT = 1071, Precondition, "the node has no apt, which installs the packages of a bundle";
     PACKAGES_LOCKED = 1072, Busy, "another program is working with the packages of the node";

@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::credential_helper;
 use super::credentials::{CredentialSource, Credentials};
@@ -70,6 +71,18 @@ impl DockerConfig {
         let store = parsed.creds_store.filter(|name| !name.is_empty());
         Ok(DockerConfig { auths, helpers, store, helper_timeout: HELPER_TIMEOUT })
     }
+}
+
+/// The text of a file that knows the credentials of `host` and nothing else.
+pub fn render(host: &str, credentials: &Credentials) -> Secret<String> {
+    let entry = match credentials {
+        Credentials::Password { username, password } => {
+            let pair = Secret::new(format!("{username}:{}", password.reveal()));
+            json!({"auth": STANDARD.encode(pair.reveal())})
+        }
+        Credentials::IdentityToken(token) => json!({"identitytoken": token.reveal()}),
+    };
+    Secret::new(format!("{:#}\n", json!({"auths": {host: entry}})))
 }
 
 impl Entry {

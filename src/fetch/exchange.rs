@@ -1,9 +1,10 @@
 //! One request and its answer: redirects followed, permission obtained.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION,
 };
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -12,10 +13,10 @@ use super::challenge;
 use super::client::Client;
 use super::failure::Failure;
 use super::location::{Access, Place};
+use super::payload::{self, Payload, Unsent};
 use super::settings::Timeouts;
 use super::stall::Body;
 use super::{redirect, retry};
-use crate::secret::Secret;
 
 /// Most bytes read of the body of a refusal.
 const LONGEST_REFUSAL: u64 = 8 << 10;
@@ -26,26 +27,35 @@ pub(crate) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    /// A form; it may hold an identity token.
-    pub(super) body: Option<Secret<String>>,
+    pub(super) payload: Option<Payload>,
     pub(super) access: Option<Access>,
 }
 
 impl Request {
-    /// A GET of what lies at `place`.
-    pub(crate) fn get(place: &Place) -> Request {
+    /// A request of this method to `place`, without a body.
+    pub(crate) fn new(method: Method, place: &Place) -> Request {
         Request {
-            method: Method::GET,
+            method,
             url: place.url.clone(),
             headers: HeaderMap::new(),
-            body: None,
+            payload: None,
             access: place.access.clone(),
         }
     }
 
+    /// A GET of what lies at `place`.
+    pub(crate) fn get(place: &Place) -> Request {
+        Request::new(Method::GET, place)
+    }
+
     /// A HEAD of what lies at `place`.
     pub(crate) fn head(place: &Place) -> Request {
-        Request { method: Method::HEAD, ..Request::get(place) }
+        Request::new(Method::HEAD, place)
+    }
+
+    /// The same with something to carry.
+    pub(crate) fn carrying(self, payload: Payload) -> Request {
+        Request { payload: Some(payload), ..self }
     }
 
     /// The same with a header.
@@ -103,18 +113,49 @@ impl Answer {
 
     /// What a status other than success means, with the reason the server gives.
     pub(crate) async fn refusal(self) -> Failure {
+        let Refused { status, url, reason, wait, .. } = self.refused().await;
+        Failure::of_status(status, &url, reason.as_deref(), wait)
+    }
+
+    /// What the server says about a status other than success, for those who know better what that means.
+    pub(crate) async fn refused(self) -> Refused {
         let (status, url) = (self.status(), self.url.clone());
         let wait = retry::retry_after(self.response.headers(), SystemTime::now());
         let is_text = self.content_type().is_some_and(|kind| kind != "text/html");
         let body = if is_text { self.body().whole(LONGEST_REFUSAL).await.ok().flatten() } else { None };
-        let reason = body.as_deref().and_then(reason);
-        Failure::of_status(status, &url, reason.as_deref(), wait)
+        let (code, reason) = body.as_deref().map(reason).unwrap_or_default();
+        Refused { status, url, code, reason, wait }
+    }
+
+    /// Where an upload goes on (distribution-spec, "Pushing blobs"), if the answer says so. Registries behind a
+    /// proxy that ends TLS often name themselves without it; then it is the way we came that counts.
+    pub(crate) fn next_place(&self, access: Option<&Access>) -> Result<Option<Place>, Failure> {
+        let headers = self.response.headers();
+        if headers.get(LOCATION).is_none() {
+            return Ok(None);
+        }
+        let url = redirect::next(&self.url, headers)?;
+        // A foreign server gets the bytes, as in uploads to object storage, and never a permission.
+        let access = access.filter(|_| redirect::same_origin(&url, &self.url)).cloned();
+        Ok(Some(Place { url, access }))
     }
 }
 
-/// The explanation in the body of a refusal: that of a registry (distribution-spec, "Error Codes"), of a
+/// A refusal and what the server says about it.
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) url: Url,
+    /// The code of a registry, such as `DENIED`.
+    pub(crate) code: Option<String>,
+    /// Its explanation; as foreign as text can be.
+    pub(crate) reason: Option<String>,
+    /// When it wants to be asked again.
+    pub(crate) wait: Option<Duration>,
+}
+
+/// Code and explanation in the body of a refusal: those of a registry (distribution-spec, "Error Codes"), of a
 /// token service, or plain text.
-fn reason(body: &[u8]) -> Option<String> {
+fn reason(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Deserialize)]
     struct Refusal {
         #[serde(default)]
@@ -128,21 +169,20 @@ fn reason(body: &[u8]) -> Option<String> {
         code: Option<String>,
     }
     if let Ok(refusal) = serde_json::from_slice::<Refusal>(body) {
-        let mut reasons = refusal.errors.into_iter().filter_map(|reason| reason.message.or(reason.code));
-        return reasons.find(|text| !text.is_empty()).or(refusal.details);
+        let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let first = refusal.errors.into_iter().find(|reason| said(&reason.message) || said(&reason.code));
+        let Some(Reason { message, code }) = first else { return (None, refusal.details) };
+        return (code.clone(), message.filter(|text| !text.is_empty()).or(code));
     }
     let text = String::from_utf8_lossy(body).trim().to_owned();
-    (!text.is_empty()).then_some(text)
+    (None, (!text.is_empty()).then_some(text))
 }
 
 impl Client {
     /// Makes a request with the permission it needs. Statuses that may pass, and 407, are failures; all
     /// others, 404 for instance, are for the caller to judge.
     pub(crate) async fn exchange(&self, request: &Request) -> Result<Answer, Failure> {
-        let answer = match &request.access {
-            Some(access) => self.exchange_with(request, access).await?,
-            None => self.follow(request, None).await?,
-        };
+        let answer = self.ask(request).await?;
         let status = answer.status();
         let passing = status.is_server_error()
             || matches!(
@@ -152,6 +192,14 @@ impl Client {
                     | StatusCode::PROXY_AUTHENTICATION_REQUIRED
             );
         if passing { Err(answer.refusal().await) } else { Ok(answer) }
+    }
+
+    /// Makes a request with the permission it needs. Whatever the answer, it is for the caller to judge.
+    pub(crate) async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        match &request.access {
+            Some(access) => self.exchange_with(request, access).await,
+            None => self.follow(request, None).await,
+        }
     }
 
     /// Answers one challenge. A second one means that the permission is not enough, and is final.
@@ -208,14 +256,16 @@ impl Client {
         if let Some(authorization) = authorization {
             outgoing = outgoing.header(AUTHORIZATION, authorization);
         }
-        if let Some(body) = &request.body {
-            outgoing = outgoing.body(body.reveal().clone());
-        }
         let timeouts = self.settings().timeouts;
-        let response = tokio::time::timeout(timeouts.answer, outgoing.send())
-            .await
-            .map_err(|_| Failure::no_answer(url, timeouts.answer))?
-            .map_err(|error| Failure::of_transport(error, url))?;
+        let sent = match &request.payload {
+            None => payload::sent(outgoing, None, timeouts).await,
+            Some(payload) => payload.send(outgoing, timeouts).await,
+        };
+        let response = sent.map_err(|unsent| match unsent {
+            Unsent::NoAnswer(waited) => Failure::no_answer(url, waited),
+            Unsent::Stalled(taken) => Failure::not_taken(url, taken, timeouts.stall),
+            Unsent::Broken(error) => Failure::of_transport(error, url),
+        })?;
         Ok(Answer { response, url: url.clone(), timeouts })
     }
 }

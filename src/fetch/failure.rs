@@ -115,6 +115,17 @@ impl Failure {
         Failure::again(Error::new(codes::FETCH_STALLED, message).with_help(connection_help(&server)))
     }
 
+    /// A server took no more of what was sent to it.
+    pub(crate) fn not_taken(url: &Url, taken: u64, window: Duration) -> Self {
+        let server = shown::authority(url);
+        let message = format!(
+            "{server} took no more than {taken} bytes for {} within {} s",
+            shown::url(url),
+            window.as_secs_f32()
+        );
+        Failure::again(Error::new(codes::FETCH_STALLED, message).with_help(connection_help(&server)))
+    }
+
     /// A body came too slowly to be of use.
     pub(crate) fn stalled(url: &Url, received: u64, window: Duration) -> Self {
         let server = shown::authority(url);

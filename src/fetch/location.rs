@@ -33,12 +33,43 @@ pub(crate) struct Access {
     pub(crate) host: Arc<str>,
     /// The repository, for credentials of a single one.
     pub(crate) repository: Arc<str>,
+    /// What is to be done there.
+    pub(crate) right: Right,
+}
+
+/// What a request to a registry is about to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Right {
+    /// To read.
+    Pull,
+    /// To write, and to take over blobs of this other repository.
+    Push { from: Option<Arc<str>> },
 }
 
 impl Access {
-    /// The right to pull, in the words of the token specification of the distribution project.
-    pub(super) fn scope(&self) -> String {
-        format!("repository:{}:pull", self.repository)
+    /// The permission to read `repository` of `host`.
+    pub(crate) fn pull(host: &str, repository: &str) -> Access {
+        Access { host: host.into(), repository: repository.into(), right: Right::Pull }
+    }
+
+    /// The permission to write to `repository` of `host`, with blobs that the repository `from` has.
+    pub(crate) fn push(host: &str, repository: &str, from: Option<&str>) -> Access {
+        let right = Right::Push { from: from.map(Into::into) };
+        Access { host: host.into(), repository: repository.into(), right }
+    }
+
+    /// What a token has to be good for, in the words of the token specification of the distribution project.
+    /// `wanted` is what the registry asks for in its challenge; to push, that may be too little, since it knows
+    /// nothing of the requests to come.
+    pub(super) fn scopes(&self, wanted: Option<&str>) -> Vec<String> {
+        let pull = |repository: &str| format!("repository:{repository}:pull");
+        match &self.right {
+            Right::Pull => vec![wanted.map_or_else(|| pull(&self.repository), str::to_owned)],
+            Right::Push { from } => {
+                let push = format!("repository:{}:pull,push", self.repository);
+                std::iter::once(push).chain(from.iter().map(|from| pull(from))).collect()
+            }
+        }
     }
 }
 
@@ -84,6 +115,18 @@ pub(super) fn parse(text: &str) -> Result<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_push_asks_for_all_that_it_will_need() {
+        let access = Access::pull("lab", "a/b");
+        assert_eq!(access.scopes(None), ["repository:a/b:pull"]);
+        assert_eq!(access.scopes(Some("repository:a/b:pull,delete")), ["repository:a/b:pull,delete"]);
+        let access = Access::push("lab", "a/b", Some("c"));
+        assert_eq!(
+            access.scopes(Some("repository:a/b:pull")),
+            ["repository:a/b:pull,push", "repository:c:pull"]
+        );
+    }
 
     #[test]
     fn only_http_urls_without_passwords_are_locations() {

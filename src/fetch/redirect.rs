@@ -42,6 +42,21 @@ pub(super) fn target(from: &Url, headers: &HeaderMap) -> Result<Url, Failure> {
     Ok(target)
 }
 
+/// The URL at which an upload goes on. A server that calls itself by `http` although it was asked by `https` sits
+/// behind something that ends TLS: it is asked by `https` again.
+pub(super) fn next(from: &Url, headers: &HeaderMap) -> Result<Url, Failure> {
+    let named = headers.get(LOCATION).and_then(|location| from.join(location.to_str().ok()?).ok());
+    match named {
+        Some(mut url) if from.scheme() == "https" && url.scheme() == "http" && url.host() == from.host() => {
+            // Neither can fail between two URLs that have hosts.
+            let _ = url.set_scheme("https");
+            let _ = url.set_port(from.port());
+            Ok(url)
+        }
+        _ => target(from, headers),
+    }
+}
+
 /// Whether a server at `from` may make us talk to `target`.
 pub(super) fn check(from: &Url, target: &Url) -> Result<(), &'static str> {
     match (from.scheme(), target.scheme()) {
@@ -126,6 +141,20 @@ mod tests {
         ] {
             let message = follow(from, location).expect_err(location);
             assert!(message.contains(reason), "{location}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_upload_goes_on_where_it_began_even_if_a_proxy_forgets_tls() {
+        for (from, location, expected) in [
+            ("https://a:8443/v2/", "http://a/v2/x?_state=y", Some("https://a:8443/v2/x?_state=y")),
+            ("https://a/v2/", "/v2/x", Some("https://a/v2/x")),
+            ("https://a/v2/", "https://s3/x?signature=y", Some("https://s3/x?signature=y")),
+            ("https://a/v2/", "http://b/v2/x", None),
+        ] {
+            let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_str(location).unwrap())]);
+            let found = next(&Url::parse(from).unwrap(), &headers).ok().map(|url| url.to_string());
+            assert_eq!(found.as_deref(), expected, "{location}");
         }
     }
 

@@ -18,6 +18,7 @@ use super::credentials::{self, Credentials};
 use super::exchange::Request;
 use super::failure::{Failure, login_help};
 use super::location::{Access, Place};
+use super::payload::Payload;
 use super::{redirect, shown};
 use crate::error::{Error, codes};
 use crate::secret::Secret;
@@ -107,23 +108,24 @@ fn token_request(
     challenge: &Challenge,
     credentials: Option<Credentials>,
 ) -> Result<(Request, Option<HeaderValue>), Failure> {
-    let scope = challenge.parameters.get("scope").cloned().unwrap_or_else(|| access.scope());
-    let mut question = vec![("scope", scope)];
-    question.extend(challenge.parameters.get("service").map(|service| ("service", service.clone())));
+    let scopes = access.scopes(challenge.parameters.get("scope").map(String::as_str));
+    let service = challenge.parameters.get("service").map(|service| ("service", service.clone()));
     if let Some(Credentials::IdentityToken(token)) = &credentials {
+        let mut question = vec![("scope", scopes.join(" "))];
+        question.extend(service);
         question.push(("grant_type", "refresh_token".to_owned()));
         question.push(("client_id", "airlock".to_owned()));
         question.push(("refresh_token", token.reveal().clone()));
         // A URL is the nearest thing that can encode a form.
         let mut form = Url::clone(&realm);
         form.query_pairs_mut().clear().extend_pairs(&question);
-        let body = form.query().map(|text| Secret::new(text.to_owned()));
+        let text = Secret::new(form.query().unwrap_or_default().to_owned());
         let request =
-            Request { method: Method::POST, body, ..Request::get(&Place { url: realm, access: None }) };
+            Request::new(Method::POST, &Place { url: realm, access: None }).carrying(Payload::Form(text));
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
         return Ok((request.with(CONTENT_TYPE, form_type), None));
     }
-    realm.query_pairs_mut().extend_pairs(&question);
+    realm.query_pairs_mut().extend_pairs(scopes.iter().map(|scope| ("scope", scope))).extend_pairs(service);
     let authorization = match &credentials {
         Some(Credentials::Password { username, password }) => {
             Some(credentials::basic(username, password).ok_or_else(|| unusable(&access.host))?)

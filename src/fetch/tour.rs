@@ -69,7 +69,7 @@ impl<'a> Tour<'a> {
     }
 
     /// Something was achieved, so earlier failures do not count any more.
-    pub(super) fn progressed(&mut self) {
+    pub(crate) fn progressed(&mut self) {
         self.attempts.reset();
     }
 

@@ -30,6 +30,8 @@ pub enum Verb {
     Wait,
     /// Something is copied in, such as blobs into a store.
     Import,
+    /// An image is brought to a registry.
+    Push,
     /// The machine is restarted.
     Reboot,
 }
@@ -48,6 +50,7 @@ impl Verb {
             Verb::Run => "run",
             Verb::Wait => "wait for",
             Verb::Import => "import",
+            Verb::Push => "push",
             Verb::Reboot => "reboot",
         }
     }

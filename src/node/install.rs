@@ -29,6 +29,8 @@ use super::origin::{self, Origin};
 use super::packages::{self, Packages};
 use super::reboot::Disarm;
 use super::registry::authority::Authority;
+use super::registry::endpoint::Endpoint;
+use super::registry::external::{self, Push};
 use super::registry::images::Images;
 use super::registry::peer::Network;
 use super::registry::service::RegistryService;
@@ -43,7 +45,9 @@ use super::trust::signers;
 use crate::bundle::manifest::{Artifact, Manifest};
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
+use crate::fetch::Credentials;
 use crate::oci::platform::Platform;
+use crate::push::Target;
 use crate::secret::Secret;
 
 /// Where the program lies that every later command is; the one on the medium is not run again.
@@ -127,7 +131,7 @@ pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     steps.extend(files::step(&context.origin).map(|step| Box::new(step) as Box<dyn Step>));
     steps.extend(nvidia::steps(&context.nvidia, &context.machine)?);
     steps.extend(nvidia::manifests(&context.settings, &context.origin));
-    steps.push(Box::new(context.images()));
+    steps.push(Box::new(context.images()?));
     steps.extend(context.k3s_steps()?);
     steps.extend(context.smoke_test().map(|step| Box::new(step) as Box<dyn Step>));
     steps.push(Box::new(context.floor()));
@@ -180,7 +184,32 @@ impl Context {
             steps.push(Box::new(RegistryService { serving, network: self.network.clone() }));
         }
         steps.extend(self.authority().map(|authority| Box::new(authority.step()) as Box<dyn Step>));
+        if let Registry::External { endpoint, .. } = &self.settings.registry {
+            let target = Target::parse(endpoint)?;
+            let login = self.login(&target)?;
+            steps.extend(login.map(|login| Box::new(external::login(&target, &login)) as Box<dyn Step>));
+            steps.push(Box::new(self.push(target)));
+        }
         Ok(steps)
+    }
+
+    fn push(&self, target: Target) -> Push {
+        let images = self.manifest().artifacts.iter().filter_map(|artifact| match artifact {
+            Artifact::Image(image) => Some(image.clone()),
+            _ => None,
+        });
+        Push {
+            target,
+            images: images.collect(),
+            origin: self.origin.clone(),
+            authority: self.authority(),
+            network: self.network.clone(),
+        }
+    }
+
+    /// How to log in to the registry of the site.
+    fn login(&self, target: &Target) -> Result<Option<Credentials>> {
+        self.network.credentials.credentials(&target.host(), target.prefix())
     }
 
     /// What the registry is trusted by; nothing if the authorities of the machine are meant.
@@ -194,13 +223,20 @@ impl Context {
     }
 
     /// The registries that containerd asks.
-    fn endpoints(&self) -> Vec<String> {
-        match &self.settings.registry {
+    fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        Ok(match &self.settings.registry {
             // By address, so that no name has to be known before there is anything.
-            Registry::Own { port, .. } => vec![format!("https://127.0.0.1:{port}")],
-            Registry::Peers { endpoints } => endpoints.clone(),
-            Registry::External { endpoint } => vec![endpoint.clone()],
-        }
+            Registry::Own { port, .. } => vec![Endpoint::Node(format!("https://127.0.0.1:{port}"))],
+            Registry::Peers { endpoints } => endpoints.iter().cloned().map(Endpoint::Node).collect(),
+            Registry::External { endpoint, pull_auth } => {
+                let target = Target::parse(endpoint)?;
+                let login = if *pull_auth { self.login(&target)? } else { None };
+                if *pull_auth && login.is_none() {
+                    return Err(no_login(&target));
+                }
+                vec![Endpoint::Site { target, login }]
+            }
+        })
     }
 
     /// Configuration and start follow from the GPUs as they are when their drivers are installed.
@@ -243,7 +279,7 @@ impl Context {
             surroundings: self.surroundings,
             origin: self.origin.clone(),
             program: program.blob,
-            endpoints: self.endpoints(),
+            endpoints: self.endpoints()?,
             has_authority: self.authority().is_some(),
             labels: BTreeMap::new(),
             runtimes: String::new(),
@@ -251,14 +287,14 @@ impl Context {
         })
     }
 
-    pub(super) fn images(&self) -> Images {
-        Images {
+    pub(super) fn images(&self) -> Result<Images> {
+        Ok(Images {
             images: Images::of(self.manifest(), self.platform),
             platform: self.platform,
-            endpoints: self.endpoints(),
+            endpoints: self.endpoints()?,
             authority: self.authority(),
             network: self.network.clone(),
-        }
+        })
     }
 
     fn ready(&self) -> Ready {
@@ -283,6 +319,14 @@ impl Context {
             .with_detail(format!("it was built for {}", platforms.join(", ")))
             .with_help(format!("build it with `platforms: [{}]` in bundle.yaml, and `k3s`", self.platform))
     }
+}
+
+fn no_login(target: &Target) -> Error {
+    let message = format!("nodes are to log in to {} to pull, and no login is known for it", target.host());
+    Error::new(codes::NODE_SETTINGS, message).with_help(format!(
+        "`docker --config DIR login {}` makes a file with one: `--registry-auth DIR/config.json`",
+        target.host()
+    ))
 }
 
 fn no_medium() -> Error {

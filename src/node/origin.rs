@@ -8,7 +8,7 @@ use std::io::Read;
 
 use crate::bundle::manifest::{Artifact, Manifest};
 use crate::bundle::{Bundle, Verified};
-use crate::error::Result;
+use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 
@@ -25,6 +25,27 @@ pub trait Origin: Send + Sync {
     /// # Errors
     /// If the bundle has no such blob, or it cannot be reached.
     fn open(&self, digest: Digest) -> Result<Box<dyn Read + '_>>;
+
+    /// The whole of a small blob, checked. Leaves nothing on this machine.
+    ///
+    /// # Errors
+    /// Those of [`Origin::open`]; [`codes::OCI_DOCUMENT`] if it has more than `limit` bytes.
+    fn document(&self, digest: Digest, limit: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = self.open(digest)?.take(limit + 1).read_to_end(&mut bytes);
+        read.map_err(|error| match error.downcast::<Error>() {
+            Ok(error) => error,
+            Err(error) => Error::new(codes::STORE_IO, format!("blob {digest} cannot be read"))
+                .with_help(format!("check {}, then run the same command again", self.name()))
+                .with_source(error),
+        })?;
+        if bytes.len() as u64 > limit {
+            let message = format!("blob {digest} has more than {limit} bytes");
+            return Err(Error::new(codes::OCI_DOCUMENT, message)
+                .with_help("this is not a document that airlock would read: build the bundle again"));
+        }
+        Ok(bytes)
+    }
 
     /// In words, for messages: `/media/stick`, `https://10.0.0.1:5443`.
     fn name(&self) -> String;

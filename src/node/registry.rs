@@ -5,6 +5,8 @@
 //! the original names of the images.
 
 pub mod authority;
+pub mod endpoint;
+pub mod external;
 pub mod fingerprint;
 pub mod images;
 pub mod introduction;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::grammar::{Cidr, Taint};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
+use crate::push::Target;
 use crate::quote::quote;
 
 /// Where they are kept.
@@ -121,10 +122,13 @@ pub enum Registry {
         /// Their addresses.
         endpoints: Vec<String>,
     },
-    /// A registry that the site has: `https://harbor.lab`; images are pushed to it.
+    /// A registry that the site has; images are pushed to it.
     External {
-        /// Its address.
+        /// Its address and the project in it: `https://harbor.lab/platform`.
         endpoint: String,
+        /// Whether k3s logs in to pull, as the push does.
+        #[serde(default, rename = "pullAuth")]
+        pull_auth: bool,
     },
 }
 
@@ -234,14 +238,15 @@ impl Settings {
             (Some(url), _) => grammar::check_url(url).map_err(|why| bad("--join", url, why))?,
             (None, Role::Server) => {}
         }
-        let endpoints = match &self.registry {
-            Registry::Own { .. } => &[][..],
-            Registry::Peers { endpoints } => endpoints,
-            Registry::External { endpoint } => std::slice::from_ref(endpoint),
-        };
-        endpoints
-            .iter()
-            .try_for_each(|url| grammar::check_url(url).map_err(|why| bad("--registry", url, why)))
+        match &self.registry {
+            Registry::Own { .. } => Ok(()),
+            Registry::Peers { endpoints } => endpoints
+                .iter()
+                .try_for_each(|url| grammar::check_url(url).map_err(|why| bad("--peer", url, why))),
+            Registry::External { endpoint, .. } => Target::parse(endpoint)
+                .map(drop)
+                .map_err(|error| bad("--registry", endpoint, &error.to_string())),
+        }
     }
 
     fn check_networks(&self) -> Result<()> {
@@ -283,6 +288,8 @@ mod tests {
         assert_eq!(settings, Settings::default());
         let json = serde_json::to_vec(&settings).unwrap();
         assert_eq!(Settings::parse(&json).unwrap(), settings);
+        let json = br#"{"registry": {"kind": "external", "endpoint": "http://harbor.lab:8080/platform"}}"#;
+        assert!(Settings::parse(json).is_ok(), "without TLS, but only as it is written");
     }
 
     #[test]
@@ -304,6 +311,8 @@ mod tests {
             (r#"{"disable": ["a\nb"]}"#, "--disable"),
             (r#"{"signatures": 0}"#, "--signatures"),
             (r#"{"registry": {"kind": "external", "endpoint": "harbor"}}"#, "--registry"),
+            (r#"{"registry": {"kind": "external", "endpoint": "https://a/B"}}"#, "--registry"),
+            (r#"{"registry": {"kind": "peers", "endpoints": ["http://a"]}}"#, "--peer"),
         ] {
             let error = Settings::parse(json.as_bytes()).unwrap_err();
             assert_eq!(error.code(), codes::NODE_SETTINGS);

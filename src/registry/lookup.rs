@@ -22,12 +22,15 @@ pub(super) fn existing(inner: &Inner, repository: &Repository) -> Result<Reposit
     {
         return Ok(name);
     }
-    if repository.namespace.is_some() {
+    if let Some(host) = &repository.namespace {
         let name = written(inner, repository)?;
-        return match content.has_repository(&name).map_err(failed)? {
-            true => Ok(name),
-            false => Err(unknown(&name.to_string())),
-        };
+        let mirrored = mirrored(host, &repository.path);
+        for name in std::iter::once(name.clone()).chain(mirrored) {
+            if content.has_repository(&name).map_err(failed)? {
+                return Ok(name);
+            }
+        }
+        return Err(unknown(&name.to_string()));
     }
     let mut found = content.resolve_name(&repository.path).map_err(failed)?;
     match (found.pop(), found.is_empty()) {
@@ -35,6 +38,16 @@ pub(super) fn existing(inner: &Inner, repository: &Repository) -> Result<Reposit
         (None, _) => Err(unknown(&repository.path)),
         (Some(last), false) => Err(ambiguous(&repository.path, found.into_iter().chain([last]))),
     }
+}
+
+/// What a node means whose mirror has a path of its own that ends in the host (`/v2/platform/docker.io`): the name as
+/// it stands in the path. The host is then told twice.
+fn mirrored(host: &str, path: &str) -> Option<RepositoryName> {
+    let element = host.to_ascii_lowercase().replace(':', "__");
+    let (above, _) = path.rsplit_once('/')?;
+    let names_host = above.split('/').any(|part| part == element);
+    let (host, path) = split_host(path);
+    names_host.then(|| RepositoryName::new(host, path).ok()).flatten()
 }
 
 /// The repository to write to: whether it exists does not matter.
@@ -77,5 +90,20 @@ mod tests {
         assert_eq!(split_host("library/x"), (None, "library/x"));
         assert_eq!(split_host("a.b"), (None, "a.b"));
         assert_eq!(split_host("a.b_c/x"), (None, "a.b_c/x"), "no host has an underscore");
+    }
+
+    #[test]
+    fn a_host_that_is_told_twice_is_part_of_the_path() {
+        let name = |host: &str, path: &str| mirrored(host, path).map(|name| name.to_string());
+        for (host, path, found) in [
+            ("docker.io", "docker.io/library/x", Some("docker.io/library/x")),
+            ("docker.io", "platform/docker.io/library/x", Some("platform/docker.io/library/x")),
+            ("lab:5000", "lab__5000/x", Some("lab__5000/x")),
+            ("docker.io", "library/x", None),
+            ("docker.io", "library/docker.io", None),
+            ("docker.io", "quay.io/x", None),
+        ] {
+            assert_eq!(name(host, path).as_deref(), found, "{path}");
+        }
     }
 }

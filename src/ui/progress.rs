@@ -78,6 +78,7 @@ fn running(stage: Stage) -> &'static str {
         Stage::Prove => "Proving",
         Stage::Import => "Importing",
         Stage::Repair => "Repairing",
+        Stage::Push => "Pushing",
     }
 }
 
@@ -94,5 +95,6 @@ fn done(stage: Stage) -> &'static str {
         Stage::Prove => "Proved",
         Stage::Import => "Imported",
         Stage::Repair => "Repaired",
+        Stage::Push => "Pushed",
     }
 }

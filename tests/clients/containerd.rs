@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::{Child, Command};
 
+use airlock::push::Target;
+
+use crate::docker_registry::DockerRegistry;
 use crate::documented::settings;
 use crate::root_of_clients;
 use crate::served::{Served, Workplace};
@@ -48,6 +51,17 @@ impl Containerd {
         let settings = settings("toml", "[host.", "ADDRESS", &self.place.inside("ca.crt"));
         let settings =
             settings.replace("https://ADDRESS", server).replace("\"resolve\"", "\"resolve\", \"push\"");
+        fs_err::write(directory.join("hosts.toml"), settings).unwrap();
+    }
+
+    /// The same by a mirror whose path ends where that of an image begins, as k3s writes it for endpoints with a path.
+    fn configure_path(&self, host: &str, endpoint: &str) {
+        let directory = self.place.path("hosts").join(host);
+        fs_err::create_dir_all(&directory).unwrap();
+        let ca = self.place.inside("ca.crt");
+        let settings = format!(
+            "[host.\"{endpoint}\"]\n  capabilities = [\"pull\", \"resolve\"]\n  ca = \"{ca}\"\n  override_path = true\n"
+        );
         fs_err::write(directory.join("hosts.toml"), settings).unwrap();
     }
 
@@ -106,6 +120,27 @@ fn pulls_and_pushes(release: &str) {
     );
     assert!(served.requests("/v2/library/x/manifests/1?ns=quay.io 200") > 0);
     pushes(&containerd, &served, images[0], &hub.digest);
+    pulls_from_a_site(&containerd, &served);
+}
+
+/// Under the names that `install --registry` gives, from ours and from Debian's `docker-registry`.
+fn pulls_from_a_site(containerd: &Containerd, served: &Served) {
+    let (site, target) = (served.sample("site"), Target::parse("https://any/platform").unwrap());
+    let image = "docker.io/library/site:1";
+    let name = format!("{}:1", target.repository(&image.parse().unwrap()));
+    served.push(&site, &name);
+    containerd.configure_path("docker.io", &format!("https://{}/v2/platform/docker.io", served.address));
+    containerd.pull(image);
+    assert_eq!(containerd.digest(image), site.digest);
+    let Some(other) = DockerRegistry::start() else { return };
+    let sample = served.sample("other");
+    let mut copy = served.skopeo(&["copy", "--all", "--preserve-digests", "--dest-tls-verify=false"]);
+    copy.arg(format!("oci:{}:sample", sample.layout.display()));
+    run(copy.arg(format!("docker://{}/{}", other.address, name.replace("site", "other"))));
+    let mirror = Target::parse(&format!("http://{}/platform", other.address)).unwrap().mirror("docker.io");
+    containerd.configure_path("docker.io", &mirror);
+    containerd.pull("docker.io/library/other:1");
+    assert_eq!(containerd.digest("docker.io/library/other:1"), sample.digest);
 }
 
 fn pushes(containerd: &Containerd, served: &Served, image: &str, digest: &str) {

@@ -5,6 +5,10 @@
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
+mod external;
+#[path = "../support/image_bundle.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod image_bundle;
 mod kill;
 mod machine;
 #[path = "../support/packages.rs"]
@@ -16,6 +20,8 @@ mod remote;
 mod repair;
 mod repair_kill;
 mod reset;
+#[path = "../support/serving.rs"]
+mod serving;
 #[path = "../support/lab/snapshot.rs"]
 mod snapshot;
 mod stage;

@@ -23,9 +23,15 @@ mod measure;
 mod memory;
 #[path = "bench/noise_bundle.rs"]
 mod noise_bundle;
+#[path = "bench/noise_layout.rs"]
+mod noise_layout;
 #[path = "packages.rs"]
 #[allow(clippy::unwrap_used, reason = "helpers of tests may fail the measurement")]
 mod packages;
+#[path = "bench/push.rs"]
+mod push;
+#[path = "bench/push_once.rs"]
+mod push_once;
 #[path = "bench/registry.rs"]
 mod registry;
 #[path = "upstream/server.rs"]
@@ -88,6 +94,20 @@ enum Command {
         #[arg(default_value_t = 50)]
         times: u32,
     },
+    /// Push images into docker-registry, against skopeo (about 4 GiB of disk)
+    Push {
+        /// How often each measurement is taken; medians are compared
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    /// Started by the measurement of pushes: pushes a layout once
+    #[command(hide = true)]
+    PushOnce {
+        /// The OCI image layout
+        layout: PathBuf,
+        /// The registry, as `http://HOST:PORT/PREFIX`
+        address: String,
+    },
     /// Serve images, against docker-registry (about 5 GiB of disk)
     Registry {
         /// How often each measurement is taken; medians are compared
@@ -136,6 +156,10 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    if let Command::PushOnce { layout, address } = &arguments.command {
+        push_once::run(layout, address)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     fs_err::create_dir_all(&arguments.output)?;
     let airlock = Airlock::prepare(&arguments.airlock, &fs_err::canonicalize(&arguments.output)?)?;
     let mut table = Table::default();
@@ -143,6 +167,8 @@ fn main() -> Result<ExitCode> {
         Command::Build { rounds } => build::run(&airlock, rounds, &mut table)?,
         Command::Memory => memory::run(&airlock, &mut table)?,
         Command::Kill { times } => kill::run(&airlock, times, &mut table)?,
+        Command::Push { rounds } => push::run(&airlock, rounds, &mut table)?,
+        Command::PushOnce { .. } => {}
         Command::Registry { rounds } => registry::run(&airlock, rounds, &mut table)?,
         Command::Sizes => sizes::run(&airlock, &mut table)?,
         Command::StoreImport { size, rounds } => store_import::run(&airlock, size, rounds, &mut table)?,

@@ -14,13 +14,23 @@ pub struct DockerRegistry {
 impl DockerRegistry {
     /// Starts it; nothing, loudly, where it is not installed.
     pub fn start() -> Option<DockerRegistry> {
+        DockerRegistry::start_for("")
+    }
+
+    /// Starts it for these users, given as htpasswd(1) writes them (bcrypt); without any for everybody.
+    pub fn start_for(users: &str) -> Option<DockerRegistry> {
         let directory = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
-        let configuration = format!(
+        let mut configuration = format!(
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: {address}\nlog:\n  level: error\n",
             directory.path().join("store").display()
         );
+        if !users.is_empty() {
+            let file = directory.path().join("users");
+            fs_err::write(&file, users).unwrap();
+            configuration += &format!("auth:\n  htpasswd:\n    realm: lab\n    path: {}\n", file.display());
+        }
         let file = directory.path().join("registry.yml");
         fs_err::write(&file, configuration).unwrap();
         let mut command = Command::new("docker-registry");

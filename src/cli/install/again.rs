@@ -8,7 +8,7 @@ use super::consent::ConsentOptions;
 use super::found::{self, Found};
 use super::options::NodeOptions;
 use super::source::{self, Source, SourceOptions};
-use super::{InstallArgs, before, context, gate, network};
+use super::{InstallArgs, before, context, gate, login, network};
 use crate::bundle::signed::SignedManifest;
 use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::session::Session;
@@ -64,7 +64,8 @@ pub(in crate::cli) fn again(mut arguments: InstallArgs, session: &Session) -> Re
     let state = State::read(&machine)?;
     let seen = state.channels.values().max_by_key(|seen| seen.at);
     arguments.consent.trust = accepted(seen, &machine)?;
-    let network = network(session);
+    let credentials = login::credentials(&arguments.node, &settings, &machine, session)?;
+    let network = network(credentials, session);
     let search = Search {
         arguments: &arguments,
         settings: &settings,

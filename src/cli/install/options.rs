@@ -80,9 +80,19 @@ pub struct NodeOptions {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
 
-    /// Registry of the site to pull from, as https://harbor.lab; it has to have the images
+    /// Registry of the site, as https://harbor.lab/PROJECT: images are pushed there as far as they are missing, and
+    /// pulled from there
     #[arg(long, value_name = "URL", conflicts_with_all = ["peer", "registry_port", "in_place"])]
     pub registry: Option<String>,
+
+    /// File with the login for the registry of the site, as `docker login` writes it, mode 0600; a copy is kept for
+    /// later runs
+    #[arg(long, value_name = "FILE")]
+    pub registry_auth: Option<PathBuf>,
+
+    /// Let k3s log in to pull as well; needed where the registry lets nobody read without a login
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub registry_pull_auth: Option<bool>,
 
     /// Registry of another node to pull from, as https://HOST:5443, instead of one on this node
     #[arg(long, value_name = "URL", conflicts_with_all = ["registry_port", "in_place"])]
@@ -148,6 +158,14 @@ impl NodeOptions {
             session.note("Taking the settings of the last run, with the options of this one");
         }
         self.apply(&mut settings);
+        let is_external = matches!(settings.registry, Registry::External { .. });
+        if !is_external && (self.registry_auth.is_some() || self.registry_pull_auth.is_some()) {
+            return Err(Error::new(
+                codes::USAGE,
+                "a login is given for a registry of the site, and none is named",
+            )
+            .with_help("name it: `--registry https://HARBOR/PROJECT`"));
+        }
         Ok(settings)
     }
 
@@ -190,7 +208,8 @@ impl NodeOptions {
 
     fn apply_registry(&self, settings: &mut Settings) {
         if let Some(endpoint) = &self.registry {
-            settings.registry = Registry::External { endpoint: endpoint.clone() };
+            let pull_auth = matches!(settings.registry, Registry::External { pull_auth: true, .. });
+            settings.registry = Registry::External { endpoint: endpoint.clone(), pull_auth };
         } else if !self.peer.is_empty() {
             settings.registry = Registry::Peers { endpoints: self.peer.clone() };
         } else if self.registry_port.is_some() || self.in_place.is_some() {
@@ -202,6 +221,9 @@ impl NodeOptions {
                 port: self.registry_port.unwrap_or(port),
                 in_place: self.in_place.unwrap_or(in_place),
             };
+        }
+        if let Registry::External { pull_auth, .. } = &mut settings.registry {
+            set(pull_auth, self.registry_pull_auth);
         }
     }
 
@@ -266,5 +288,21 @@ mod tests {
         let labels = [("c".to_owned(), "d".to_owned())].into();
         let registry = Registry::Own { port: REGISTRY_PORT, in_place: true };
         assert_eq!(settings, Settings { https_port: 8443, packages: false, labels, registry, ..before });
+    }
+
+    #[test]
+    fn a_login_for_pulling_stays_with_the_registry_of_the_site() {
+        let mut settings = Settings::default();
+        let mut apply = |registry: Option<&str>, registry_pull_auth| {
+            let registry = registry.map(str::to_owned);
+            NodeOptions { registry, registry_pull_auth, ..NodeOptions::default() }.apply(&mut settings);
+            settings.registry.clone()
+        };
+        let external =
+            |endpoint: &str, pull_auth| Registry::External { endpoint: endpoint.to_owned(), pull_auth };
+        assert_eq!(apply(Some("https://a/b"), None), external("https://a/b", false));
+        assert_eq!(apply(None, Some(true)), external("https://a/b", true));
+        assert_eq!(apply(Some("https://a/c"), None), external("https://a/c", true));
+        assert_eq!(apply(None, Some(false)), external("https://a/c", false));
     }
 }

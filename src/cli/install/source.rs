@@ -19,7 +19,7 @@ pub struct SourceOptions {
     #[arg(long, value_name = "URL")]
     pub from: Option<String>,
 
-    /// Certificate authorities of the registries of other nodes (PEM)
+    /// Certificate authorities of the registries of other nodes, or of that of the site (PEM)
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 

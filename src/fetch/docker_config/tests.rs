@@ -109,6 +109,18 @@ fn helpers_that_fail_are_named_and_never_quoted_on_success() {
 }
 
 #[test]
+fn a_file_of_one_host_is_read_as_it_was_written() {
+    let token = Credentials::IdentityToken(Secret::new("a \"b\"".to_owned()));
+    for written in [password("robot$nodes", "a:b c").unwrap(), token] {
+        let text = render("harbor.lab:8443", &written);
+        assert_eq!(format!("{text:?}"), "[secret]");
+        let file = DockerConfig::parse(text.reveal(), "login").unwrap();
+        assert_eq!(file.credentials("harbor.lab:8443", "platform").unwrap(), Some(written));
+        assert_eq!(file.credentials("harbor.lab", "platform").unwrap(), None);
+    }
+}
+
+#[test]
 fn helper_names_cannot_be_paths_and_missing_helpers_are_named() {
     let of = |store: &str| {
         let text = serde_json::json!({"credsStore": store}).to_string();

@@ -8,6 +8,7 @@ use super::registries;
 use super::token::Token;
 use super::{paths, unit};
 use crate::node::origin::Origin;
+use crate::node::registry::endpoint::Endpoint;
 use crate::node::resource::{BlobFile, File, Link, Resources, Service};
 use crate::node::settings::{Role, Settings};
 use crate::node::step::Step;
@@ -29,8 +30,8 @@ pub struct Wanted {
     pub origin: Arc<dyn Origin>,
     /// The k3s program in it for this machine.
     pub program: crate::bundle::manifest::Blob,
-    /// The registries that images are pulled from, `https://HOST:PORT`.
-    pub endpoints: Vec<String>,
+    /// The registries that images are pulled from.
+    pub endpoints: Vec<Endpoint>,
     /// Whether they are known by the certificate in [`paths::REGISTRY_CA`]; otherwise by those of the machine.
     pub has_authority: bool,
     /// Labels that the hardware of the node asks for; those of the settings count before them.
@@ -83,7 +84,7 @@ impl Wanted {
         settings
     }
 
-    /// Files without secrets.
+    /// All files but the token. That of the registries may hold a password.
     fn files(&self) -> Vec<File> {
         let hosts = registries::hosts(self.origin.manifest());
         let mut files = vec![

@@ -102,16 +102,17 @@ impl Remote {
         fs::remove_file(&path).map_err(failed)?;
         let found = part.hasher.clone().finish();
         if found != digest {
-            return Err(Error::new(
-                codes::WRONG_DIGEST,
-                "the bytes received are not those that were asked for",
-            )
-            .with_detail(format!("asked {} for {digest}", self.peer.address()))
-            .with_detail(format!("received {found}"))
-            .with_help("check the store of that node: `airlock store verify`"));
+            return Err(self.wrong(digest, found));
         }
         part.file.seek(SeekFrom::Start(0)).map_err(failed)?;
         Ok(part.file)
+    }
+
+    fn wrong(&self, digest: Digest, found: Digest) -> Error {
+        Error::new(codes::WRONG_DIGEST, "the bytes received are not those that were asked for")
+            .with_detail(format!("asked {} for {digest}", self.peer.address()))
+            .with_detail(format!("received {found}"))
+            .with_help("check the store of that node: `airlock store verify`")
     }
 }
 
@@ -126,6 +127,12 @@ impl Origin for Remote {
 
     fn open(&self, digest: Digest) -> Result<Box<dyn Read + '_>> {
         Ok(Box::new(self.fetch(digest)?))
+    }
+
+    fn document(&self, digest: Digest, limit: u64) -> Result<Vec<u8>> {
+        let bytes = self.peer.document(&format!("/airlock/v1/blobs/{digest}"), limit)?;
+        let found = Digest::of(&bytes);
+        if found == digest { Ok(bytes) } else { Err(self.wrong(digest, found)) }
     }
 
     fn name(&self) -> String {

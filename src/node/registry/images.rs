@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::authority::Authority;
+use super::endpoint::Endpoint;
 use super::peer::{Network, Peer};
 use crate::bundle::manifest::{Artifact, Image, Manifest};
 use crate::error::{Error, Result, codes};
@@ -30,7 +31,7 @@ pub struct Images {
     /// The platform of the node.
     pub platform: Platform,
     /// The registries that containerd asks, in its order: one that has everything is enough.
-    pub endpoints: Vec<String>,
+    pub endpoints: Vec<Endpoint>,
     /// What they are trusted by.
     pub authority: Option<Authority>,
     /// Asks.
@@ -59,7 +60,7 @@ impl Images {
         let mut missing: Vec<&Image> = self.images.iter().collect();
         let mut told = Vec::new();
         for endpoint in &self.endpoints {
-            let peer = Peer::new(endpoint, authority.as_deref(), &self.network, false)?;
+            let peer = Peer::of(endpoint, authority.as_deref(), &self.network)?;
             match self.missing_at(&peer, &missing) {
                 Ok(left) => (missing, told) = left.into_iter().unzip(),
                 // One line for all of them, and the others are asked.
@@ -93,7 +94,7 @@ impl Images {
         let name: Reference = image.name.parse()?;
         match peer.resolve(&name)? {
             None => return Ok(Some("the registry does not have it".to_owned())),
-            Some(digest) if digest != image.root.digest => {
+            Some(digest) if digest != image.root.digest && !self.leads_to(peer, &name, digest, image)? => {
                 return Ok(Some(format!("the registry has {digest}, the bundle {}", image.root.digest)));
             }
             Some(_) => {}
@@ -112,6 +113,31 @@ impl Images {
             }
         }
         Ok(None)
+    }
+}
+
+impl Images {
+    /// Whether what a registry of a site has under the tag of an image is the same for this platform. Some of them
+    /// take no index of which other platforms are missing, and got those that there are.
+    pub(in crate::node) fn leads_to(
+        &self,
+        peer: &Peer,
+        name: &Reference,
+        found: Digest,
+        image: &Image,
+    ) -> Result<bool> {
+        if !peer.is_of_site() || name.digest().is_some() {
+            return Ok(false);
+        }
+        let own = image.platforms.iter().filter(|entry| entry.platform == self.platform);
+        let own: Vec<Digest> = own.map(|entry| entry.manifest).collect();
+        if own.contains(&found) {
+            return Ok(true);
+        }
+        let Some(bytes) = peer.manifest(name, found)? else { return Ok(false) };
+        let Document::Index(index) = document::parse(&bytes, None)? else { return Ok(false) };
+        let chosen = index.entries.iter().find(|entry| entry.is_for(self.platform));
+        Ok(chosen.is_some_and(|entry| own.contains(&entry.descriptor.digest)))
     }
 }
 

@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, HeaderValue};
 use tokio::runtime::Handle;
 
+use super::endpoint::Endpoint;
 use crate::error::{Error, Result, codes};
 use crate::fetch::{
     Access, Client, CredentialSource, Existence, Limits, Location, NoCredentials, Place, Request,
@@ -19,6 +20,7 @@ use crate::oci::digest::Digest;
 use crate::oci::document;
 use crate::oci::reference::Reference;
 use crate::progress::{Progress, Silent};
+use crate::push::Target;
 use crate::quote::quote;
 
 /// What all connections of a run share.
@@ -45,6 +47,8 @@ pub struct Peer {
     client: Client,
     runtime: Handle,
     base: Url,
+    /// The registry of a site, whose names differ.
+    site: Option<Target>,
 }
 
 impl Peer {
@@ -64,6 +68,48 @@ impl Peer {
             Error::new(codes::FETCH_URL, format!("`{}` is not the address of a registry", quote(endpoint)))
                 .with_help("write `https://HOST:PORT`")
         })?;
+        Ok(Peer::at(base, None, authorities, network, patience))
+    }
+
+    /// The registry that a node pulls from, asked as containerd asks it: with a login only where containerd has one.
+    ///
+    /// # Errors
+    /// [`codes::FETCH_URL`] if that is no address.
+    pub fn of(endpoint: &Endpoint, authorities: Option<&[u8]>, network: &Network) -> Result<Peer> {
+        match endpoint {
+            Endpoint::Node(url) => Peer::new(url, authorities, network, false),
+            Endpoint::Site { target, login: Some(_) } => Peer::site(target, authorities, network, false),
+            Endpoint::Site { target, login: None } => {
+                let nobody = Network { credentials: Arc::new(NoCredentials), ..network.clone() };
+                Peer::site(target, authorities, &nobody, false)
+            }
+        }
+    }
+
+    /// The registry of a site.
+    ///
+    /// # Errors
+    /// [`codes::FETCH_URL`] if that is no address.
+    pub fn site(
+        target: &Target,
+        authorities: Option<&[u8]>,
+        network: &Network,
+        patience: bool,
+    ) -> Result<Peer> {
+        let base = Url::parse(target.address()).map_err(|error| {
+            Error::new(codes::FETCH_URL, format!("`{}` is not an address", quote(target.address())))
+                .with_source(error)
+        })?;
+        Ok(Peer::at(base, Some(target.clone()), authorities, network, patience))
+    }
+
+    fn at(
+        base: Url,
+        site: Option<Target>,
+        authorities: Option<&[u8]>,
+        network: &Network,
+        patience: bool,
+    ) -> Peer {
         let authorities = authorities.map(|pem| BTreeMap::from([(authority(&base), pem.to_vec())]));
         let usual = Settings::default();
         let attempts = if patience { usual.retry.attempts } else { 1 };
@@ -76,7 +122,12 @@ impl Peer {
             timeouts: Timeouts { connect, ..usual.timeouts },
             ..usual
         });
-        Ok(Peer { client, runtime: network.runtime.clone(), base })
+        Peer { client, runtime: network.runtime.clone(), base, site }
+    }
+
+    /// Whether it is the registry of a site.
+    pub fn is_of_site(&self) -> bool {
+        self.site.is_some()
     }
 
     /// Its address, without a slash at the end.
@@ -184,15 +235,19 @@ impl Peer {
         })
     }
 
-    /// Where something of the repository of an image lies: the path is that of the image, and `ns` names the
-    /// registry that it comes from (distribution-spec, "Registry Proxying").
+    /// Where something of the repository of an image lies: the path is that of the image, or what a site makes of it,
+    /// and `ns` names the registry that it comes from (distribution-spec, "Registry Proxying").
     fn place(&self, image: &Reference, what: &str) -> Result<Place> {
-        let text = format!("{}/v2/{}/{what}", self.address(), image.repository());
+        let repository = match &self.site {
+            Some(target) => target.repository(image),
+            None => image.repository().to_owned(),
+        };
+        let text = format!("{}/v2/{repository}/{what}", self.address());
         let mut url = Url::parse(&text).map_err(|error| {
             Error::new(codes::FETCH_URL, format!("`{}` is not an address", quote(&text))).with_source(error)
         })?;
         url.query_pairs_mut().append_pair("ns", image.host());
-        let access = Access { host: authority(&self.base).into(), repository: image.repository().into() };
+        let access = Access::pull(&authority(&self.base), &repository);
         Ok(Place { url, access: Some(access) })
     }
 }

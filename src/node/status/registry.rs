@@ -33,7 +33,7 @@ impl RegistryHealth {
             Registry::Own { port, .. } => vec![format!("https://127.0.0.1:{port}")],
             Registry::Peers { endpoints } => endpoints.clone(),
             // What a registry of the site asks for before it answers is not known here.
-            Registry::External { endpoint } => {
+            Registry::External { endpoint, .. } => {
                 return RegistryHealth { endpoints: vec![endpoint.clone()], ..RegistryHealth::default() };
             }
         };

@@ -4,6 +4,7 @@ use super::{Depth, Finding, Part};
 use crate::bundle::manifest::Image;
 use crate::error::Result;
 use crate::node::install::Context;
+use crate::node::registry::endpoint::Endpoint;
 use crate::node::registry::images::Images;
 use crate::node::registry::peer::Peer;
 use crate::oci::digest::Digest;
@@ -13,12 +14,13 @@ use crate::progress::{Event, Progress, Stage};
 
 /// Asks for all images that this node can run. One registry that has an image whole is enough.
 pub(super) fn part(context: &Context, depth: Depth, progress: &dyn Progress) -> Part {
-    let images = context.images();
     progress.event(Event::Started { stage: Stage::Fetch, bytes: None });
-    let mut part = Part { checked: images.images.len() as u64, ..Part::new("images", "image") };
-    match peers(&images, context) {
+    let mut part = Part::new("images", "image");
+    let asked = context.images().and_then(|images| Ok((peers(&images, context)?, images)));
+    match asked {
         Err(error) => part.findings.push(Finding::failed("the registries of the images", &error)),
-        Ok(peers) => {
+        Ok((peers, images)) => {
+            part.checked = images.images.len() as u64;
             let mut look = Look { images: &images, depth, progress, bytes: 0 };
             part.findings.extend(images.images.iter().filter_map(|image| look.image(&peers, image)));
             part.bytes = Some(look.bytes);
@@ -33,7 +35,7 @@ fn peers(images: &Images, context: &Context) -> Result<Vec<Peer>> {
         Some(authority) => authority.read(&context.machine)?,
         None => None,
     };
-    let peer = |endpoint: &String| Peer::new(endpoint, authority.as_deref(), &images.network, false);
+    let peer = |endpoint: &Endpoint| Peer::of(endpoint, authority.as_deref(), &images.network);
     images.endpoints.iter().map(peer).collect()
 }
 
@@ -59,8 +61,8 @@ impl Look<'_> {
                 Err(error) => told.push(format!("{}: {}", peer.address(), error.message())),
             }
         }
-        let repair = "on the node that serves it: `airlock node repair`; into a registry of the site it is pushed \
-                      again: `airlock bundle extract BUNDLE --image IMAGE`";
+        let repair = "on the node that serves it: `airlock node repair`; a registry of the site gets it again \
+                      by `airlock install`";
         Some(Finding { unreadable, ..Finding::new(image.name.clone(), told.join("; "), repair) })
     }
 
@@ -69,6 +71,7 @@ impl Look<'_> {
         let name: Reference = image.name.parse()?;
         match peer.resolve(&name)? {
             Some(digest) if digest == image.root.digest => {}
+            Some(digest) if self.images.leads_to(peer, &name, digest, image)? => {}
             Some(digest) => return Ok(Some(format!("it has {digest}, the bundle {}", image.root.digest))),
             None => return Ok(Some("it does not have the image".to_owned())),
         }

@@ -81,7 +81,7 @@ fn malformed(text: &str) -> Error {
 }
 
 fn access(host: &str, repository: &str) -> Access {
-    Access { host: host.into(), repository: repository.into() }
+    Access::pull(host, repository)
 }
 
 /// `host` or `host:port`, under which credentials for a mirror are stored.

@@ -173,6 +173,7 @@ fn stage_name(stage: Stage) -> &'static str {
         Stage::Prove => "prove",
         Stage::Import => "import",
         Stage::Repair => "repair",
+        Stage::Push => "push",
     }
 }
 
