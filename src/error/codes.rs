@@ -252,6 +252,7 @@ codes! {
     PACKAGES_REMOVAL = 1076, Precondition, "packages cannot be removed without others that were there before";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
     K3S_POD = 1081, Precondition, "the node is ready, but a pod does not run on it";
+    NODE_DISK = 1085, CouldNotCheck, "a disk of the node fails";
     GPU_MISSING = 1090, Precondition, "the node has no NVIDIA GPU, or the bundle nothing for it";
     GPU_NOUVEAU = 1091, Precondition, "the driver nouveau is in the way of the NVIDIA driver";
     GPU_MODULE_MISSING = 1092, Precondition, "there is no module of the NVIDIA driver for the running kernel";

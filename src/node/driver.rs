@@ -38,7 +38,7 @@ pub fn execute(
             continue;
         }
         progress.event(Event::StepStarted { step: step.name(), title: &step.title() });
-        journal.add(Entry::Begin { step: step.name().to_owned() })?;
+        journal.add(Entry::Begin { step: step.name().to_owned() }).map_err(in_step)?;
         let outcome = act(&**step, machine, journal, progress);
         if let Err(error) = &outcome {
             // The error of the step is the one to tell, even if the journal cannot be written any more.
@@ -48,11 +48,12 @@ pub fn execute(
         let outcome = outcome.map_err(in_step)?;
         done.changed.push(step.name());
         if outcome == Outcome::Reboot {
-            journal.add(Entry::Reboot { boot: boot(machine)? })?;
+            let reboot = boot(machine).map(|boot| Entry::Reboot { boot });
+            reboot.and_then(|entry| journal.add(entry)).map_err(in_step)?;
             done.reboot_for = Some(step.name());
             return Ok(done);
         }
-        journal.add(Entry::End { step: step.name().to_owned() })?;
+        journal.add(Entry::End { step: step.name().to_owned() }).map_err(in_step)?;
         progress.event(Event::StepFinished { step: step.name(), title: &step.title() });
     }
     if !done.changed.is_empty() {

@@ -29,7 +29,7 @@ use super::registry::store::Import;
 use super::registry::unit::Serving;
 use super::resource::{BlobFile, File, Resources, Tree};
 use super::settings::{self, Gpu, Registry, Role, Settings};
-use super::step::Step;
+use super::step::{Step, names};
 use super::trust::clock::{self, SetClock};
 use super::trust::floor::RaiseFloor;
 use super::trust::signers;
@@ -128,7 +128,8 @@ impl Context {
         // Types with text keys always serialise.
         let mut text = serde_json::to_string_pretty(&self.settings).unwrap_or_default();
         text.push('\n');
-        let step = Resources::new("settings", "Keep the settings").with(File::private(settings::PATH, text));
+        let step =
+            Resources::new(names::SETTINGS, "Keep the settings").with(File::private(settings::PATH, text));
         match self.place {
             // Blobs come in there before they are used.
             Place::Server => step.with(Tree { path: INCOMING.to_owned(), mode: 0o700 }),
@@ -139,7 +140,7 @@ impl Context {
     fn program_step(&self) -> Result<Resources> {
         let installer = origin::installer(self.manifest(), self.platform);
         let blob = installer.ok_or_else(|| self.nothing_for("the airlock program"))?.blob;
-        Ok(Resources::new("airlock-program", "Put the airlock program in place")
+        Ok(Resources::new(names::AIRLOCK_PROGRAM, "Put the airlock program in place")
             .with(self.blob_file(PROGRAM, blob, 0o755)))
     }
 

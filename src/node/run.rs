@@ -11,13 +11,18 @@ use super::lock::{Holder, Lock};
 use super::machine::Machine;
 use super::plan::Plan;
 use super::reboot;
+use super::settings;
 use super::step::Step;
 use super::work::Work;
 use crate::error::Result;
-use crate::progress::Progress;
+use crate::progress::{Event, Progress};
 
 /// How long the unit may take to be enabled that goes on after a restart.
 const ARMED: Duration = Duration::from_secs(60);
+
+/// Told where settings of an earlier run are there and its journal is not.
+const LOST: &str = "the journal of this node, /var/lib/airlock/journal, is gone: what was installed before works on, \
+                    but a reset does not know that it is airlock's";
 
 /// Brings about what `steps` say, for the command of this name: `install`, `reset`. Writes nothing if nothing
 /// is to be done.
@@ -34,6 +39,9 @@ pub fn run(
     let holder = Holder { pid: std::process::id(), command: command.to_owned(), since: at.clone() };
     let _lock = Lock::take(machine, &holder)?;
     let mut journal = Journal::open(machine)?;
+    if journal.is_empty() && machine.metadata(settings::PATH)?.is_some() {
+        progress.event(Event::Warning { text: LOST });
+    }
     if !Plan::make(steps, machine)?.is_empty() {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         journal.add(Entry::Run { command: command.to_owned(), version, at })?;

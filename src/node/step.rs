@@ -1,5 +1,7 @@
 //! A step: the smallest thing that is planned, done, checked and reported on its own.
 
+pub mod names;
+
 use std::time::Duration;
 
 use super::change::Change;
@@ -21,7 +23,7 @@ pub enum Outcome {
 
 /// One step. `check` and `act` compare with and change the world; they keep nothing.
 pub trait Step: Send + Sync {
-    /// Its name in plans, journal and messages. Never changes: `k3s-service`.
+    /// Its name in plans, journal and messages, one of [`names`]. Never changes: `k3s-service`.
     fn name(&self) -> &'static str;
 
     /// What it brings about, as a heading: `Start k3s`.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Interfaces of flannel, of the bridge plugin, and of kube-proxy.
@@ -42,7 +42,7 @@ fn namespaces(machine: &Machine) -> Result<Vec<String>> {
 
 impl Step for Links {
     fn name(&self) -> &'static str {
-        "reset-network"
+        names::RESET_NETWORK
     }
 
     fn title(&self) -> String {

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::owned::Owned;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Millions of small files take their time.
@@ -39,7 +39,7 @@ impl Trees {
 
 impl Step for Trees {
     fn name(&self) -> &'static str {
-        "reset-trees"
+        names::RESET_TREES
     }
 
     fn title(&self) -> String {

@@ -6,6 +6,7 @@
 use crate::error::{Error, Result, codes};
 use crate::node::machine::Machine;
 use crate::node::resource::{File, Resources};
+use crate::node::step::names;
 use crate::trust::allowed_signers::AllowedSigners;
 use crate::trust::key::PublicKey;
 
@@ -100,7 +101,7 @@ fn signed_by(error: Error, keys: &[PublicKey]) -> Error {
 
 /// The step that pins a list.
 pub fn step(list: &str) -> Resources {
-    Resources::new("signers", "Pin the trusted signers").with(File::new(PATH, list))
+    Resources::new(names::SIGNERS, "Pin the trusted signers").with(File::new(PATH, list))
 }
 
 #[cfg(test)]
