@@ -106,7 +106,7 @@ fn kill_at(calls: &[&str], stride: usize) -> BTreeSet<String> {
         for number in (1..).step_by(stride) {
             let Some(directory) = killed_at(call, number) else { break };
             kills += 1;
-            let host = Host::again(directory.path());
+            let host = Host::booted(directory.path());
             steps.extend(interrupted(&host));
             is_made_good(call, number, &host);
         }

@@ -5,10 +5,15 @@
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
+mod disk;
+mod everything;
+mod gpu;
 mod kill;
 mod machine;
+mod names;
 #[path = "../support/packages.rs"]
 mod packages;
+mod programs;
 mod readiness;
 mod refusals;
 mod remote;
