@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod aftermath;
+mod boundaries;
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
+mod child;
 mod disk;
 mod everything;
 mod gpu;
@@ -18,4 +21,5 @@ mod readiness;
 mod refusals;
 mod remote;
 mod steps;
+mod strace;
 mod systemd;
