@@ -47,12 +47,20 @@ pub enum Ending {
     Done,
     /// The machine has to be restarted for this step.
     Restart(String),
-    /// With an exit status, and everything that the error says.
-    Failed(u8, String),
+    Failed(Failure),
     /// It told nothing: it was killed.
     Killed,
     /// It did not come as far as changing anything.
     NeverBegun,
+}
+
+/// An error as whoever runs the command has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub status: u8,
+    /// Everything that it says, its help last.
+    pub text: String,
+    pub has_help: bool,
 }
 
 /// Not a test of its own: the process.
@@ -77,7 +85,11 @@ fn ending(result: Result<Done>) -> Ending {
     match result {
         Ok(Done { reboot_for: None, .. }) => Ending::Done,
         Ok(Done { reboot_for: Some(step), .. }) => Ending::Restart(step.to_owned()),
-        Err(error) => Ending::Failed(error.kind().exit_status(), whole_text(&error)),
+        Err(error) => Ending::Failed(Failure {
+            status: error.kind().exit_status(),
+            text: whole_text(&error),
+            has_help: error.help().is_some(),
+        }),
     }
 }
 

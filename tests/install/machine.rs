@@ -68,7 +68,7 @@ impl Host {
         Host::with(&everything::contents())
     }
 
-    fn with(contents: &Contents) -> Host {
+    pub fn with(contents: &Contents) -> Host {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().to_owned();
         let medium = path.join("medium");

@@ -1,6 +1,6 @@
 //! Which system calls an installation makes, and what strace does to one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -25,28 +25,25 @@ pub fn works() -> bool {
 /// One system call of an installation: its name, and how many of that name its thread has made before, plus one.
 pub type At = (String, usize);
 
-/// Every one of `calls` that an installation of everything makes. A name that this architecture does not have may
-/// begin with `?`.
+/// Every one of `calls` that an installation of everything makes about a file of its machine. A name that this
+/// architecture does not have may begin with `?`.
 pub fn calls_of_an_installation(calls: &[&str]) -> Vec<At> {
     let directory = Host::with_everything().into_directory();
     let log = directory.path().join("strace");
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let root = directory.path().join("root").display().to_string();
+    let mut found = BTreeSet::new();
     // As long as it takes, with its restart.
     loop {
         let ending = child::install(directory.path(), &strace(calls, &log, &[]), None);
-        for (call, count) in count(&fs_err::read_to_string(&log).unwrap()) {
-            let most = counts.entry(call).or_default();
-            *most = count.max(*most);
-        }
+        found.extend(count(&fs_err::read_to_string(&log).unwrap(), &root));
         match ending {
-            Ending::Restart(_) => systemd::boot(&directory.path().join("root")).unwrap(),
+            Ending::Restart(_) => systemd::boot(Path::new(&root)).unwrap(),
             Ending::Done => break,
             other => panic!("{other:?}"),
         }
     }
-    assert!(!counts.is_empty(), "strace saw nothing");
-    let every = |(call, count): (String, usize)| (1..=count).map(move |number| (call.clone(), number));
-    counts.into_iter().flat_map(every).collect()
+    assert!(!found.is_empty(), "strace saw nothing");
+    found.into_iter().collect()
 }
 
 /// Installs on a new machine, with this done to one call: `signal=KILL`, `error=ENOSPC`. The machine, how it ended,
@@ -61,7 +58,7 @@ pub fn hinder((call, number): &At, how: &str) -> (tempfile::TempDir, Ending, Opt
 pub fn hinder_again(directory: &Path, (call, number): &At, how: &str) -> (Ending, Option<String>) {
     let log = directory.join("strace");
     let inject = format!("inject={call}:{how}:when={number}");
-    let ending = child::install(directory, &strace(&[call], &log, &["-y", "-e", &inject]), None);
+    let ending = child::install(directory, &strace(&[call], &log, &["-e", &inject]), None);
     let text = fs_err::read(&log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().find(|line| line.contains("INJECTED") || line.contains("killed by SIGKILL"));
@@ -71,28 +68,29 @@ pub fn hinder_again(directory: &Path, (call, number): &At, how: &str) -> (Ending
 fn strace(calls: &[&str], log: &Path, more: &[&str]) -> Vec<String> {
     let trace = format!("trace={}", calls.join(","));
     let log = log.display().to_string();
-    let words = ["strace", "-f", "-qqq", "-e", "signal=none", "-e", &trace, "-o", &log];
+    let words = ["strace", "-f", "-y", "-s", "4096", "-qqq", "-e", "signal=none", "-e", &trace, "-o", &log];
     words.iter().chain(more).map(|word| (*word).to_owned()).collect()
 }
 
-/// How often the thread has called that has done so most often, for each call. A line begins with the thread.
-fn count(log: &str) -> BTreeMap<String, usize> {
-    let mut threads: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+/// The calls of a log about files below `root`, each with its number among those of its thread, with whose id a line
+/// begins.
+fn count(log: &str, root: &str) -> Vec<At> {
+    let mut numbers: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut found = Vec::new();
     for line in log.lines() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
-        let Some((call, _)) = rest.trim_start().split_once('(') else { continue };
+        let Some((call, arguments)) = rest.trim_start().split_once('(') else { continue };
         // The other half of a line that was interrupted: `<... write resumed>)`.
         if call.starts_with('<') {
             continue;
         }
-        *threads.entry((thread, call)).or_default() += 1;
+        let number = numbers.entry((thread, call)).or_default();
+        *number += 1;
+        if arguments.contains(root) {
+            found.push((call.to_owned(), *number));
+        }
     }
-    let mut counts = BTreeMap::new();
-    for ((_, call), count) in threads {
-        let most = counts.entry(call.to_owned()).or_default();
-        *most = count.max(*most);
-    }
-    counts
+    found
 }
 
 /// All of them, or those with a name in the variable: `write,fsync`.
@@ -119,7 +117,8 @@ pub fn sample(all: &[At], number: usize) -> Vec<At> {
 
 #[test]
 fn calls_are_counted_for_each_thread() {
-    let log = "10 fsync(3</a>) = 0\n11 fsync(4) = 0\n10  fsync(3) = 0\n10 write(1, \"x\", 1) = 1\n11 <... fsync resumed>) = 0\nnonsense\n";
-    let counts = count(log);
-    assert_eq!(counts, [("fsync".to_owned(), 2), ("write".to_owned(), 1)].into());
+    let log = "10 fsync(3</m/a>) = 0\n11 fsync(4</other>) = 0\n10  fsync(3</m/b>) = 0\n11 <... fsync resumed>) = 0\n\
+               11 fsync(4</m/a>) = 0\n11 fsync(4</m/a>) = 0\nnonsense\n";
+    let numbers: Vec<usize> = count(log, "/m/").into_iter().map(|(_, number)| number).collect();
+    assert_eq!(numbers, [1, 2, 2, 3]);
 }
