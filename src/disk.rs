@@ -39,17 +39,10 @@ pub(crate) fn blamed(what: &str, path: &Path, error: io::Error) -> Result<Error,
     Ok(told.with_source(error))
 }
 
-/// Whether the device itself has failed. The number is that of the innermost error: around it stands the path.
+/// Whether the device itself has failed. `fs_err`, which names the file, keeps the number of the error in its text alone.
 fn is_broken(error: &io::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = next {
-        let number = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        if number == Some(Errno::IO.raw_os_error()) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+    let number = Errno::IO.raw_os_error();
+    error.raw_os_error() == Some(number) || error.to_string().ends_with(&format!("(os error {number})"))
 }
 
 #[cfg(test)]
@@ -77,22 +70,13 @@ mod tests {
 
     #[test]
     fn a_broken_disk_is_seen_through_what_names_the_file() {
-        // As `fs_err` does: the number is gone from the outer error.
-        #[derive(Debug)]
-        struct Named(io::Error);
-        impl std::fmt::Display for Named {
-            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("failed to write to file `/a`")
-            }
-        }
-        impl std::error::Error for Named {
-            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-                Some(&self.0)
-            }
-        }
-        let inner = io::Error::from(Errno::IO);
-        let error = blamed("it", Path::new("/a"), io::Error::new(inner.kind(), Named(inner))).unwrap();
+        // Nobody can read the memory of a process at address 0: the kernel says EIO.
+        let error = fs_err::read("/proc/self/mem").unwrap_err();
+        assert_eq!(error.raw_os_error(), None, "{error}");
+        let error = blamed("it", Path::new("/a"), error).unwrap();
         assert_eq!(error.code(), codes::NODE_DISK);
-        assert!(error.help().is_some_and(|text| text.contains("findmnt -T /`")), "{:?}", error.help());
+        assert!(error.help().is_some_and(|text| text.contains("`findmnt -T /`")), "{:?}", error.help());
+        let missing = fs_err::read("/no/such/file").unwrap_err();
+        assert!(blamed("it", Path::new("/no/such/file"), missing).is_err());
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::journal::{Entry, Journal};
 use super::machine::Machine;
-use super::step::{Outcome, Step};
+use super::step::{self, Outcome, Step};
 use super::work::Work;
 use crate::error::{Error, Result, codes};
 use crate::progress::{Event, Progress};
@@ -33,7 +33,7 @@ pub fn execute(
 ) -> Result<Done> {
     let mut done = Done { changed: Vec::new(), reboot_for: None };
     for step in steps {
-        let in_step = |error: Error| error.with_detail(format!("in step {}: {}", step.name(), step.title()));
+        let in_step = |error: Error| step::named(&**step, error);
         if step.check(machine).map_err(in_step)?.is_empty() {
             continue;
         }

@@ -50,7 +50,10 @@ pub fn run(
     if done.reboot_for.is_some() {
         // Settings are kept: whoever goes on after the restart needs no options.
         let command = [PROGRAM, command, "--yes"].map(str::to_owned);
-        reboot::arm(&mut Work::new(machine, &mut journal, progress, ARMED), &command)?;
+        let armed = reboot::arm(&mut Work::new(machine, &mut journal, progress, ARMED), &command);
+        armed.map_err(|error| {
+            error.with_detail("while the restart was prepared that the installation needs")
+        })?;
     }
     Ok(done)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::change::Change;
 use super::machine::Machine;
 use super::work::Work;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How long a step may take that does not say otherwise.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -47,4 +47,9 @@ pub trait Step: Send + Sync {
     /// # Errors
     /// Whatever keeps the world from becoming what it should.
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome>;
+}
+
+/// The error with the step in which it has happened.
+pub(super) fn named(step: &dyn Step, error: Error) -> Error {
+    error.with_detail(format!("in step {}: {}", step.name(), step.title()))
 }

@@ -60,7 +60,9 @@ enum Outcome {
 
 fn outcome(at: &At, fault: Fault) -> Outcome {
     let (directory, ending, line) = strace::hinder(at, &format!("error={}", fault.number));
-    let Some(line) = line else { return Outcome::Missed };
+    // Threads take turns: another call may have had that number this time.
+    let root = directory.path().join("root").display().to_string();
+    let Some(line) = line.filter(|line| line.contains(&root)) else { return Outcome::Missed };
     let told = match &ending {
         Ending::NeverBegun => return Outcome::Missed,
         // Whoever only looks, or tidies up, goes on without.
@@ -86,7 +88,9 @@ fn outcome(at: &At, fault: Fault) -> Outcome {
 
 fn complaint_about(failure: &Failure, fault: Fault) -> Option<String> {
     let Failure { status, text, has_help } = failure;
-    let is_named = text.contains("in step ") || text.contains("/var/lib/airlock/");
+    // The lock and the journal are not of a step, nor is the preparation of a restart.
+    let outside = ["`/var/lib/airlock/lock`", "`/var/lib/airlock/journal`", "while the restart was prepared"];
+    let is_named = text.contains("in step ") || outside.iter().any(|words| text.contains(words));
     let has_words = fault.words.iter().any(|words| text.contains(words));
     let complaints = [
         (!fault.statuses.contains(status)).then(|| format!("exit status {status}")),
