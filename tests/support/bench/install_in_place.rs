@@ -109,7 +109,7 @@ fn has(node: &Node, what: &str, digest: Digest) -> Result<bool> {
     }
     let address = format!("https://127.0.0.1:5443/v2/{IMAGE}/{what}?ns=docker.io");
     let authority = authority.display().to_string();
-    let words = ["--silent", "--fail", "--cacert", &authority, &address];
+    let words = ["--silent", "--fail", "--max-time", "5", "--cacert", &authority, &address];
     let output = node.command_beside("curl", &words).output()?;
     Ok(output.status.success() && Digest::of(&output.stdout) == digest)
 }
