@@ -20,7 +20,6 @@ mod names;
 #[path = "../support/packages.rs"]
 mod packages;
 mod programs;
-mod readiness;
 mod refusals;
 mod remote;
 mod rivals;

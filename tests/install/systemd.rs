@@ -32,6 +32,16 @@ const ENABLED: &str = "/state/enabled";
 /// The service that this process is itself.
 const REGISTRY: &str = "airlock-registry.service";
 
+/// Files that k3s, its kubelet and its network plugins make.
+const K3S_FILES: [&str; 6] = [
+    "/etc/rancher/k3s/k3s.yaml",
+    "/etc/rancher/node/password",
+    "/run/k3s/containerd/containerd.toml",
+    "/var/lib/cni/networks/cbr0/last_reserved_ip.0",
+    "/var/lib/kubelet/pods/1/etc-hosts",
+    "/var/lib/rancher/k3s/server/db/state.db",
+];
+
 /// Programs of a machine whose files lie below a directory.
 pub struct Systemd {
     disk: Disk,
@@ -130,7 +140,8 @@ impl Systemd {
 
     fn stop(&self, state: &mut State, name: &str) -> io::Result<()> {
         let mut active = self.active()?;
-        if active.remove(name).is_some() {
+        if let Some(pid) = active.remove(name) {
+            self.disk.remove(&format!("/proc/{pid}"))?;
             self.set_active(&active)?;
         }
         if name == REGISTRY
@@ -156,6 +167,8 @@ impl Systemd {
         self.disk.write(&format!("/proc/{pid}/environ"), &configuration.join("\0"))?;
         if name == REGISTRY {
             state.registry = Some(self.serve()?);
+        } else if name.starts_with("k3s") {
+            K3S_FILES.iter().try_for_each(|file| self.disk.write(file, "of k3s"))?;
         }
         active.insert(name.to_owned(), pid);
         self.set_active(&active)
@@ -171,8 +184,16 @@ impl Systemd {
             Some(pid) => ("active", *pid),
             None => ("inactive", 0),
         };
+        let since = "Sat 2026-11-21 17:11:25 UTC";
         Ok(format!(
-            "ActiveState={active}\nSubState=running\nUnitFileState={file}\nMainPID={pid}\nNRestarts=0\n"
+            "ActiveState={active}
+SubState=running
+UnitFileState={file}
+MainPID={pid}
+NRestarts=0
+\
+             ActiveEnterTimestamp={since}
+"
         ))
     }
 
