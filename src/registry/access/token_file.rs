@@ -73,8 +73,10 @@ fn make(path: &Path) -> std::io::Result<Option<Secret<String>>> {
     rand::fill(&mut random).map_err(|_| std::io::Error::other("the system gives no random bytes"))?;
     let token = Secret::new(URL_SAFE_NO_PAD.encode(random));
     let partial = path.with_added_extension("partial");
+    // One that a killed process has left may have other permissions, or be a link.
+    let _ = fs_err::remove_file(&partial);
     let mut options = fs_err::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     fs_err::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&partial)?;
     writeln!(file, "{}", token.reveal())?;
