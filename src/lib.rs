@@ -84,6 +84,7 @@ pub mod build;
 pub mod bundle;
 pub mod cli;
 pub mod debian;
+mod disk;
 pub mod error;
 pub mod fetch;
 pub mod lock;

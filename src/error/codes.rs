@@ -262,6 +262,7 @@ codes! {
     K3S_POD = 1081, Precondition, "the node is ready, but a pod does not run on it";
     TOKEN_OPEN = 1082, Precondition, "others can read the file with the token of the cluster";
     HANDOVER = 1083, Precondition, "the program of the node cannot be started";
+    NODE_DISK = 1085, CouldNotCheck, "a disk of the node fails";
     GPU_MISSING = 1090, Precondition, "the node has no NVIDIA GPU, or the bundle nothing for it";
     GPU_NOUVEAU = 1091, Precondition, "the driver nouveau is in the way of the NVIDIA driver";
     GPU_MODULE_MISSING = 1092, Precondition, "there is no module of the NVIDIA driver for the running kernel";

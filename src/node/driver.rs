@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::journal::{Entry, Journal};
 use super::machine::Machine;
-use super::step::{Outcome, Step};
+use super::step::{self, Outcome, Step};
 use super::work::Work;
 use crate::error::{Error, Result, codes};
 use crate::progress::{Event, Progress};
@@ -36,12 +36,12 @@ pub fn execute(
 ) -> Result<Done> {
     let mut done = Done { changed: Vec::new(), reboot_for: None, handover: false };
     for step in steps {
-        let in_step = |error: Error| error.with_detail(format!("in step {}: {}", step.name(), step.title()));
+        let in_step = |error: Error| step::named(&**step, error);
         if step.check(machine).map_err(in_step)?.is_empty() {
             continue;
         }
         progress.event(Event::StepStarted { step: step.name(), title: &step.title() });
-        journal.add(Entry::Begin { step: step.name().to_owned() })?;
+        journal.add(Entry::Begin { step: step.name().to_owned() }).map_err(in_step)?;
         let outcome = act(&**step, machine, journal, progress);
         if let Err(error) = &outcome {
             // The error of the step is the one to tell, even if the journal cannot be written any more.
@@ -51,11 +51,12 @@ pub fn execute(
         let outcome = outcome.map_err(in_step)?;
         done.changed.push(step.name());
         if outcome == Outcome::Reboot {
-            journal.add(Entry::Reboot { boot: boot(machine)? })?;
+            let reboot = boot(machine).map(|boot| Entry::Reboot { boot });
+            reboot.and_then(|entry| journal.add(entry)).map_err(in_step)?;
             done.reboot_for = Some(step.name());
             return Ok(done);
         }
-        journal.add(Entry::End { step: step.name().to_owned() })?;
+        journal.add(Entry::End { step: step.name().to_owned() }).map_err(in_step)?;
         progress.event(Event::StepFinished { step: step.name(), title: &step.title() });
         if outcome == Outcome::Handover {
             journal.add(Entry::Handover)?;

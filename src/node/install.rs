@@ -38,7 +38,7 @@ use super::registry::store::Import;
 use super::registry::unit::Serving;
 use super::resource::{BlobFile, File, Resources, Tree};
 use super::settings::{self, Gpu, Registry, Role, Settings};
-use super::step::Step;
+use super::step::{Step, names};
 use super::trust::clock::{self, SetClock};
 use super::trust::floor::RaiseFloor;
 use super::trust::signers;
@@ -148,7 +148,8 @@ impl Context {
         // Types with text keys always serialise.
         let mut text = serde_json::to_string_pretty(&self.settings).unwrap_or_default();
         text.push('\n');
-        let step = Resources::new("settings", "Keep the settings").with(File::private(settings::PATH, text));
+        let step =
+            Resources::new(names::SETTINGS, "Keep the settings").with(File::private(settings::PATH, text));
         match self.place {
             // Blobs come in there before they are used.
             Place::Server => step.with(Tree { path: INCOMING.to_owned(), mode: 0o700 }),

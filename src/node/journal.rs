@@ -3,7 +3,8 @@
 //! One JSON object a line, only ever appended, on the disk before what it announces happens. A line that a power
 //! cut has torn is the last one and says nothing. The journal is never asked whether something is done.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,8 @@ pub enum Entry {
 /// The journal, open for writing.
 pub struct Journal {
     file: fs::File,
+    /// Where the last whole line ends.
+    length: u64,
     owned: Possessions,
     last: Vec<Entry>,
 }
@@ -81,22 +84,16 @@ impl Journal {
     /// holds the [`lock`](super::lock) of the node.
     ///
     /// # Errors
-    /// [`codes::NODE_JOURNAL`] if a line cannot be understood, [`codes::NODE_FILE`] if it cannot be read.
+    /// [`codes::NODE_JOURNAL`] if a line cannot be understood, [`codes::NODE_FILE`] and the like if it cannot be
+    /// read or made.
     pub fn open(machine: &Machine) -> Result<Journal> {
-        use fs::os::unix::fs::OpenOptionsExt as _;
-        let path = machine.path(PATH);
-        let open = || -> io::Result<(fs::File, String)> {
-            if let Some(above) = path.parent() {
-                fs::create_dir_all(above)?;
-            }
-            let mut options = fs::OpenOptions::new();
-            let file = options.read(true).append(true).create(true).mode(0o600).open(&path)?;
-            let text = whole_lines(&file)?;
-            Ok((file, text))
-        };
-        let (file, text) = open().map_err(|error| machine::failed("read", PATH, error))?;
-        let mut journal = Journal { file, owned: Possessions::default(), last: Vec::new() };
-        for entry in parse(&text)? {
+        let file =
+            open_or_make(&machine.path(PATH)).map_err(|error| machine::failed("write", PATH, error))?;
+        let bytes = read_whole_lines(&file).map_err(|error| machine::failed("read", PATH, error))?;
+        let length = bytes.len() as u64;
+        file.set_len(length).map_err(|error| machine::failed("write", PATH, error))?;
+        let mut journal = Journal { file, length, owned: Possessions::default(), last: Vec::new() };
+        for entry in parse(&bytes)? {
             journal.remember(entry);
         }
         Ok(journal)
@@ -107,8 +104,12 @@ impl Journal {
     /// # Errors
     /// As for [`Journal::open`].
     pub fn read(machine: &Machine) -> Result<Vec<Entry>> {
-        let text = machine.read_text(PATH)?.unwrap_or_default();
-        parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
+        let read = || read_whole_lines(&fs::File::open(machine.path(PATH))?);
+        match read() {
+            Ok(bytes) => parse(&bytes),
+            Err(error) if machine::is_missing(&error) => Ok(Vec::new()),
+            Err(error) => Err(machine::failed("read", PATH, error)),
+        }
     }
 
     /// Everything that is ours on a machine, without changing anything.
@@ -127,18 +128,31 @@ impl Journal {
         Ok(ours)
     }
 
-    /// Adds a line and waits until it is on the disk.
+    /// Adds a line and waits until it is on the disk. Where that fails nothing of the line stays.
     ///
     /// # Errors
-    /// [`codes::NODE_FILE`].
+    /// [`codes::NODE_FILE`], [`codes::NO_SPACE`], [`codes::NODE_DISK`].
     pub fn add(&mut self, entry: Entry) -> Result<()> {
         let mut line = serde_json::to_vec(&entry)
             .map_err(|error| Error::new(codes::INTERNAL, "an entry is no JSON").with_source(error))?;
         line.push(b'\n');
-        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
-        written.map_err(|error| machine::failed("write", PATH, error))?;
+        self.append(&line).map_err(|error| machine::failed("write", PATH, error))?;
         self.remember(entry);
         Ok(())
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        // A part of an earlier line may still be there, if it could not be cut off then.
+        if self.file.metadata()?.len() != self.length {
+            self.file.set_len(self.length)?;
+        }
+        let written = self.file.write_all(line).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => self.length += line.len() as u64,
+            // A disk that was full in the middle of the line may have space for the next one.
+            Err(_) => drop(self.file.set_len(self.length)),
+        }
+        written
     }
 
     /// Records that something is ours, unless that is known.
@@ -150,6 +164,11 @@ impl Journal {
             true => self.add(Entry::Owns { owned }),
             false => Ok(()),
         }
+    }
+
+    /// Whether nothing has ever been written: it is new.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
     }
 
     /// Everything that is ours.
@@ -173,32 +192,59 @@ impl Journal {
     }
 }
 
-/// Everything up to the last end of a line; what is behind it is cut off.
-fn whole_lines(file: &fs::File) -> io::Result<String> {
-    use std::io::Read as _;
-    if file.metadata()?.len() > MAX_LENGTH {
-        return Err(io::Error::other("it is larger than 64 MiB"));
+/// A new one is in its directory for good before its first line is: what it announces may be seen after a power cut.
+fn open_or_make(path: &Path) -> io::Result<fs::File> {
+    use fs::os::unix::fs::OpenOptionsExt as _;
+    let mut options = fs::OpenOptions::new();
+    options.read(true).append(true);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
     }
-    let mut bytes = Vec::new();
-    let mut reader = file;
-    reader.read_to_end(&mut bytes)?;
-    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    if end < bytes.len() {
-        file.set_len(end as u64)?;
-        bytes.truncate(end);
-    }
-    String::from_utf8(bytes).map_err(io::Error::other)
+    let above = path.parent().unwrap_or(path);
+    fs::create_dir_all(above)?;
+    let file = options.create(true).mode(0o600).open(path)?;
+    let directories = [Some(above), above.parent()];
+    directories.into_iter().flatten().try_for_each(|directory| fs::File::open(directory)?.sync_all())?;
+    Ok(file)
 }
 
-fn parse(text: &str) -> Result<Vec<Entry>> {
-    let parse = |(index, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|error| {
-            Error::new(codes::NODE_JOURNAL, format!("line {} of {PATH} cannot be understood", index + 1))
-                .with_help("a newer airlock may have written it: use that one, or the airlock of the medium")
-                .with_source(error)
-        })
+/// Everything up to the last end of a line.
+fn read_whole_lines(file: &fs::File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(MAX_LENGTH + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_LENGTH {
+        return Err(io::Error::other("it is larger than 64 MiB"));
+    }
+    bytes.truncate(bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<Entry>> {
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n').enumerate();
+    lines
+        .map(|(index, line)| serde_json::from_slice(line).map_err(|error| unreadable(index + 1, error)))
+        .collect()
+}
+
+/// Nobody guesses what a line has said: what is ours would be forgotten.
+fn unreadable(number: usize, error: serde_json::Error) -> Error {
+    let (what, help) = match error.classify() {
+        serde_json::error::Category::Data => (
+            "cannot be understood",
+            "a newer airlock may have written it: use that one, or the airlock of the medium".to_owned(),
+        ),
+        _ => (
+            "is damaged",
+            format!(
+                "see what is left of it, `sed -n {number}p {PATH}`, and remove it, `sed -i {number}d {PATH}`; then run \
+                 the same command again. A reset does not know of what that line alone has named"
+            ),
+        ),
     };
-    text.lines().enumerate().map(parse).collect()
+    Error::new(codes::NODE_JOURNAL, format!("line {number} of {PATH} {what}"))
+        .with_help(help)
+        .with_source(error)
 }
 
 #[cfg(test)]
@@ -261,9 +307,38 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(PATH.trim_start_matches('/'));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, "{\"event\":\"finished\"}\n{\"event\":\"teleport\"}\n").unwrap();
-        let error = Journal::open(&machine(&directory)).err().unwrap();
-        assert_eq!(error.code(), codes::NODE_JOURNAL);
-        assert!(error.message().contains("line 2"));
+        let newer = &b"{\"event\":\"teleport\"}"[..];
+        for (line, help) in [
+            (newer, "a newer airlock"),
+            (b"{\"event\":\"fin", "`sed -i 2d /var/lib/airlock/journal`"),
+            (b"\0\0\0\0", "`sed -i 2d"),
+            (b"\xff\xfe", "`sed -i 2d"),
+            (b"", "`sed -i 2d"),
+        ] {
+            let finished = &b"{\"event\":\"finished\"}\n"[..];
+            let bytes = [finished, line, b"\n", finished].concat();
+            fs::write(&path, &bytes).unwrap();
+            for error in
+                [Journal::open(&machine(&directory)).err(), Journal::read(&machine(&directory)).err()]
+            {
+                let error = error.unwrap();
+                assert_eq!((error.code(), error.kind().exit_status()), (codes::NODE_JOURNAL, 7));
+                assert!(error.message().contains("line 2"), "{error}");
+                assert!(error.help().unwrap().contains(help), "{:?}", error.help());
+            }
+            assert_eq!(fs::read(&path).unwrap(), bytes, "nothing is mended by guessing");
+        }
+    }
+
+    #[test]
+    fn a_line_that_did_not_fit_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&machine(&directory)).unwrap();
+        journal.add(run("install")).unwrap();
+        // What a failed write leaves that could not be cut off at once.
+        let path = directory.path().join(PATH.trim_start_matches('/'));
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"event\":\"beg").unwrap();
+        journal.add(Entry::Finished).unwrap();
+        assert_eq!(Journal::read(&machine(&directory)).unwrap(), [run("install"), Entry::Finished]);
     }
 }

@@ -1,6 +1,7 @@
 //! The machine that is changed: its files, and the programs that are run on it.
 
 mod call;
+mod failure;
 mod programs;
 
 use std::io;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::call::{Call, Finished};
+pub(super) use self::failure::{failed, is_missing};
 pub use self::programs::{Programs, SystemPrograms};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
@@ -124,28 +126,4 @@ impl Machine {
             _ => Err(finished.into_error(call)),
         }
     }
-}
-
-pub(super) fn failed(action: &str, path: &str, error: io::Error) -> Error {
-    // What was to be written comes from a reader of ours that has found damage: that is what has happened.
-    let error = match error.downcast::<Error>() {
-        Ok(own) => return own.with_detail(format!("`{}` is as it was", quote(path))),
-        Err(error) => error,
-    };
-    Error::new(codes::NODE_FILE, format!("`{}` cannot be {}", quote(path), past(action)))
-        .with_help("see the cause above; then run the same command again, it continues")
-        .with_source(error)
-}
-
-fn past(action: &str) -> &str {
-    match action {
-        "write" => "written",
-        "remove" => "removed",
-        _ => "read",
-    }
-}
-
-/// Nothing is there, nor can anything be: part of the path is a file.
-pub(super) fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -37,7 +37,7 @@ use super::facts;
 use super::machine::Machine;
 use super::packages::{Database, Hold, Install, Packages};
 use super::settings::Gpu;
-use super::step::{Outcome, Step};
+use super::step::{Outcome, Step, names};
 use super::work::Work;
 use crate::bundle::manifest::apt::{self, Purpose};
 use crate::error::{Error, Result, codes};
@@ -87,7 +87,7 @@ fn all(nvidia: &Arc<Nvidia>, machine: &Machine) -> Vec<Box<dyn Step>> {
     if let (Some(packages), Some(driver)) = (&nvidia.packages, nvidia.driver()) {
         let purposes = nvidia.driver_purposes();
         let install =
-            Install::new("nvidia-packages", "Install the NVIDIA driver", packages.clone(), purposes);
+            Install::new(names::NVIDIA_PACKAGES, "Install the NVIDIA driver", packages.clone(), purposes);
         if install.is_needed() {
             steps.push(Box::new(DriverPackages { nvidia: nvidia.clone(), install }));
         }
@@ -101,7 +101,7 @@ fn all(nvidia: &Arc<Nvidia>, machine: &Machine) -> Vec<Box<dyn Step>> {
     if let Some(packages) = &nvidia.packages {
         let purposes = vec![Purpose::ContainerToolkit];
         let title = "Install the NVIDIA container toolkit";
-        let install = Install::new("nvidia-toolkit", title, packages.clone(), purposes);
+        let install = Install::new(names::NVIDIA_TOOLKIT, title, packages.clone(), purposes);
         if install.is_needed() {
             steps.push(Box::new(install));
             has_toolkit = true;
@@ -112,7 +112,7 @@ fn all(nvidia: &Arc<Nvidia>, machine: &Machine) -> Vec<Box<dyn Step>> {
     }
     if let Some(packages) = &nvidia.packages {
         let purposes = vec![Purpose::Driver, Purpose::FabricManager, Purpose::ContainerToolkit];
-        steps.push(Box::new(Hold::new("nvidia-hold", packages.clone(), purposes)));
+        steps.push(Box::new(Hold::new(names::NVIDIA_HOLD, packages.clone(), purposes)));
     }
     steps
 }

@@ -47,7 +47,7 @@ pub use self::removal::{Needed, Removal};
 pub use self::target::choose;
 use super::machine::Call;
 use super::origin::Origin;
-use super::step::Step;
+use super::step::{Step, names};
 use crate::bundle::manifest::apt::{Apt, Purpose};
 use crate::debian::apt_get::{AptGet, Invocation};
 
@@ -67,7 +67,7 @@ pub struct Packages {
 
 /// The step that installs what every node of the target has; none if there is nothing.
 pub fn steps(packages: &Arc<Packages>) -> Vec<Box<dyn Step>> {
-    let install = Install::new("packages", "Install packages", packages.clone(), vec![Purpose::Node]);
+    let install = Install::new(names::PACKAGES, "Install packages", packages.clone(), vec![Purpose::Node]);
     match install.is_needed() {
         true => vec![Box::new(install)],
         false => Vec::new(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::change::Change;
 use super::machine::Machine;
-use super::step::Step;
+use super::step::{self, Step};
 use crate::error::Result;
 
 /// What all steps of a command would change now.
@@ -29,10 +29,10 @@ impl Plan {
     /// Asks every step; changes nothing.
     ///
     /// # Errors
-    /// Those of [`Step::check`].
+    /// Those of [`Step::check`], with the name of the step.
     pub fn make(steps: &[Box<dyn Step>], machine: &Machine) -> Result<Plan> {
         let plan = |step: &dyn Step| {
-            let changes = step.check(machine)?;
+            let changes = step.check(machine).map_err(|error| step::named(step, error))?;
             Ok(PlannedStep { name: step.name(), title: step.title(), changes })
         };
         Ok(Plan { steps: steps.iter().map(|step| plan(&**step)).collect::<Result<_>>()? })

@@ -11,7 +11,7 @@ use super::journal::{Entry, Journal};
 use super::machine::{Call, Machine};
 use super::owned::Owned;
 use super::resource::{File, Resource as _};
-use super::step::{Outcome, Step};
+use super::step::{Outcome, Step, names};
 use super::work::Work;
 use crate::error::Result;
 
@@ -102,7 +102,7 @@ pub struct Disarm;
 
 impl Step for Disarm {
     fn name(&self) -> &'static str {
-        "resume-unit"
+        names::RESUME_UNIT
     }
 
     fn title(&self) -> String {

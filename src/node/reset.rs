@@ -36,7 +36,7 @@ use super::owned::{Owned, Possessions};
 use super::plan::Plan;
 use super::registry::STORE;
 use super::settings::{self, Settings};
-use super::step::Step;
+use super::step::{Step, names};
 use crate::error::Result;
 
 /// Where the identity of a node in its cluster lies.
@@ -96,7 +96,7 @@ impl Reset {
     /// Those of [`Plan::make`].
     pub fn plan(&self, machine: &Machine) -> Result<Plan> {
         let mut plan = Plan::make(&self.steps(), machine)?;
-        let trees = plan.steps.iter_mut().filter(|step| step.name == trees::NAME);
+        let trees = plan.steps.iter_mut().filter(|step| step.name == names::RESET_TREES);
         for change in trees.flat_map(|step| &mut step.changes) {
             change.bytes = Some(disk_usage::of_tree(&machine.path(&change.what)));
         }

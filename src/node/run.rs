@@ -11,16 +11,21 @@ use super::lock::{Holder, Lock};
 use super::machine::Machine;
 use super::plan::Plan;
 use super::reboot;
+use super::settings;
 use super::step::Step;
 use super::work::Work;
 use crate::error::Result;
-use crate::progress::Progress;
+use crate::progress::{Event, Progress};
 
 /// How long the unit may take to be enabled that goes on after a restart.
 const ARMED: Duration = Duration::from_secs(60);
 
-/// Brings about what `steps` say, for the command of this name: `install`, `reset`, `node repair`. Writes nothing if nothing
-/// is to be done.
+/// Told where settings of an earlier run are there and its journal is not.
+const LOST: &str = "the journal of this node, /var/lib/airlock/journal, is gone: what was installed before works on, \
+                    but a reset does not know that it is airlock's";
+
+/// Brings about what `steps` say, for the command of this name: `install`, `reset`, `node repair`. Writes nothing if
+/// nothing is to be done.
 ///
 /// # Errors
 /// [`NODE_BUSY`](crate::error::codes::NODE_BUSY) with whoever is at work; those of [`driver::execute`].
@@ -34,6 +39,9 @@ pub fn run(
     let holder = Holder { pid: std::process::id(), command: command.to_owned(), since: at.clone() };
     let _lock = Lock::take(machine, &holder)?;
     let mut journal = Journal::open(machine)?;
+    if journal.is_empty() && machine.metadata(settings::PATH)?.is_some() {
+        progress.event(Event::Warning { text: LOST });
+    }
     // The end of a run that was handed over is told by the program that goes on, even if nothing is left to do.
     let goes_on = journal.last_run().last() == Some(&Entry::Handover);
     if goes_on || !Plan::make(steps, machine)?.is_empty() {
@@ -45,7 +53,10 @@ pub fn run(
         // Settings are kept: whoever goes on after the restart needs no options.
         let words = [PROGRAM].into_iter().chain(command.split(' ')).chain(["--yes"]);
         let command: Vec<String> = words.map(str::to_owned).collect();
-        reboot::arm(&mut Work::new(machine, &mut journal, progress, ARMED), &command)?;
+        let armed = reboot::arm(&mut Work::new(machine, &mut journal, progress, ARMED), &command);
+        armed.map_err(|error| {
+            error.with_detail("while the restart was prepared that the installation needs")
+        })?;
     }
     Ok(done)
 }

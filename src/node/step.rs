@@ -1,11 +1,13 @@
 //! A step: the smallest thing that is planned, done, checked and reported on its own.
 
+pub mod names;
+
 use std::time::Duration;
 
 use super::change::Change;
 use super::machine::Machine;
 use super::work::Work;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How long a step may take that does not say otherwise.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -23,7 +25,7 @@ pub enum Outcome {
 
 /// One step. `check` and `act` compare with and change the world; they keep nothing.
 pub trait Step: Send + Sync {
-    /// Its name in plans, journal and messages. Never changes: `k3s-service`.
+    /// Its name in plans, journal and messages, one of [`names`]. Never changes: `k3s-service`.
     fn name(&self) -> &'static str;
 
     /// What it brings about, as a heading: `Start k3s`.
@@ -47,4 +49,9 @@ pub trait Step: Send + Sync {
     /// # Errors
     /// Whatever keeps the world from becoming what it should.
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome>;
+}
+
+/// The error with the step in which it has happened.
+pub(super) fn named(step: &dyn Step, error: Error) -> Error {
+    error.with_detail(format!("in step {}: {}", step.name(), step.title()))
 }

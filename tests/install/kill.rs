@@ -1,17 +1,18 @@
-//! Kills an installation at its system calls, one after the other, as a power cut would: services are gone, files
-//! are what they were. The next run has to bring everything about and leave nothing behind.
+//! Kills an installation at its system calls: half of the machines lose their power with it, the others go on and only
+//! the installation is gone. The next run has to bring everything about and leave nothing behind.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use airlock::node::journal::{Entry, Journal};
-use tempfile::TempDir;
+use airlock::node::step::names::INSTALL;
 
+use super::aftermath::{is_whole, leftovers};
+use super::child::Ending;
 use super::machine::Host;
+use super::strace::{self, At};
 
 /// What changes a file system. A name that this architecture does not have is ignored (`?`).
-pub const CALLS: [&str; 13] = [
+pub const CALLS: [&str; 20] = [
     "?rename",
     "?renameat",
     "renameat2",
@@ -21,40 +22,50 @@ pub const CALLS: [&str; 13] = [
     "mkdirat",
     "?unlink",
     "unlinkat",
+    "?rmdir",
     "?symlink",
     "symlinkat",
     "?link",
     "linkat",
+    "write",
+    "pwrite64",
+    "ftruncate",
+    "fallocate",
+    "copy_file_range",
+    "?chmod",
 ];
 
-/// Where the installation that is killed finds its machine.
-pub const ROOT: &str = "AIRLOCK_TEST_MACHINE";
+/// Kills in ordinary tests.
+const SAMPLE: usize = 6;
 
-/// Not a test of its own: the process that is killed.
-#[test]
-#[ignore = "started by the tests below"]
-#[expect(clippy::disallowed_methods, reason = "a test tells its child by a variable where to work")]
-fn installation() {
-    let Some(root) = std::env::var_os(ROOT) else { return };
-    let host = Host::again(Path::new(&root));
-    host.install(false).unwrap();
+/// Kills at one call after the other; the steps that were interrupted.
+fn kill_at(calls: &[At]) -> BTreeSet<String> {
+    let mut steps = BTreeSet::new();
+    let mut kills = 0;
+    for (number, at) in calls.iter().enumerate() {
+        let (directory, ending, _) = strace::hinder(at, "signal=KILL");
+        match ending {
+            Ending::Killed => kills += 1,
+            // The call was one before the installation had begun, or behind its end.
+            Ending::NeverBegun | Ending::Restart(_) | Ending::Done => continue,
+            Ending::Failed(..) => panic!("{at:?}: {ending:?}"),
+        }
+        assert_eq!(is_whole(directory.path()), Ok(()), "{at:?}");
+        let has_power = number % 2 == 0;
+        let host = if has_power { Host::again(directory.path()) } else { Host::booted(directory.path()) };
+        steps.extend(interrupted(&host));
+        is_made_good(at, host);
+    }
+    eprintln!("killed {kills} times of {}, within {steps:?}", calls.len());
+    assert!(kills > 0, "nobody was killed");
+    steps
 }
 
-/// Installs on a new machine and is killed at the `number`th `call`; whether there were as many.
-fn killed_at(call: &str, number: usize) -> Option<TempDir> {
-    killed_on(Host::new(), "kill::installation", call, number)
-}
-
-/// The same for any `victim`, a test that finds its machine by [`ROOT`].
-pub fn killed_on(host: Host, victim: &str, call: &str, number: usize) -> Option<TempDir> {
-    let directory = host.into_directory();
-    let mut command = Command::new("strace");
-    command.args(["-f", "-qqq", "-e", "signal=none", "-e", &format!("trace={call}"), "-o", "/dev/null"]);
-    command.args(["-e", &format!("inject={call}:signal=KILL:when={number}")]);
-    command.arg(std::env::current_exe().unwrap());
-    command.args(["--exact", victim, "--ignored", "--test-threads", "1"]);
-    let status = command.env(ROOT, directory.path()).stdout(Stdio::null()).status().unwrap();
-    (!status.success()).then_some(directory)
+fn is_made_good(at: &At, host: Host) {
+    let (host, _) = host.install_to_the_end();
+    let plan = host.plan(false);
+    assert!(plan.is_empty(), "{at:?}: {plan:?}");
+    assert_eq!(leftovers(&host.machine.path("/")), [] as [String; 0], "{at:?}");
 }
 
 /// The step that was interrupted, if one was.
@@ -70,75 +81,20 @@ fn interrupted(host: &Host) -> Option<String> {
     step
 }
 
-fn is_made_good(call: &str, number: usize, host: &Host) {
-    let done = host.install(false).unwrap_or_else(|error| panic!("{call} {number}: {error:?}"));
-    assert!(!done.changed.is_empty(), "services are gone after a power cut");
-    let plan = host.plan(false);
-    assert!(plan.is_empty(), "{call} {number}: {plan:?}");
-    let left = leftovers(&host.machine.path("/"));
-    assert!(left.is_empty(), "{call} {number}: {left:?}");
-}
-
-/// Files that only exist while something is written.
-pub fn leftovers(directory: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs_err::read_dir(directory).unwrap().map(Result::unwrap) {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".airlock") || name.ends_with(".partial") {
-            found.push(entry.path().display().to_string());
-        }
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(leftovers(&entry.path()));
-        }
-    }
-    found
-}
-
-pub fn has_strace() -> bool {
-    let works = Command::new("strace").args(["-qqq", "-o", "/dev/null", "true"]).status();
-    let works = works.is_ok_and(|status| status.success());
-    if !works {
-        eprintln!("SKIPPED: there is no strace, or it may not trace");
-    }
-    works
-}
-
-/// Kills at every `stride`th of these system calls; the steps that were interrupted.
-fn kill_at(calls: &[&str], stride: usize) -> BTreeSet<String> {
-    let mut steps = BTreeSet::new();
-    let mut kills = 0;
-    for call in calls {
-        for number in (1..).step_by(stride) {
-            let Some(directory) = killed_at(call, number) else { break };
-            kills += 1;
-            let host = Host::again(directory.path());
-            steps.extend(interrupted(&host));
-            is_made_good(call, number, &host);
-        }
-    }
-    eprintln!("killed {kills} times, within {steps:?}");
-    assert!(kills > 0, "nobody was killed");
-    steps
-}
-
 #[test]
-fn a_few_kills_are_made_good() {
-    if has_strace() {
-        kill_at(&["fsync", "fdatasync"], 25);
+fn some_kills_are_made_good() {
+    if strace::works() {
+        kill_at(&strace::sample(&strace::calls_of_an_installation(&CALLS), SAMPLE));
     }
 }
 
 #[test]
-#[ignore = "takes minutes: kills at every system call that changes a file system"]
+#[ignore = "takes long: kills at every system call that changes a file system; started by scripts/bench"]
 fn every_kill_in_every_step_is_made_good() {
-    if !has_strace() {
+    if !strace::works() {
         return;
     }
-    let interrupted = kill_at(&CALLS, 1);
-    let host = Host::new();
-    // Those that only wait or look write nothing but the journal, and that only where they find something.
-    let changing: BTreeSet<String> =
-        host.install(false).unwrap().changed.into_iter().map(str::to_owned).collect();
-    let spared: Vec<_> = changing.difference(&interrupted).collect();
+    let interrupted = kill_at(&strace::asked_for(strace::calls_of_an_installation(&CALLS)));
+    let spared: Vec<_> = INSTALL.iter().filter(|step| !interrupted.contains(**step)).collect();
     assert!(spared.is_empty(), "no kill has hit {spared:?}");
 }

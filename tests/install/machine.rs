@@ -22,7 +22,8 @@ use airlock::progress::Silent;
 use tempfile::TempDir;
 
 use super::bundles::{self, Contents, test_key, test_policy};
-use super::systemd::Systemd;
+use super::everything;
+use super::systemd::{self, Systemd};
 use airlock::trust::signature::Signer as _;
 
 pub struct Host {
@@ -59,18 +60,32 @@ pub fn nothing_of_nvidia() -> Nvidia {
 impl Host {
     /// A bare machine, with a bundle on its medium.
     pub fn new() -> Host {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().to_owned();
-        let [root, medium] = ["root", "medium"].map(|name| directory.path().join(name));
-        fs_err::create_dir_all(root.join("proc/sys/kernel/random")).unwrap();
-        fs_err::create_dir_all(&medium).unwrap();
-        contents().signed(None).write_to(&medium);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        fs_err::write(directory.path().join("port"), port.to_string()).unwrap();
-        Host { owned: Some(directory), ..Host::again(&path) }
+        Host::with(&contents())
     }
 
-    /// A machine that was there before, after a power cut: nothing runs on it.
+    /// A bare machine with a GPU, whose bundle has something for every step.
+    pub fn with_everything() -> Host {
+        Host::with(&everything::contents())
+    }
+
+    pub fn with(contents: &Contents) -> Host {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_owned();
+        let medium = path.join("medium");
+        fs_err::create_dir_all(&medium).unwrap();
+        contents.signed(None).write_to(&medium);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        fs_err::write(path.join("port"), port.to_string()).unwrap();
+        Host { owned: Some(directory), ..Host::booted(&path) }
+    }
+
+    /// A machine that was there before, after a power cut or a restart: nothing runs on it.
+    pub fn booted(directory: &Path) -> Host {
+        systemd::boot(&directory.join("root")).unwrap();
+        Host::again(directory)
+    }
+
+    /// A machine that was there before, as it is: what runs on it goes on running.
     pub fn again(directory: &Path) -> Host {
         let root = directory.join("root");
         let systemd = Arc::new(Systemd::new(&root));
@@ -92,7 +107,7 @@ impl Host {
         let bundle = Bundle::open(&self.medium()).unwrap().verify(&test_policy()).unwrap();
         let bundle = Arc::new(bundle);
         let registry = Registry::Own { port: self.port, in_place };
-        Context {
+        everything::with_everything(Context {
             packages: None,
             preparation: Preparation::default(),
             revoked: None,
@@ -110,7 +125,7 @@ impl Host {
             authority: None,
             time: None,
             network: Network::quiet(self.systemd.runtime().clone()),
-        }
+        })
     }
 
     pub fn steps(&self, in_place: bool) -> Vec<Box<dyn Step>> {
@@ -123,6 +138,19 @@ impl Host {
 
     pub fn install(&self, in_place: bool) -> Result<Done> {
         run::run("install", &self.steps(in_place), &self.machine, &Silent)
+    }
+
+    /// Installs and restarts the machine as often as that asks for it; the steps that did.
+    pub fn install_to_the_end(mut self) -> (Host, Vec<&'static str>) {
+        let mut restarts = Vec::new();
+        while let Some(step) = self.install(false).unwrap_or_else(|error| panic!("{error:?}")).reboot_for {
+            assert!(!restarts.contains(&step), "{step} asks for a second restart");
+            restarts.push(step);
+            let (directory, owned) = (self.directory.clone(), self.owned.take());
+            drop(self);
+            self = Host { owned, ..Host::booted(&directory) };
+        }
+        (self, restarts)
     }
 
     pub fn read(&self, path: &str) -> String {

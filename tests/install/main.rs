@@ -2,24 +2,35 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod aftermath;
+mod boundaries;
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
+mod child;
+mod disk;
+mod disks;
+mod everything;
 mod external;
+mod faults;
+mod gpu;
 #[path = "../support/image_bundle.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod image_bundle;
+mod journal;
 mod kill;
 mod machine;
+mod names;
 #[path = "../support/packages.rs"]
 mod packages;
 mod preflight;
-mod readiness;
+mod programs;
 mod refusals;
 mod remote;
 mod repair;
 mod repair_kill;
 mod reset;
+mod rivals;
 #[path = "../support/serving.rs"]
 mod serving;
 #[path = "../support/lab/snapshot.rs"]
@@ -27,6 +38,7 @@ mod snapshot;
 mod stage;
 mod status;
 mod steps;
+mod strace;
 mod systemd;
 mod verify;
 

@@ -1,13 +1,14 @@
 //! Kills a repair at its system calls, as a power cut would. The next one brings it to an end and leaves nothing behind.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::kill::{ROOT, has_strace, leftovers};
+use super::aftermath::leftovers;
+use super::child::ROOT;
 use super::machine::Host;
 use super::repair::{medium, mend};
+use super::strace;
 use super::verify::{STORE, blob, check, flip_a_byte, lines, record};
 
 /// Not a test of its own: the process that is killed.
@@ -33,30 +34,20 @@ fn damaged() -> TempDir {
     host.into_directory()
 }
 
-/// Whether the repair was killed at the `number`th `call`, because there were as many.
-fn is_killed_at(call: &str, number: usize, directory: &Path) -> bool {
-    let mut command = Command::new("strace");
-    command.args(["-f", "-qqq", "-e", "signal=none", "-e", &format!("trace={call}"), "-o", "/dev/null"]);
-    command.args(["-e", &format!("inject={call}:signal=KILL:when={number}")]);
-    command.arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "repair_kill::repairing", "--ignored", "--test-threads", "1"]);
-    !command.env(ROOT, directory).stdout(Stdio::null()).status().unwrap().success()
-}
-
 #[test]
 fn a_killed_repair_is_brought_to_an_end_by_the_next() {
-    if !has_strace() {
+    if !strace::works() {
         return;
     }
     let mut kills = 0;
     for (call, stride) in [("fsync,fdatasync", 20), ("?rename,?renameat,renameat2", 6)] {
         for number in (1..).step_by(stride) {
             let directory = damaged();
-            if !is_killed_at(call, number, directory.path()) {
+            if !strace::kills("repair_kill::repairing", &(call.to_owned(), number), directory.path()) {
                 break;
             }
             kills += 1;
-            let host = Host::again(directory.path());
+            let host = Host::booted(directory.path());
             let context = host.context(false);
             let repaired = mend(&context, &host, medium(&context));
             assert_eq!(lines(&check(&context)), [""; 0], "{call} {number}: {repaired:?}");

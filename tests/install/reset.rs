@@ -10,9 +10,11 @@ use airlock::node::run;
 use airlock::progress::Silent;
 use fs_err as fs;
 
-use super::kill::{CALLS, ROOT, has_strace, killed_on};
+use super::child::ROOT;
+use super::kill::CALLS;
 use super::machine::Host;
 use super::snapshot::Snapshot;
+use super::strace;
 
 /// Directories of every machine, and files that are in the way of ours.
 const BEFORE: [(&str, &str); 5] = [
@@ -22,6 +24,9 @@ const BEFORE: [(&str, &str); 5] = [
     ("usr/local/bin/airlock", "an older program"),
     ("var/lib/misc/file", "of the site"),
 ];
+
+/// Where the kernel, systemd and the other programs of this machine remember what they are.
+const OF_THE_STAND_IN: [&str; 4] = ["/proc", "/run/systemd", "/state", "/sys"];
 
 /// A machine with files of its own.
 fn host() -> Host {
@@ -57,8 +62,7 @@ fn boundaries(plan: &Plan) -> BTreeSet<usize> {
 
 #[track_caller]
 fn assert_as_before(before: &Snapshot, machine: &Machine, when: &str) {
-    // A power cut takes processes away, and the directories of this stand-in stay.
-    let difference = before.diff(&snapshot(machine)).without(&["/proc"]);
+    let difference = before.diff(&snapshot(machine)).without(&OF_THE_STAND_IN);
     assert!(difference.is_empty(), "{when}:\n{difference}");
 }
 
@@ -147,7 +151,7 @@ fn victim() {
 #[test]
 #[ignore = "takes minutes: kills at every system call that changes a file system"]
 fn a_reset_that_was_killed_anywhere_is_run_again() {
-    if !has_strace() {
+    if !strace::works() {
         return;
     }
     let mut kills = 0;
@@ -156,9 +160,12 @@ fn a_reset_that_was_killed_anywhere_is_run_again() {
             let host = host();
             let before = snapshot(&host.machine);
             host.install(false).unwrap();
-            let Some(directory) = killed_on(host, "reset::victim", call, number) else { break };
+            let directory = host.into_directory();
+            if !strace::kills("reset::victim", &(call.to_owned(), number), directory.path()) {
+                break;
+            }
             kills += 1;
-            let host = Host::again(directory.path());
+            let host = Host::booted(directory.path());
             reset(&host.machine, Spared::default());
             assert_as_before(&before, &host.machine, &format!("{call} {number}"));
         }

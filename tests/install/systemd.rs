@@ -1,11 +1,12 @@
 //! A stand-in for systemd and the programs that steps call. It starts the real registry in this process, at the
 //! port and with the files that the units say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use airlock::error::Result;
 use airlock::node::machine::{Call, Finished, Programs};
 use airlock::progress::Silent;
 use airlock::registry::access::Access;
@@ -20,40 +21,50 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::bundles::test_policy;
+use super::disk::Disk;
+use super::gpu;
+use super::programs::{self, well};
+
+/// Where systemd remembers what runs, until the machine is switched off, and what is enabled.
+const ACTIVE: &str = "/run/systemd/active";
+const ENABLED: &str = "/state/enabled";
+
+/// The service that this process is itself.
+const REGISTRY: &str = "airlock-registry.service";
 
 /// Files that k3s, its kubelet and its network plugins make.
 const K3S_FILES: [&str; 6] = [
-    "etc/rancher/k3s/k3s.yaml",
-    "etc/rancher/node/password",
-    "run/k3s/containerd/containerd.toml",
-    "var/lib/cni/networks/cbr0/last_reserved_ip.0",
-    "var/lib/kubelet/pods/1/etc-hosts",
-    "var/lib/rancher/k3s/server/db/state.db",
+    "/etc/rancher/k3s/k3s.yaml",
+    "/etc/rancher/node/password",
+    "/run/k3s/containerd/containerd.toml",
+    "/var/lib/cni/networks/cbr0/last_reserved_ip.0",
+    "/var/lib/kubelet/pods/1/etc-hosts",
+    "/var/lib/rancher/k3s/server/db/state.db",
 ];
 
 /// Programs of a machine whose files lie below a directory.
 pub struct Systemd {
-    root: PathBuf,
+    disk: Disk,
     runtime: Runtime,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Process ids of active units.
-    active: BTreeMap<String, u32>,
-    enabled: Vec<String>,
-    /// How many units were started.
-    started: u32,
     registry: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
     calls: Vec<String>,
 }
 
 impl Systemd {
+    /// That of a machine as it is: what ran goes on running, as after a kill of whoever has started it.
     pub fn new(root: &Path) -> Systemd {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
-        Systemd { root: root.to_owned(), runtime, state: Mutex::default() }
+        let systemd = Systemd { disk: Disk(root.to_owned()), runtime, state: Mutex::default() };
+        if systemd.active().unwrap().contains_key(REGISTRY) {
+            systemd.state.lock().unwrap().registry = Some(systemd.serve().unwrap());
+        }
+        systemd
     }
 
     pub fn runtime(&self) -> &tokio::runtime::Handle {
@@ -67,88 +78,145 @@ impl Systemd {
 
     /// Ends a service, as if it had died.
     pub fn kill(&self, name: &str) {
-        self.stop(&mut self.state.lock().unwrap(), name);
+        self.stop(&mut self.state.lock().unwrap(), name).unwrap();
     }
 
     /// Ends everything at once, as a power cut does.
     pub fn cut_power(&self) {
-        let mut state = self.state.lock().unwrap();
-        let active: Vec<String> = state.active.keys().cloned().collect();
-        active.iter().for_each(|name| self.stop(&mut state, name));
+        self.active().unwrap().keys().for_each(|name| self.kill(name));
     }
 
-    fn unit(&self, name: &str) -> String {
-        fs_err::read_to_string(self.root.join("etc/systemd/system").join(name)).unwrap()
+    /// Process ids of active units.
+    fn active(&self) -> io::Result<BTreeMap<String, u32>> {
+        let text = self.disk.read(ACTIVE)?;
+        let pair =
+            |line: &str| Some((line.split_once(' ')?.0.to_owned(), line.split_once(' ')?.1.parse().ok()?));
+        Ok(text.lines().filter_map(pair).collect())
     }
 
-    fn systemctl(&self, state: &mut State, arguments: &[&str]) -> String {
-        let names = arguments.iter().skip(1).filter(|word| !word.starts_with('-'));
+    fn set_active(&self, active: &BTreeMap<String, u32>) -> io::Result<()> {
+        let text: String = active.iter().map(|(name, pid)| format!("{name} {pid}\n")).collect();
+        self.disk.write(ACTIVE, &text)
+    }
+
+    fn enabled(&self) -> io::Result<BTreeSet<String>> {
+        Ok(self.disk.read(ENABLED)?.lines().map(str::to_owned).collect())
+    }
+
+    fn set_enabled(&self, enabled: &BTreeSet<String>) -> io::Result<()> {
+        self.disk.write(ENABLED, &enabled.iter().map(|name| format!("{name}\n")).collect::<String>())
+    }
+
+    /// The text of a unit, of the administrator or of a package.
+    fn unit(&self, name: &str) -> io::Result<Option<String>> {
+        for directory in ["/etc/systemd/system", "/usr/lib/systemd/system"] {
+            let path = format!("{directory}/{name}");
+            if self.disk.has(&path) {
+                return self.disk.read(&path).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn systemctl(&self, state: &mut State, arguments: &[&str]) -> io::Result<Finished> {
+        let names: Vec<&str> = arguments[1..].iter().filter(|word| !word.starts_with('-')).copied().collect();
         match arguments[0] {
-            "show" => return show(state, arguments.last().unwrap()),
-            "enable" => state.enabled.extend(names.map(|name| (*name).to_owned())),
-            "disable" => names.for_each(|name| state.enabled.retain(|enabled| enabled != name)),
-            "stop" => names.for_each(|name| self.stop(state, name)),
-            "restart" => names.for_each(|name| {
-                self.stop(state, name);
-                self.start(state, name);
-            }),
+            "show" => return Ok(well(&self.show(arguments[arguments.len() - 1])?)),
+            "enable" | "disable" => {
+                let mut enabled = self.enabled()?;
+                for name in &names {
+                    let _ = match arguments[0] {
+                        "enable" => enabled.insert((*name).to_owned()),
+                        _ => enabled.remove(*name),
+                    };
+                }
+                self.set_enabled(&enabled)?;
+                if arguments.contains(&"--now") {
+                    names.iter().try_for_each(|name| self.start(state, name))?;
+                }
+            }
+            "stop" => names.iter().try_for_each(|name| self.stop(state, name))?,
+            "restart" => {
+                for name in names {
+                    self.stop(state, name)?;
+                    self.start(state, name)?;
+                }
+            }
             "daemon-reload" | "reset-failed" => {}
             other => panic!("systemctl {other}"),
         }
-        String::new()
+        Ok(well(""))
     }
 
-    fn stop(&self, state: &mut State, name: &str) {
-        if let Some(pid) = state.active.remove(name) {
-            fs_err::remove_dir_all(self.root.join("proc").join(pid.to_string())).unwrap();
+    fn stop(&self, state: &mut State, name: &str) -> io::Result<()> {
+        let mut active = self.active()?;
+        if let Some(pid) = active.remove(name) {
+            self.disk.remove(&format!("/proc/{pid}"))?;
+            self.set_active(&active)?;
         }
-        if name == "airlock-registry.service"
+        if name == REGISTRY
             && let Some((stop, served)) = state.registry.take()
         {
             let _ = stop.send(());
             let _ = self.runtime.block_on(served);
         }
+        Ok(())
     }
 
-    fn start(&self, state: &mut State, name: &str) {
-        state.started += 1;
-        let pid = 1000 + state.started;
-        state.active.insert(name.to_owned(), pid);
-        let unit = self.unit(name);
+    fn start(&self, state: &mut State, name: &str) -> io::Result<()> {
+        let unit = self.unit(name)?.unwrap_or_else(|| panic!("there is no unit {name}"));
         if name.ends_with(".socket") {
             // systemd refuses a socket without a service: "Socket service … not loaded, refusing".
             assert!(unit.contains("Service=airlock-registry.service"));
-            self.unit("airlock-registry.service");
+            assert!(self.unit(REGISTRY)?.is_some());
         }
-        let configuration = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
-        let process = self.root.join("proc").join(pid.to_string());
-        fs_err::create_dir_all(&process).unwrap();
-        fs_err::write(process.join("environ"), configuration.collect::<Vec<_>>().join("\0")).unwrap();
-        if name == "airlock-registry.service" {
-            state.registry = Some(self.serve(&unit));
+        let mut active = self.active()?;
+        let pid = active.values().max().map_or(1000, |pid| pid + 1);
+        let configuration: Vec<&str> =
+            unit.lines().filter_map(|line| line.strip_prefix("Environment=")).collect();
+        self.disk.write(&format!("/proc/{pid}/environ"), &configuration.join("\0"))?;
+        if name == REGISTRY {
+            state.registry = Some(self.serve()?);
         } else if name.starts_with("k3s") {
-            self.live();
+            K3S_FILES.iter().try_for_each(|file| self.disk.write(file, "of k3s"))?;
         }
+        active.insert(name.to_owned(), pid);
+        self.set_active(&active)
     }
 
-    /// What k3s writes while it runs, as far as it matters here.
-    fn live(&self) {
-        for file in K3S_FILES {
-            let path = self.root.join(file);
-            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-            fs_err::write(path, "of k3s").unwrap();
-        }
+    fn show(&self, name: &str) -> io::Result<String> {
+        let file = match (self.enabled()?.contains(name), self.unit(name)?) {
+            (true, _) => "enabled",
+            (false, Some(_)) => "disabled",
+            (false, None) => "",
+        };
+        let (active, pid) = match self.active()?.get(name) {
+            Some(pid) => ("active", *pid),
+            None => ("inactive", 0),
+        };
+        let since = "Sat 2026-11-21 17:11:25 UTC";
+        Ok(format!(
+            "ActiveState={active}
+SubState=running
+UnitFileState={file}
+MainPID={pid}
+NRestarts=0
+\
+             ActiveEnterTimestamp={since}
+"
+        ))
     }
 
-    fn serve(&self, unit: &str) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
-        let socket = self.unit("airlock-registry.socket");
-        let port = socket.lines().find_map(|line| line.strip_prefix("ListenStream=")).unwrap();
-        let store = Store::create(&self.root.join("var/lib/airlock/store")).unwrap();
+    fn serve(&self) -> io::Result<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)> {
+        let unit = self.unit(REGISTRY)?.unwrap_or_default();
+        let socket = self.unit("airlock-registry.socket")?.unwrap_or_default();
+        let port = socket.lines().find_map(|line| line.strip_prefix("ListenStream=")).unwrap_or("0");
+        let store = Store::create(&self.disk.path("var/lib/airlock/store")).map_err(io::Error::other)?;
         let medium = unit.split_once("--in-place \"").map(|(_, rest)| rest.split('"').next().unwrap());
         let medium = medium.map(|path| {
-            let bundle = airlock::bundle::Bundle::open(Path::new(path)).unwrap();
-            BundleContent::new(bundle.verify(&test_policy()).unwrap()).unwrap()
+            BundleContent::new(airlock::bundle::Bundle::open(Path::new(path))?.verify(&test_policy())?)
         });
+        let medium = medium.transpose().map_err(io::Error::other)?;
         let bundles: Vec<_> = medium.iter().map(|medium| medium.bundle().clone()).collect();
         let bundles = Shelf::new(&bundles, Some(store.clone()));
         let mut layers: Vec<Arc<dyn Content>> = vec![Arc::new(store.clone())];
@@ -165,30 +233,31 @@ impl Systemd {
         });
         let _inside = self.runtime.enter();
         let address = ([127, 0, 0, 1], port.parse().unwrap()).into();
-        let listener = Listener::tcp(address, Some(self.tls())).unwrap();
+        let listener = Listener::tcp(address, Some(self.tls()?)).map_err(io::Error::other)?;
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { drop(stopped.await) };
-        (stop, self.runtime.spawn(server::serve(registry, vec![listener], Limits::default(), stopped)))
+        Ok((stop, self.runtime.spawn(server::serve(registry, vec![listener], Limits::default(), stopped))))
     }
 
-    fn tls(&self) -> Tls {
-        let authority = Authority::open(&self.root.join("var/lib/airlock/registry")).unwrap();
-        let certificates = Certificates::new(authority, vec!["localhost".to_owned()], Vec::new()).unwrap();
-        let certificates = Arc::new(certificates);
-        Tls { acceptor: tls::acceptor(certificates.clone()).unwrap(), certificates: Some(certificates) }
+    fn tls(&self) -> io::Result<Tls> {
+        let certificates = || -> Result<Tls> {
+            let authority = Authority::open(&self.disk.path("var/lib/airlock/registry"))?;
+            let certificates =
+                Arc::new(Certificates::new(authority, vec!["localhost".to_owned()], Vec::new())?);
+            Ok(Tls { acceptor: tls::acceptor(certificates.clone())?, certificates: Some(certificates) })
+        };
+        certificates().map_err(io::Error::other)
     }
 }
 
-fn show(state: &State, name: &str) -> String {
-    let file = if state.enabled.iter().any(|unit| unit == name) { "enabled" } else { "disabled" };
-    let (active, pid) = match state.active.get(name) {
-        Some(pid) => ("active", *pid),
-        None => ("inactive", 0),
-    };
-    format!(
-        "ActiveState={active}\nSubState=running\nUnitFileState={file}\nMainPID={pid}\nNRestarts=0\n\
-             ActiveEnterTimestamp=Sat 2026-11-21 17:11:25 UTC\n"
-    )
+/// Switches a machine off and on again: nothing runs, and its kernel is new.
+pub fn boot(root: &Path) -> io::Result<()> {
+    let disk = Disk(root.to_owned());
+    disk.remove("/run")?;
+    let number = disk.read("/state/boots")?.len() + 1;
+    disk.write("/state/boots", &"I".repeat(number))?;
+    disk.write("/proc/sys/kernel/random/boot_id", &format!("boot-{number}\n"))?;
+    gpu::boot(&disk)
 }
 
 impl Programs for Systemd {
@@ -196,21 +265,18 @@ impl Programs for Systemd {
         let mut state = self.state.lock().unwrap();
         state.calls.push(call.to_string());
         let arguments: Vec<&str> = call.arguments().iter().map(String::as_str).collect();
-        let output = match call.program() {
+        let finished = match call.program() {
             "systemctl" => self.systemctl(&mut state, &arguments),
-            "journalctl" => String::new(),
-            "/usr/local/bin/k3s" if state.active.keys().any(|name| name.starts_with("k3s")) => {
-                r#"{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}"#.to_owned()
+            _ => {
+                let k3s_runs = self.active()?.keys().any(|name| name.starts_with("k3s"));
+                programs::run(&self.disk, call, k3s_runs)
             }
-            "/usr/local/bin/k3s" => {
-                return Ok(Finished {
-                    status: Some(1),
-                    errors: "no server".to_owned(),
-                    output: String::new(),
-                });
-            }
-            _ => return Err(io::ErrorKind::NotFound.into()),
         };
-        Ok(Finished { status: Some(0), output, errors: String::new() })
+        match finished {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && error.get_ref().is_none() => Err(error),
+            // A program whose own files cannot be written says so and fails.
+            Err(error) => Ok(programs::failed(&format!("{}: {error}", call.program()))),
+            finished => finished,
+        }
     }
 }

@@ -15,8 +15,14 @@ mod docker_registry;
 mod image_bundle;
 #[path = "images.rs"]
 mod images;
+#[path = "bench/install_in_place.rs"]
+mod install_in_place;
 #[path = "bench/kill.rs"]
 mod kill;
+#[path = "lab/lab.rs"]
+mod lab;
+#[path = "bench/large_stick.rs"]
+mod large_stick;
 #[path = "bench/measure.rs"]
 mod measure;
 #[path = "bench/memory.rs"]
@@ -131,6 +137,12 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         size: u64,
     },
+    /// Install from a bundle in place, on nodes of the lab: from the start of `install` to the first blob (root)
+    InstallInPlace {
+        /// How large the bundle is, in GiB; it takes next to no disk
+        #[arg(long, default_value_t = 10)]
+        size: u64,
+    },
     /// Kill imports, pushes, collections, deletions and removals at random instants and check the store
     StoreKill {
         /// How many of them to kill
@@ -173,6 +185,7 @@ fn main() -> Result<ExitCode> {
         Command::Sizes => sizes::run(&airlock, &mut table)?,
         Command::StoreImport { size, rounds } => store_import::run(&airlock, size, rounds, &mut table)?,
         Command::StoreInPlace { size } => store_in_place::run(&airlock, size, &mut table)?,
+        Command::InstallInPlace { size } => install_in_place::run(&airlock, size, &mut table)?,
         Command::StoreKill { times, seed } => store_kill::run(&airlock, times, seed, &mut table)?,
         Command::StoreScale { blobs, tags, cold } => {
             store_scale::run(&airlock, store_maker::Size { blobs, tags }, cold, &mut table)?;

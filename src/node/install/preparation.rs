@@ -3,7 +3,7 @@
 use crate::node::preflight::mend::{self, Mending};
 use crate::node::preflight::policy;
 use crate::node::resource::{File, Resources};
-use crate::node::step::Step;
+use crate::node::step::{Step, names};
 
 /// What preflight wants done.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Preparation {
 impl Preparation {
     pub(super) fn steps(&self) -> Vec<Box<dyn Step>> {
         let keep = |policy: &Vec<u8>| {
-            let step = Resources::new("preflight-policy", "Keep the policy of the site");
+            let step = Resources::new(names::PREFLIGHT_POLICY, "Keep the policy of the site");
             Box::new(step.with(File::new(policy::PATH, policy.clone()))) as Box<dyn Step>
         };
         self.policy.iter().map(keep).chain(mend::steps(&self.mendings)).collect()

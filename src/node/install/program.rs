@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::node::change::Change;
 use crate::node::machine::Machine;
 use crate::node::resource::{BlobFile, Resource as _};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// The program that runs now, whatever became of its file.
@@ -27,7 +27,7 @@ impl Program {
 
 impl Step for Program {
     fn name(&self) -> &'static str {
-        "airlock-program"
+        names::AIRLOCK_PROGRAM
     }
 
     fn title(&self) -> String {

@@ -11,7 +11,7 @@ use crate::node::origin::Origin;
 use crate::node::registry::endpoint::Endpoint;
 use crate::node::resource::{BlobFile, File, Link, Resources, Service};
 use crate::node::settings::{Role, Settings};
-use crate::node::step::Step;
+use crate::node::step::{Step, names};
 use crate::secret::Secret;
 
 /// For name servers that nobody can reach: documentation addresses are never assigned (RFC 5737). Without any
@@ -52,13 +52,13 @@ impl Wanted {
             origin: self.origin.clone(),
         };
         let links = paths::LINKS.map(|name| Link { path: beside_program(name), target: "k3s".to_owned() });
-        let step = Resources::new("k3s-program", "Put the k3s program in place").with(program);
+        let step = Resources::new(names::K3S_PROGRAM, "Put the k3s program in place").with(program);
         Box::new(links.into_iter().fold(step, Resources::with))
     }
 
     /// Token, configuration, registries.
     pub fn configuration(&self) -> Box<dyn Step> {
-        let step = Resources::new("k3s-configuration", "Write the configuration of k3s")
+        let step = Resources::new(names::K3S_CONFIGURATION, "Write the configuration of k3s")
             .with(Token { given: self.token.clone() });
         Box::new(self.files().into_iter().fold(step, Resources::with))
     }

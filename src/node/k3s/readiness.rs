@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::settings::Role;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// How long k3s may take to start; it gives up itself after 15 minutes.
@@ -81,7 +81,7 @@ fn unready(json: &str) -> Option<String> {
 
 impl Step for Ready {
     fn name(&self) -> &'static str {
-        "k3s-ready"
+        names::K3S_READY
     }
 
     fn title(&self) -> String {

@@ -11,7 +11,7 @@ use super::kubectl;
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::oci::digest::Digest;
 
@@ -95,7 +95,7 @@ fn not_running(json: &str) -> Option<String> {
 
 impl Step for SmokeTest {
     fn name(&self) -> &'static str {
-        "k3s-smoke-test"
+        names::K3S_SMOKE_TEST
     }
 
     fn title(&self) -> String {

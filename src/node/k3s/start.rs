@@ -8,7 +8,7 @@ use crate::error::{Error, Result, codes};
 use crate::node::change::Change;
 use crate::node::machine::{Call, Machine};
 use crate::node::resource::{Resource, Service};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// How much of the log is looked through for known messages.
@@ -36,7 +36,7 @@ const TREES: [&str; 8] = [
 
 impl Step for Start {
     fn name(&self) -> &'static str {
-        "k3s-service"
+        names::K3S_SERVICE
     }
 
     fn title(&self) -> String {

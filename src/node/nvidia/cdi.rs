@@ -9,7 +9,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::resource::unit_state;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Where runtimes look, and the toolkit's own unit writes into the second.
@@ -37,7 +37,7 @@ impl Cdi {
 
 impl Step for Cdi {
     fn name(&self) -> &'static str {
-        "nvidia-cdi"
+        names::NVIDIA_CDI
     }
 
     fn title(&self) -> String {

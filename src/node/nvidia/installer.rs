@@ -11,7 +11,7 @@ use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::packages::Packages;
 use crate::node::resource::{BlobFile, Resource as _};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Building modules takes minutes, on slow machines many.
@@ -54,7 +54,7 @@ impl Installer {
 
 impl Step for Installer {
     fn name(&self) -> &'static str {
-        "nvidia-installer"
+        names::NVIDIA_INSTALLER
     }
 
     fn title(&self) -> String {

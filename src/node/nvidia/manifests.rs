@@ -7,7 +7,7 @@ use crate::node::k3s::paths;
 use crate::node::origin::Origin;
 use crate::node::resource::{BlobFile, File, Resources};
 use crate::node::settings::{Role, Settings};
-use crate::node::step::Step;
+use crate::node::step::{Step, names};
 use crate::source::nvidia::DEVICE_PLUGIN;
 
 /// k3s makes `nvidia` by itself where its component `runtimes` is not switched off.
@@ -27,7 +27,7 @@ pub fn manifests(settings: &Settings, origin: &Arc<dyn Origin>) -> Option<Box<dy
     }
     let directory = paths::manifests(&settings.data_directory);
     let path = |name: &str| format!("{directory}/airlock-nvidia-{name}.yaml");
-    let mut step = Resources::new("nvidia-manifests", "Tell the cluster about GPUs");
+    let mut step = Resources::new(names::NVIDIA_MANIFESTS, "Tell the cluster about GPUs");
     if settings.disable.iter().any(|component| component == "runtimes") {
         step = step.with(File::private(path("runtime-class"), RUNTIME_CLASS));
     }

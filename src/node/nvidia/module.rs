@@ -10,11 +10,11 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::reboot;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::quote::{escape, quote};
 
-const NAME: &str = "nvidia-module";
+const NAME: &str = names::NVIDIA_MODULE;
 
 /// The modules that computing needs, each after those that it needs.
 const NEEDED: [&str; 2] = ["nvidia", "nvidia_uvm"];

@@ -10,10 +10,10 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Finished, Machine};
 use crate::node::reboot;
 use crate::node::resource::{File, Resource as _};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
-const NAME: &str = "nouveau";
+const NAME: &str = names::NOUVEAU;
 
 /// Name of the file, as modprobe.d(5) and the initial RAM disk have it.
 const FILE: &str = "etc/modprobe.d/airlock-nouveau.conf";

@@ -10,7 +10,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::resource::{unit_state, with_log};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 const PERSISTENCE: &str = "nvidia-persistenced.service";
@@ -76,7 +76,7 @@ fn is_installed(machine: &Machine, unit: &str) -> Result<bool> {
 
 impl Step for Services {
     fn name(&self) -> &'static str {
-        "nvidia-services"
+        names::NVIDIA_SERVICES
     }
 
     fn title(&self) -> String {

@@ -10,7 +10,7 @@ use crate::debian::transaction;
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// How long others may work with dpkg before we give up.
@@ -38,7 +38,7 @@ impl Reinstall {
 
 impl Step for Reinstall {
     fn name(&self) -> &'static str {
-        "packages-reinstall"
+        names::PACKAGES_REINSTALL
     }
 
     fn title(&self) -> String {

@@ -18,7 +18,7 @@ use self::route::DefaultRoute;
 use crate::node::facts::{Facts, Route, Subnet};
 use crate::node::machine::Machine;
 use crate::node::resource::Resources;
-use crate::node::step::Step;
+use crate::node::step::{Step, names};
 
 /// Where settings of the kernel are kept for the next start.
 pub const SYSCTL_FILE: &str = "/etc/sysctl.d/99-airlock.conf";
@@ -75,7 +75,7 @@ pub fn steps(mendings: &[Mending]) -> Vec<Box<dyn Step>> {
 
 fn load(modules: Vec<String>) -> Resources {
     let file = lines::Lines { path: MODULES_FILE, lines: modules.clone() };
-    let step = Resources::new("kernel-modules", "Load kernel modules").with(file);
+    let step = Resources::new(names::KERNEL_MODULES, "Load kernel modules").with(file);
     modules.into_iter().fold(step, |step, module| step.with(Loaded { module }))
 }
 

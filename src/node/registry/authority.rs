@@ -5,6 +5,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::k3s::paths::REGISTRY_CA;
 use crate::node::machine::Machine;
 use crate::node::resource::{File, Resource, Resources};
+use crate::node::step::names;
 use crate::node::work::Work;
 use crate::registry::tls::CERTIFICATE;
 
@@ -25,7 +26,7 @@ pub enum Authority {
 impl Authority {
     /// The step that puts it where containerd looks for it.
     pub fn step(self) -> Resources {
-        Resources::new("registry-ca", "Trust the registry").with(self)
+        Resources::new(names::REGISTRY_CA, "Trust the registry").with(self)
     }
 
     /// The certificate in PEM; nothing as long as there is none.

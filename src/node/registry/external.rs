@@ -17,7 +17,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::origin::Origin;
 use crate::node::resource::{File, Resources};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::oci::digest::Digest;
 use crate::push::{ImagePlan, Plan, Remote, Source, Target, Tree};
@@ -34,7 +34,7 @@ const UPLOADS: usize = 4;
 /// The step that keeps the login for later runs, readable by root alone.
 pub fn login(target: &Target, credentials: &Credentials) -> Resources {
     let text = docker_config::render(&target.host(), credentials);
-    Resources::new("registry-login", format!("Keep the login for {}", target.host()))
+    Resources::new(names::REGISTRY_LOGIN, format!("Keep the login for {}", target.host()))
         .with(File::private(LOGIN, text.reveal().as_bytes()))
 }
 
@@ -88,7 +88,7 @@ impl Push {
 
 impl Step for Push {
     fn name(&self) -> &'static str {
-        "registry-push"
+        names::REGISTRY_PUSH
     }
 
     fn title(&self) -> String {

@@ -10,7 +10,7 @@ use crate::bundle::manifest::{Artifact, Image, Manifest};
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::oci::digest::Digest;
 use crate::oci::document::{self, Document};
@@ -143,7 +143,7 @@ impl Images {
 
 impl Step for Images {
     fn name(&self) -> &'static str {
-        "images"
+        names::IMAGES
     }
 
     fn title(&self) -> String {

@@ -12,7 +12,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::resource::{File, Resource as _, Service, unit_state, with_log};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::quote::escape;
 use crate::registry::access::token_file;
@@ -107,7 +107,7 @@ fn token(directory: &Path) -> std::path::PathBuf {
 
 impl Step for RegistryService {
     fn name(&self) -> &'static str {
-        "registry"
+        names::REGISTRY
     }
 
     fn title(&self) -> String {

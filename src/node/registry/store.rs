@@ -10,7 +10,7 @@ use crate::error::{Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::owned::Owned;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::store::Store;
 
@@ -25,7 +25,7 @@ pub struct Import {
 
 impl Step for Import {
     fn name(&self) -> &'static str {
-        "store"
+        names::STORE
     }
 
     fn title(&self) -> String {

@@ -13,7 +13,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::owned::Owned;
 use crate::node::registry::STORE;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{self, Outcome, Step};
 use crate::node::work::Work;
 use crate::oci::digest::ContentDigest;
 use crate::progress::Silent;
@@ -91,7 +91,7 @@ impl Blobs {
 
 impl Step for Blobs {
     fn name(&self) -> &'static str {
-        "store-blobs"
+        step::names::STORE_BLOBS
     }
 
     fn title(&self) -> String {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::registry::STORE;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{self, Outcome, Step};
 use crate::node::verify::signature;
 use crate::node::work::Work;
 use crate::oci::digest::Digest;
@@ -34,7 +34,7 @@ impl Record {
 
 impl Step for Record {
     fn name(&self) -> &'static str {
-        "store-record"
+        step::names::STORE_RECORD
     }
 
     fn title(&self) -> String {

@@ -9,7 +9,7 @@ use super::failed;
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// How long ended processes may take to be gone.
@@ -74,7 +74,7 @@ fn parent(stat: &str) -> Option<u32> {
 
 impl Step for Containers {
     fn name(&self) -> &'static str {
-        "reset-containers"
+        names::RESET_CONTAINERS
     }
 
     fn title(&self) -> String {

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Where the installer leaves its uninstaller.
@@ -38,7 +38,7 @@ pub(super) fn call() -> Call {
 
 impl Step for Driver {
     fn name(&self) -> &'static str {
-        "reset-driver"
+        names::RESET_DRIVER
     }
 
     fn title(&self) -> String {

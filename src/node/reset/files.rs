@@ -9,7 +9,7 @@ use crate::node::install::PROGRAM;
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::resource::{Block, Resource as _};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::{Work, replaced};
 use crate::oci::digest::Digest;
 use crate::quote::quote;
@@ -111,7 +111,7 @@ fn undo(work: &mut Work<'_>, owned: &Owned) -> Result<()> {
 
 impl Step for Files {
     fn name(&self) -> &'static str {
-        "reset-files"
+        names::RESET_FILES
     }
 
     fn title(&self) -> String {

@@ -3,7 +3,7 @@
 use crate::error::{Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Both families, each with what saves and restores it.
@@ -53,7 +53,7 @@ fn is_ours(line: &str) -> bool {
 
 impl Step for Firewall {
     fn name(&self) -> &'static str {
-        "reset-firewall"
+        names::RESET_FIREWALL
     }
 
     fn title(&self) -> String {

@@ -6,7 +6,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::journal::{self, Journal};
 use crate::node::machine::Machine;
 use crate::node::owned::Owned;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::node::{STATE_DIRECTORY, lock};
 use crate::quote::escape;
@@ -66,7 +66,7 @@ impl Forget {
 
 impl Step for Forget {
     fn name(&self) -> &'static str {
-        "reset-record"
+        names::RESET_RECORD
     }
 
     fn title(&self) -> String {

@@ -5,7 +5,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::packages::Database;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// The step that lets them go.
@@ -38,7 +38,7 @@ impl Holds {
 
 impl Step for Holds {
     fn name(&self) -> &'static str {
-        "reset-holds"
+        names::RESET_HOLDS
     }
 
     fn title(&self) -> String {

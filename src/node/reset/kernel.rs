@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{self, Call, Machine};
 use crate::node::owned::Owned;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// The step that does so.
@@ -32,7 +32,7 @@ fn is_idle(machine: &Machine, module: &str) -> Result<bool> {
 
 impl Step for Kernel {
     fn name(&self) -> &'static str {
-        "reset-kernel"
+        names::RESET_KERNEL
     }
 
     fn title(&self) -> String {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::preflight::mend::ROUTE_INTERFACE;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Interfaces of flannel, of the bridge plugin, and of kube-proxy.
@@ -62,7 +62,7 @@ fn all(machine: &Machine) -> Result<Vec<Link>> {
 
 impl Step for Links {
     fn name(&self) -> &'static str {
-        "reset-network"
+        names::RESET_NETWORK
     }
 
     fn title(&self) -> String {

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Where k3s, its kubelet and its network plugins mount.
@@ -61,7 +61,7 @@ fn left(machine: &Machine) -> Result<Vec<String>> {
 
 impl Step for Mounts {
     fn name(&self) -> &'static str {
-        "reset-mounts"
+        names::RESET_MOUNTS
     }
 
     fn title(&self) -> String {

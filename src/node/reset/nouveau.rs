@@ -6,7 +6,7 @@ use crate::error::{Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::nvidia::nouveau::{PATH, is_kept_by_initial_disk, refresh_initial_disk};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Making an initial RAM disk for every kernel takes a while.
@@ -18,7 +18,7 @@ pub(super) struct Nouveau;
 
 impl Step for Nouveau {
     fn name(&self) -> &'static str {
-        "reset-nouveau"
+        names::RESET_NOUVEAU
     }
 
     fn title(&self) -> String {

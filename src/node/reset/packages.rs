@@ -7,7 +7,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::owned::{Owned, Possessions};
 use crate::node::packages::Removal;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Building a module anew for every kernel, which the removal of a driver may cause, takes a while.
@@ -20,7 +20,7 @@ pub(super) struct Packages {
 
 impl Step for Packages {
     fn name(&self) -> &'static str {
-        "reset-packages"
+        names::RESET_PACKAGES
     }
 
     fn title(&self) -> String {

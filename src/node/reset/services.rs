@@ -7,7 +7,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::resource::service;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// How long a unit may take to stop.
@@ -30,7 +30,7 @@ impl Services {
 
 impl Step for Services {
     fn name(&self) -> &'static str {
-        "reset-services"
+        names::RESET_SERVICES
     }
 
     fn title(&self) -> String {

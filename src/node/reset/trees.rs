@@ -7,14 +7,11 @@ use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::owned::Owned;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Millions of small files take their time.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
-
-/// Name of the step.
-pub(super) const NAME: &str = "reset-trees";
 
 /// The step that removes them.
 pub(super) struct Trees {
@@ -33,7 +30,7 @@ impl Trees {
 
 impl Step for Trees {
     fn name(&self) -> &'static str {
-        NAME
+        names::RESET_TREES
     }
 
     fn title(&self) -> String {

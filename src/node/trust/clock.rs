@@ -8,7 +8,7 @@ use crate::bundle::manifest::Manifest;
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// Clocks of different machines differ by that much where nobody sets them.
@@ -48,7 +48,7 @@ pub struct SetClock {
 
 impl Step for SetClock {
     fn name(&self) -> &'static str {
-        "clock"
+        names::CLOCK
     }
 
     fn title(&self) -> String {

@@ -6,7 +6,7 @@ use super::state::{PATH, Seen, State};
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::oci::digest::Digest;
 
@@ -48,7 +48,7 @@ impl RaiseFloor {
 
 impl Step for RaiseFloor {
     fn name(&self) -> &'static str {
-        "serial-floor"
+        names::SERIAL_FLOOR
     }
 
     fn title(&self) -> String {

@@ -6,6 +6,7 @@
 use crate::error::{Error, Result, codes};
 use crate::node::machine::Machine;
 use crate::node::resource::{File, Resources};
+use crate::node::step::names;
 use crate::trust::allowed_signers::AllowedSigners;
 use crate::trust::key::PublicKey;
 
@@ -100,12 +101,12 @@ fn signed_by(error: Error, keys: &[PublicKey]) -> Error {
 
 /// The step that pins a list.
 pub fn step(list: &str) -> Resources {
-    Resources::new("signers", "Pin the trusted signers").with(File::new(PATH, list))
+    Resources::new(names::SIGNERS, "Pin the trusted signers").with(File::new(PATH, list))
 }
 
 /// The step that keeps a list of keys that do not count any more.
 pub fn revocation(list: &[u8]) -> Resources {
-    Resources::new("revoked-keys", "Keep the list of revoked keys").with(File::new(REVOKED, list))
+    Resources::new(names::REVOKED_KEYS, "Keep the list of revoked keys").with(File::new(REVOKED, list))
 }
 
 #[cfg(test)]

@@ -51,9 +51,7 @@ impl Work<'_> {
         let real = self.machine.path(path);
         let written = match write(&real, mode, owner, |file| file.write_all(content)) {
             // A file that was mounted alone cannot be renamed over.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error()) => {
-                fs::write(&real, content)
-            }
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => write_in_place(&real, content),
             written => written,
         };
         written.map_err(|error| failed("write", path, error))
@@ -190,6 +188,13 @@ fn write(
     place().inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
+}
+
+/// For want of a better way: a kill in the middle leaves a part of it.
+fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 /// The name under which a file is written; always the same, so that a killed run leaves one at most.

@@ -16,6 +16,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::disk;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::quote::quote;
@@ -52,16 +53,15 @@ impl Authority {
     /// # Errors
     /// [`codes::REGISTRY_AUTHORITY`] if files cannot be read or written, or hold something else.
     pub fn open(directory: &Path) -> Result<Authority> {
-        let _turn = turn(directory).map_err(|error| unusable(directory).with_source(error))?;
-        let pem = key(directory).map_err(|error| unusable(directory).with_source(error))?;
+        let _turn = turn(directory).map_err(|error| failed(directory, error))?;
+        let pem = key(directory).map_err(|error| failed(directory, error))?;
         let key = KeyPair::from_pem(&pem).map_err(|error| unusable(directory).with_source(error))?;
         let parameters = parameters(&key);
         let certificate = directory.join(CERTIFICATE);
         if !certificate.exists() {
             let made =
                 parameters.self_signed(&key).map_err(|error| unusable(directory).with_source(error))?;
-            place(&certificate, made.pem().as_bytes(), 0o644)
-                .map_err(|error| unusable(directory).with_source(error))?;
+            place(&certificate, made.pem().as_bytes(), 0o644).map_err(|error| failed(directory, error))?;
         }
         Ok(Authority { certificate, issuer: Issuer::new(parameters, key) })
     }
@@ -159,6 +159,12 @@ fn place(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     file.sync_all()?;
     fs_err::rename(&partial, path)?;
     fs_err::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn failed(directory: &Path, error: std::io::Error) -> Error {
+    let what = format!("the authority in `{}` cannot be made or read", quote(&directory.to_string_lossy()));
+    disk::blamed(&what, &directory.join(KEY), error)
+        .unwrap_or_else(|error| unusable(directory).with_source(error))
 }
 
 fn unusable(directory: &Path) -> Error {

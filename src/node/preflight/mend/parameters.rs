@@ -7,7 +7,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
 use crate::node::owned::Owned;
 use crate::node::resource::Resource as _;
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// The step that gives them these values.
@@ -47,7 +47,7 @@ pub(super) fn may_be_set(machine: &Machine, name: &str) -> bool {
 
 impl Step for Parameters {
     fn name(&self) -> &'static str {
-        "kernel-parameters"
+        names::KERNEL_PARAMETERS
     }
 
     fn title(&self) -> String {

@@ -7,7 +7,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::resource::{File, Resource as _, unit_state, with_log};
-use crate::node::step::{Outcome, Step};
+use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// So dear that any other route is taken instead.
@@ -51,7 +51,7 @@ impl DefaultRoute {
 
 impl Step for DefaultRoute {
     fn name(&self) -> &'static str {
-        "default-route"
+        names::DEFAULT_ROUTE
     }
 
     fn title(&self) -> String {

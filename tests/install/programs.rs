@@ -1,0 +1,117 @@
+//! The programs of the machine besides systemd: its clock, dpkg and apt, and kubectl. They keep what they do in files,
+//! so that it outlives a kill of the installation that has called them.
+
+use std::io;
+
+use airlock::node::machine::{Call, Finished};
+
+use super::disk::Disk;
+use super::gpu;
+
+const STATUS: &str = "/var/lib/dpkg/status";
+
+pub fn well(output: &str) -> Finished {
+    Finished { status: Some(0), output: output.to_owned(), errors: String::new() }
+}
+
+pub fn failed(errors: &str) -> Finished {
+    Finished { status: Some(1), output: String::new(), errors: errors.to_owned() }
+}
+
+/// What a program does; `NotFound` if the machine has none of that name.
+pub fn run(disk: &Disk, call: &Call, k3s_runs: bool) -> io::Result<Finished> {
+    let words: Vec<&str> = call.arguments().iter().map(String::as_str).collect();
+    match call.program() {
+        "journalctl" => Ok(well("")),
+        "date" => date(disk, &words),
+        "apt-get" => apt_get(disk, &words),
+        "apt-mark" => hold(disk, &words),
+        "dpkg" => configure(disk),
+        "/usr/local/bin/k3s" if k3s_runs => kubectl(disk, &words[3..]),
+        "/usr/local/bin/k3s" => Ok(failed("no server")),
+        _ => gpu::run(disk, call, &words)?.ok_or_else(|| io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// A clock that stands in 1970 until it is set.
+fn date(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
+    match words.last().and_then(|word| word.strip_prefix('@')) {
+        Some(second) => disk.write("/state/clock", second).map(|()| well("")),
+        None => Ok(well(
+            Some(disk.read("/state/clock")?).filter(|text| !text.is_empty()).as_deref().unwrap_or("60"),
+        )),
+    }
+}
+
+/// Unpacks what is named, and then configures it: between both it may be killed.
+fn apt_get(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
+    let is_option = |word: &str| word.contains("::") || word.starts_with('-');
+    let packages: Vec<(&str, &str)> =
+        words.iter().filter(|word| !is_option(word)).filter_map(|word| word.split_once('=')).collect();
+    if words.contains(&"--simulate") {
+        let line =
+            |(name, version): &(&str, &str)| format!("Inst {name} ({version} Airlock:airlock [amd64])\n");
+        return Ok(well(&packages.iter().map(line).collect::<String>()));
+    }
+    if packages.is_empty() {
+        return Ok(well(""));
+    }
+    let mut status = disk.read(STATUS)?;
+    for (name, version) in packages {
+        unpack(disk, name)?;
+        status += &format!(
+            "Package: {name}\nStatus: install ok unpacked\nArchitecture: amd64\nVersion: {version}\n\n"
+        );
+    }
+    disk.write(STATUS, &status)?;
+    configure(disk)
+}
+
+/// The files that a package brings.
+fn unpack(disk: &Disk, name: &str) -> io::Result<()> {
+    match name {
+        "nvidia-fabricmanager" => disk.write("/usr/lib/systemd/system/nvidia-fabricmanager.service", ""),
+        "nvidia-container-toolkit" => disk.write("/usr/bin/nvidia-ctk", ""),
+        _ => Ok(()),
+    }
+}
+
+fn configure(disk: &Disk) -> io::Result<Finished> {
+    let status = disk.read(STATUS)?;
+    disk.write(STATUS, &status.replace("install ok unpacked", "install ok installed"))?;
+    Ok(well(""))
+}
+
+fn hold(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
+    let (before, after) = match words[0] {
+        "hold" => ("install ok", "hold ok"),
+        _ => ("hold ok", "install ok"),
+    };
+    let mut status = disk.read(STATUS)?;
+    for name in &words[1..] {
+        let line = |want: &str| format!("Package: {name}\nStatus: {want}");
+        status = status.replace(&line(before), &line(after));
+    }
+    disk.write(STATUS, &status)?;
+    Ok(well(""))
+}
+
+/// A cluster of one node, which runs every pod. What it stores outlives its processes.
+fn kubectl(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
+    let wants_json = words.contains(&"json");
+    Ok(match words {
+        ["get", "node", ..] if wants_json => {
+            well(r#"{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}"#)
+        }
+        ["get", "node", ..] => well(&disk.read("/state/annotation")?),
+        ["get", "pod", ..] if disk.has("/state/pod") => well(r#"{"status": {"phase": "Running"}}"#),
+        ["get", "pod", ..] => failed("Error from server (NotFound): pods not found"),
+        ["create", ..] => disk.write("/state/pod", "").map(|()| well(""))?,
+        ["delete", ..] => disk.remove("/state/pod").map(|()| well(""))?,
+        ["annotate", .., annotation] => {
+            let value = annotation.split_once('=').map_or("", |(_, value)| value);
+            disk.write("/state/annotation", value).map(|()| well(""))?
+        }
+        other => panic!("kubectl {other:?}"),
+    })
+}
