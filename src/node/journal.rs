@@ -322,7 +322,7 @@ mod tests {
                 [Journal::open(&machine(&directory)).err(), Journal::read(&machine(&directory)).err()]
             {
                 let error = error.unwrap();
-                assert_eq!((error.code(), error.kind().exit_status()), (codes::NODE_JOURNAL, 7));
+                assert_eq!((error.code(), error.kind().exit_status()), (codes::NODE_JOURNAL, 3));
                 assert!(error.message().contains("line 2"), "{error}");
                 assert!(error.help().unwrap().contains(help), "{:?}", error.help());
             }

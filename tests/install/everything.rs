@@ -13,9 +13,12 @@ use airlock::node::registry::STORE;
 use airlock::node::settings::Gpu;
 use airlock::source::nvidia::DEVICE_PLUGIN;
 
-use super::bundles::{self, Contents, INSTALLER};
+use super::bundles::{self, Contents};
 use super::packages::{Wanted, repository};
 use super::{gpu, machine};
+
+/// The installer of the driver, where bundles have it.
+const INSTALLER: &str = "/opt/airlock/nvidia/NVIDIA-Linux-x86_64-580.126.20.run";
 
 /// The packages of the bundle: one for every node, and those for GPUs.
 const PACKAGES: [(Purpose, Wanted<'static>); 4] = [

@@ -311,9 +311,7 @@ fn blocking(host: &Host) -> Vec<&'static str> {
 
 /// What k3s makes as soon as it has started.
 fn k3s_has_started(host: &Host) {
-    for path in
-        ["/var/lib/rancher/k3s/server/db/etcd/member", "/var/lib/kubelet/pods", "/run/flannel/subnet.env"]
-    {
+    for path in ["/var/lib/rancher/k3s/server/db/etcd/member", "/run/flannel/subnet.env"] {
         let path = host.machine.path(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, "").unwrap();

@@ -40,7 +40,7 @@ fn a_killed_repair_is_brought_to_an_end_by_the_next() {
         return;
     }
     let mut kills = 0;
-    for (call, stride) in [("fsync,fdatasync", 20), ("?rename,?renameat,renameat2", 6)] {
+    for (call, stride) in [("fsync,fdatasync", 8), ("?rename,?renameat,renameat2", 4)] {
         for number in (1..).step_by(stride) {
             let directory = damaged();
             if !strace::kills("repair_kill::repairing", &(call.to_owned(), number), directory.path()) {
