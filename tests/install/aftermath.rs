@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use airlock::node::lock;
+use airlock::node::{journal, lock};
 
 use super::machine::Host;
 
@@ -64,8 +64,8 @@ fn files(directory: &Path) -> Files {
     let port = fs_err::read_to_string(directory.join("port")).unwrap();
     each_file(&root, &mut |path| {
         let name = format!("/{}", path.strip_prefix(&root).unwrap().display());
-        // The lock names who holds it, and nobody in the end.
-        let is_other = name == lock::PATH
+        // The lock names who holds it, and nobody in the end; the journal is about what happened to this machine.
+        let is_other = [lock::PATH, journal::PATH].contains(&name.as_str())
             || OTHERS.iter().any(|other| name.starts_with(other))
             || name.starts_with("/var/lib/dpkg");
         if let (false, Ok(content)) = (is_other, fs_err::read(path)) {

@@ -83,6 +83,8 @@ struct State {
     blobs: HashMap<(String, String), Vec<u8>>,
     manifests: HashMap<(String, String), (String, Vec<u8>)>,
     uploads: HashMap<String, Vec<u8>>,
+    /// How many uploads were begun.
+    begun: usize,
     seen: Vec<String>,
     /// Bytes of all bodies.
     received: usize,
@@ -302,7 +304,8 @@ impl Registry {
                 state.blobs.insert((repository.to_owned(), digest), bytes);
                 return respond(201, "", b"");
             }
-            let id = format!("u{}", state.seen.len());
+            state.begun += 1;
+            let id = format!("u{}", state.begun);
             state.uploads.insert(id.clone(), Vec::new());
             return respond(202, &location(&id), b"");
         }
