@@ -183,6 +183,8 @@ pub struct Pusher {
     pub runtime: Runtime,
     pub remote: Remote,
     pub progress: Arc<Count>,
+    /// How many blobs are sent at the same time.
+    pub uploads: usize,
 }
 
 impl Pusher {
@@ -201,7 +203,7 @@ impl Pusher {
         settings.authorities = BTreeMap::new();
         let remote = Remote::new(Client::new(settings), Target::parse(address).unwrap());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        Pusher { runtime: runtime.unwrap(), remote, progress: Arc::default() }
+        Pusher { runtime: runtime.unwrap(), remote, progress: Arc::default(), uploads: 4 }
     }
 
     pub fn plan(&self, library: &Library) -> Result<Plan> {
@@ -210,7 +212,7 @@ impl Pusher {
 
     pub fn execute(&self, plan: &Plan, library: &Library) -> Result<Pushed> {
         let source = Arc::new(library.clone());
-        self.runtime.block_on(plan.execute(&self.remote, source, 4, self.progress.clone()))
+        self.runtime.block_on(plan.execute(&self.remote, source, self.uploads, self.progress.clone()))
     }
 
     pub fn push(&self, library: &Library) -> Result<Pushed> {
