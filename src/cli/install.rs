@@ -177,7 +177,7 @@ fn context(
         nvidia: host_parts.nvidia,
         machine: machine.clone(),
         node: hosts::node_name(&settings, &host)?,
-        surroundings: hosts::surroundings(machine)?,
+        surroundings: host_parts.surroundings,
         token,
         settings,
         origin: found.origin,

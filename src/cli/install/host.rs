@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::node::facts::{Facts, Host, Request};
+use crate::node::install::hosts;
+use crate::node::k3s::config::Surroundings;
 use crate::node::machine::Machine;
 use crate::node::nvidia::Nvidia;
 use crate::node::origin::Origin;
@@ -18,6 +20,7 @@ const STORE: &str = "/var/lib/airlock/store";
 pub(super) struct Parts {
     pub(super) packages: Option<Arc<Packages>>,
     pub(super) nvidia: Arc<Nvidia>,
+    pub(super) surroundings: Surroundings,
 }
 
 /// Looks at the machine and chooses.
@@ -40,6 +43,7 @@ pub(super) fn parts(
         Arc::new(Packages { apt: apt.clone(), origin: origin.clone(), store })
     });
     let secure_boot = facts.security.secure_boot == Some(true);
+    let surroundings = hosts::surroundings(settings, machine, &facts.network)?;
     let nvidia = Nvidia { wanted: settings.gpu, devices: facts.gpu, secure_boot, packages: packages.clone() };
-    Ok(Parts { packages, nvidia: Arc::new(nvidia) })
+    Ok(Parts { packages, nvidia: Arc::new(nvidia), surroundings })
 }

@@ -112,7 +112,8 @@ impl Joining {
         if settings.role == Role::Agent {
             return Ok(None);
         }
-        let host = match settings.address.or_else(own_address) {
+        let known = settings.address.or(context.surroundings.address);
+        let host = match known.or_else(own_address) {
             Some(IpAddr::V6(address)) => format!("[{address}]"),
             Some(IpAddr::V4(address)) => address.to_string(),
             None => "ADDRESS".to_owned(),

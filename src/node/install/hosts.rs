@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use crate::error::{Error, Result, codes};
+use crate::node::facts::Network;
 use crate::node::k3s::config::Surroundings;
 use crate::node::machine::Machine;
+use crate::node::preflight::mend::ROUTE_INTERFACE;
 use crate::node::settings::Settings;
 use crate::quote::quote;
 
@@ -14,14 +16,49 @@ const LISTS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
 /// Looks for what the configuration of k3s depends on.
 ///
 /// # Errors
-/// [`codes::NODE_FILE`].
-pub fn surroundings(machine: &Machine) -> Result<Surroundings> {
+/// [`codes::NODE_FILE`]; those of [`address`].
+pub fn surroundings(settings: &Settings, machine: &Machine, network: &Network) -> Result<Surroundings> {
+    let address = address(settings, network)?;
     for list in LISTS {
         if machine.read_text(list)?.is_some_and(|text| has_usable_server(&text)) {
-            return Ok(Surroundings { without_name_server: false });
+            return Ok(Surroundings { without_name_server: false, address });
         }
     }
-    Ok(Surroundings { without_name_server: true })
+    Ok(Surroundings { without_name_server: true, address })
+}
+
+/// The address of a node that has no default route but ours: k3s would take the one of that route, which nobody
+/// reaches. Nothing where k3s finds the right one, or the operator has named it.
+///
+/// # Errors
+/// [`codes::NODE_SETTINGS`] if there are several.
+pub fn address(settings: &Settings, network: &Network) -> Result<Option<IpAddr>> {
+    let has_route = network.default_routes().any(|route| route.interface != ROUTE_INTERFACE);
+    if has_route || settings.address.is_some() {
+        return Ok(None);
+    }
+    let is_meant =
+        |name: &str| settings.interface.as_deref().map_or(name != ROUTE_INTERFACE, |meant| name == meant);
+    let interfaces =
+        network.interfaces.iter().filter(|interface| !interface.is_of_pods() && is_meant(&interface.name));
+    let addresses =
+        interfaces.flat_map(|interface| &interface.addresses).filter(|subnet| !subnet.is_link_local());
+    let (four, six): (Vec<IpAddr>, Vec<IpAddr>) =
+        addresses.map(|subnet| subnet.address).partition(|address| address.is_ipv4());
+    let candidates = if four.is_empty() { six } else { four };
+    match candidates[..] {
+        [] => Ok(None),
+        [address] => Ok(Some(address)),
+        _ => {
+            let list: Vec<String> = candidates.iter().map(IpAddr::to_string).collect();
+            let message = format!(
+                "this machine has no default route, and several addresses by which other nodes may reach it: {}",
+                list.join(", ")
+            );
+            Err(Error::new(codes::NODE_SETTINGS, message)
+                .with_help("name the one that is meant: `--address ADDRESS`"))
+        }
+    }
 }
 
 /// Whether a pod could reach one of the name servers (resolv.conf(5)); one on this host itself it could not.
@@ -65,6 +102,7 @@ pub fn node_name(settings: &Settings, host: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::facts::{Interface, Route, Subnet};
 
     #[test]
     fn name_servers_of_this_host_alone_do_not_count() {
@@ -75,6 +113,42 @@ mod tests {
         {
             assert!(!has_usable_server(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_node_without_a_route_has_its_only_address() {
+        let interface = |name: &str, addresses: &[&str]| {
+            let subnet = |address: &&str| Subnet { address: address.parse().unwrap(), prefix: 24 };
+            let addresses = addresses.iter().map(subnet).collect();
+            Interface { name: name.to_owned(), addresses, ..Interface::default() }
+        };
+        let route = |interface: &str| Route {
+            destination: Subnet { address: "0.0.0.0".parse().unwrap(), prefix: 0 },
+            gateway: None,
+            interface: interface.to_owned(),
+            metric: 1000,
+        };
+        let network = |interfaces: Vec<Interface>, routes: Vec<Route>| Network {
+            interfaces,
+            routes,
+            ..Network::default()
+        };
+        let ours = || interface(ROUTE_INTERFACE, &["203.0.113.254"]);
+        let rack = || interface("eth0", &["fe80::1", "fd00::1", "10.0.0.1"]);
+        let settings = Settings::default();
+        let found =
+            |network: &Network| address(&settings, network).unwrap().map(|address| address.to_string());
+        let alone = network(vec![ours(), rack()], vec![route(ROUTE_INTERFACE)]);
+        assert_eq!(found(&alone).as_deref(), Some("10.0.0.1"));
+        assert_eq!(found(&network(vec![rack()], vec![])).as_deref(), Some("10.0.0.1"));
+        assert_eq!(found(&network(vec![rack()], vec![route("eth0")])), None);
+        let two = network(vec![rack(), interface("eth1", &["10.1.0.1"])], vec![]);
+        let error = address(&settings, &two).unwrap_err();
+        assert!(error.message().ends_with(": 10.0.0.1, 10.1.0.1"), "{error}");
+        let meant = Settings { interface: Some("eth1".to_owned()), ..Settings::default() };
+        assert_eq!(address(&meant, &two).unwrap(), Some("10.1.0.1".parse().unwrap()));
+        let named = Settings { address: Some("10.9.0.1".parse().unwrap()), ..Settings::default() };
+        assert_eq!(address(&named, &two).unwrap(), None);
     }
 
     #[test]

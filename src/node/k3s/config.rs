@@ -1,5 +1,7 @@
 //! `config.yaml` of k3s: one file per role, since an agent refuses keys that only servers know.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::paths;
@@ -10,10 +12,13 @@ use crate::node::settings::{Cidr, Role, Settings};
 pub struct Surroundings {
     /// The host has no name server that pods could use: k3s would take one on the internet.
     pub without_name_server: bool,
+    /// The address of the node, where k3s would take that of a default route that leads nowhere.
+    pub address: Option<IpAddr>,
 }
 
 /// The file for these settings. Values are JSON, which is YAML without its traps.
 pub fn config(settings: &Settings, surroundings: Surroundings) -> String {
+    let settings = &Settings { address: settings.address.or(surroundings.address), ..settings.clone() };
     let mut lines = vec![("token-file", json!(paths::TOKEN))];
     match (&settings.join, settings.role) {
         (Some(url), _) => lines.push(("server", json!(url))),
@@ -112,7 +117,7 @@ mod tests {
                  "disable": ["traefik"], "httpPort": 9000, "dataDirectory": "/data/k3s"}"#,
         )
         .unwrap();
-        insta::assert_snapshot!(config(&settings, Surroundings { without_name_server: true }), @r#"
+        insta::assert_snapshot!(config(&settings, Surroundings { without_name_server: true, address: None }), @r#"
         # Written by airlock; `airlock install` with other options changes it.
         token-file: "/etc/rancher/k3s/token"
         server: "https://10.0.0.1:6443"

@@ -7,6 +7,7 @@ mod client;
 mod jsonpath;
 mod output;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -70,7 +71,7 @@ async fn get(client: &Client, arguments: &Arguments, kind: &str, names: &[&str])
         items
     };
     let text = output::render(&collection, &items, arguments, names.len() == 1)?;
-    if text.is_empty() { Ok(()) } else { say(&text) }
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 /// `wait --for=condition=Ready node/NAME --timeout=60s`

@@ -83,8 +83,8 @@ impl Machine {
         let fixed =
             ["--quiet", "--register=no", "--keep-unit", "--boot", "--settings=no", "--notify-ready=yes"];
         let host = ["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"];
-        // The registry takes its sockets over from systemd by it, and nspawn would refuse.
-        let calls = ["--system-call-filter=pidfd_getfd"];
+        // The registry takes its sockets over from systemd by it, and nspawn would refuse. The network is the node's own.
+        let calls = ["--system-call-filter=pidfd_getfd", "--capability=CAP_NET_ADMIN"];
         let words = ["systemd-nspawn"].into_iter().chain(fixed).chain(host).chain(calls).map(str::to_owned);
         let own = [
             format!("--machine={}", self.name),

@@ -7,7 +7,7 @@ use super::{jsonpath, shown};
 use crate::Result;
 use crate::kubernetes::Place;
 
-/// The text for these objects of a collection. `is_one` is whether one was asked for by name.
+/// The text for these objects of a collection, with the end of its last line unless a template says how it ends. `is_one` is whether one was asked for by name.
 ///
 /// # Errors
 /// If a path of JSON is none that is known here.
@@ -20,14 +20,15 @@ pub fn render(collection: &Place, items: &[Value], arguments: &Arguments, is_one
     if let Some(template) = output.and_then(|output| output.strip_prefix("jsonpath=")) {
         return jsonpath::render(template, &document());
     }
-    Ok(match output {
+    let text = match output {
         Some("json") => format!("{:#}", document()),
         Some("name") => {
             let names = items.iter().map(|item| shown(&collection.named(text(&item["metadata"]["name"]))));
             names.collect::<Vec<_>>().join("\n")
         }
         output => table(collection, items, output == Some("wide"), arguments.has("all-namespaces")),
-    })
+    };
+    Ok(if text.is_empty() { text } else { text + "\n" })
 }
 
 /// The cells of one object.
