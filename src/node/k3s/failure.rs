@@ -121,8 +121,12 @@ pub const FAILURES: &[Failure] = &[
     },
 ];
 
-/// The failure that a log tells of: that of its last line which is known.
+/// What k3s says when whatever it has waited for has come.
+const STARTED: &str = "is up and running";
+
+/// The failure that a log tells of: that of its last line which is known, unless k3s has started after it.
 pub fn find(log: &str) -> Option<&'static Failure> {
+    let log = log.rsplit(STARTED).next().unwrap_or_default();
     log.lines().rev().find_map(|line| FAILURES.iter().find(|failure| line.contains(failure.says)))
 }
 
@@ -137,6 +141,12 @@ mod tests {
                    main process exited\n";
         assert!(find(log).unwrap().cause.contains("another cluster"));
         assert_eq!(find("all is well"), None);
+        let waited = "level=info msg=\"Waiting for other members to finish joining etcd cluster\"\n";
+        assert!(find(waited).is_some());
+        assert_eq!(
+            find(&format!("{waited}level=info msg=\"k3s is up and running\"\nlevel=info msg=x\n")),
+            None
+        );
     }
 
     #[test]

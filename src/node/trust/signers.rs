@@ -62,6 +62,11 @@ pub fn decide(pinned: Option<&str>, keys: &[PublicKey], consent: Consent<'_>, da
     let list = pinned.unwrap_or_default();
     match (consent, keys.iter().find(|key| means(key))) {
         (Consent::None, _) => pinned.map(str::to_owned).ok_or_else(|| not_pinned(keys)),
+        (Consent::Ending(typed), None) if typed.len() != TYPED => {
+            let detail =
+                format!("{} characters were typed; its last {TYPED} are wanted", typed.chars().count());
+            Err(not_there(keys).with_detail(detail))
+        }
         (_, None) => Err(not_there(keys)),
         (_, Some(key)) if knows_one_of(list, std::slice::from_ref(key))? => Ok(list.to_owned()),
         (_, Some(key)) => Ok(with_key(list, key, date)),

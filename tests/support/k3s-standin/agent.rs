@@ -50,7 +50,11 @@ pub async fn serve(
     prepare_disk(settings)?;
     containerd::configure(settings)?;
     log::info("containerd is now running");
-    register(settings, &supervisor).await?;
+    // As the kubelet: for ever.
+    while let Err(error) = register(settings, &supervisor).await {
+        log::error(&format!("Unable to register node with API server: {error}"));
+        tokio::time::sleep(CONNECT_INTERVAL).await;
+    }
     ready()?;
     let (current, followed) = watch::channel(supervisor.clone());
     let mut balancer = Balancer::new(settings, url);

@@ -51,7 +51,11 @@ pub async fn run(arguments: &[String], variables: &Variables) -> Result<()> {
         let (url, token) =
             (format!("https://127.0.0.1:{}", settings.port), cluster.credentials.server.clone());
         let agent = settings.clone();
-        tokio::spawn(async move { agent::serve(&agent, &url, &token, || Ok(())).await });
+        tokio::spawn(async move {
+            if let Err(error) = agent::serve(&agent, &url, &token, || Ok(())).await {
+                log::error(&format!("the node beside the server has ended: {error}"));
+            }
+        });
     }
     wait_for_signal().await
 }
