@@ -20,15 +20,16 @@ pub fn install_server(node: &Node, stick: &Stick) -> String {
     node.succeed(&[INSTALL, "--trust", &stick.fingerprint, "--yes"]).unwrap()
 }
 
-/// An agent with the small program alone, by the line that the server has printed.
-fn install_agent(agent: &Node, server: &Node, stick: &Stick, printed: &str) {
-    agent.copy_in(&stick.program(), PROGRAM).unwrap();
+/// A node that joins with the small program alone, by the line that the server has printed for this role.
+fn join(role: &str, node: &Node, server: &Node, stick: &Stick, printed: &str) {
+    node.copy_in(&stick.program(), PROGRAM).unwrap();
     let local = tempfile::tempdir().unwrap();
     let token = local.path().join("token");
     server.copy_out("/var/lib/rancher/k3s/server/token", &token).unwrap();
-    agent.copy_in(&token, TOKEN).unwrap();
-    let line = printed.split("sudo ./install --role agent").nth(1).unwrap().split("\nor on").next().unwrap();
-    agent.shell(&format!("cd /root && ./install --yes --role agent {line}")).unwrap();
+    node.copy_in(&token, TOKEN).unwrap();
+    let line = printed.split(&format!("sudo ./install --role {role} ")).nth(1).unwrap();
+    let line = line.split("\nor on").next().unwrap();
+    node.shell(&format!("cd /root && ./install --yes --role {role} {line}")).unwrap();
 }
 
 /// What a later run prints, which has nothing to do.
@@ -48,17 +49,38 @@ fn a_server_and_an_agent_are_installed_from_one_stick() {
     let server = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
     let agent = lab.node("agent1", Release::Bookworm).unwrap();
     let printed = install_server(&server, stick);
-    install_agent(&agent, &server, stick, &printed);
+    join("agent", &agent, &server, stick, &printed);
     for node in [&server, &agent] {
         packages_are_installed(node);
         images_are_pulled(node, stick);
         nothing_is_left_to_do(node);
     }
-    cluster_is_ready(&server);
+    cluster_is_ready(&server, &["agent1", "server1"]);
     let packets = capture.stop().unwrap();
     assert!(packets.count > 100, "{packets:?}");
     assert_eq!(packets.foreign(), [] as [std::net::IpAddr; 0], "not even tried");
     [&server, &agent].into_iter().for_each(there_is_no_way_out);
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn a_second_server_joins_the_first() {
+    if !is_possible() {
+        return;
+    }
+    let Some(stick) = Stick::get() else { return };
+    let lab = Lab::new("servers").unwrap();
+    let first = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
+    let second = lab.node("server2", Release::Bookworm).unwrap();
+    for node in [&first, &second] {
+        node.succeed(&["ip", "route", "add", "default", "via", "10.77.0.254"]).unwrap();
+    }
+    let printed = install_server(&first, stick);
+    join("server", &second, &first, stick, &printed);
+    nothing_is_left_to_do(&second);
+    cluster_is_ready(&second, &["server1", "server2"]);
+    let status = second.succeed(&["airlock", "node", "status"]).unwrap();
+    assert!(status.contains("server, has joined https://10.77.0.11:6443"), "{status}");
 }
 
 /// By real apt, with all that they depend on.
@@ -71,7 +93,6 @@ fn packages_are_installed(node: &Node) {
     expected.sort();
     assert_eq!(found, expected);
     assert_eq!(node.shell("echo '{\"a\": 1}' | jq .a").unwrap(), "1\n");
-    //MOTD
 }
 
 /// By real containerd, under their own names, with the digests they have upstream.
@@ -82,13 +103,13 @@ fn images_are_pulled(node: &Node, stick: &Stick) {
     }
 }
 
-fn cluster_is_ready(server: &Node) {
-    for node in ["server1", "agent1"] {
+fn cluster_is_ready(server: &Node, names: &[&str]) {
+    for node in names {
         let wait = ["kubectl", "wait", "--for=condition=Ready", &format!("node/{node}"), "--timeout=30s"];
         server.succeed(&wait).unwrap();
     }
     let nodes = server.succeed(&["kubectl", "get", "nodes", "-o", "name"]).unwrap();
-    assert_eq!(nodes, "node/agent1\nnode/server1\n");
+    assert_eq!(nodes, names.iter().map(|name| format!("node/{name}\n")).collect::<String>());
 }
 
 /// A later run finds nothing, says so, and changes nothing.
