@@ -180,7 +180,7 @@ impl Context {
                 port,
                 names: self.settings.server_names.clone(),
                 medium,
-                allow_unsigned: self.signed_by.is_empty(),
+                unsigned: self.signed_by.is_empty().then(|| self.origin.digest()),
             };
             steps.push(Box::new(RegistryService { serving, network: self.network.clone() }));
         }

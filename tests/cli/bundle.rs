@@ -115,6 +115,12 @@ fn an_unsigned_bundle_needs_permission_and_stays_loud() {
     --- stderr
     warning: the bundle is not signed: nobody vouches for what is in it
     ");
+    let digest = allowed.stdout.split_once("sha256:").unwrap().1.trim();
+    for (named, exit) in [(digest, 0), ("0".repeat(64).as_str(), 5)] {
+        let option = format!("--allow-unsigned=sha256:{named}");
+        assert_eq!(home.airlock(["bundle", "verify", "stick", &option]).exit, Some(exit), "{named}");
+    }
+    assert_eq!(home.airlock(["bundle", "verify", "stick", "--allow-unsigned=yes"]).exit, Some(2));
 }
 
 #[test]

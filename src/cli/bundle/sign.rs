@@ -13,6 +13,7 @@ use crate::cli::files;
 use crate::cli::session::Session;
 use crate::error::Result;
 use crate::trust::Signer;
+use crate::trust::policy::Unsigned;
 use crate::trust::signature::{self, MANIFEST_NAMESPACE};
 use crate::ui::text::escape;
 
@@ -56,7 +57,7 @@ struct Signed {
 pub(super) fn run(arguments: SignArgs, session: &Session) -> Result<()> {
     let key = arguments.signing.check(session.environment())?;
     // Whoever signs vouches for it; that nobody has before is no reason to refuse.
-    let trust = Trust { allow_unsigned: true, ..arguments.trust.check(session.environment()) };
+    let trust = Trust { unsigned: Unsigned::AllowLoudly, ..arguments.trust.check(session.environment()) };
     let bundle = opened::open(&arguments.path, &trust, session)?;
     bundle.check_lengths()?;
     let signer = key.signer(session)?;

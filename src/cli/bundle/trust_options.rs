@@ -6,6 +6,7 @@ use crate::cli::environment::Environment;
 use crate::cli::files;
 use crate::cli::values::whole_number;
 use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
 use crate::trust::Policy;
 use crate::trust::allowed_signers::{self, AllowedSigners};
 use crate::trust::policy::Unsigned;
@@ -47,9 +48,17 @@ pub struct TrustOptions {
     )]
     pub minimum_serial: Option<u64>,
 
-    /// Accept a bundle without signature; its content is then checked against itself only
-    #[arg(long, conflicts_with_all = ["allowed_signers", "revoked", "signatures"])]
-    pub allow_unsigned: bool,
+    /// Accept a bundle without signature, or only the one whose manifest has this digest
+    ///
+    /// Its content is checked against itself only: nobody vouches for it.
+    #[arg(
+        long,
+        value_name = "DIGEST",
+        num_args = 0..=1,
+        require_equals = true,
+        conflicts_with_all = ["allowed_signers", "revoked", "signatures"],
+    )]
+    pub allow_unsigned: Option<Option<Digest>>,
 }
 
 /// Serials are JSON numbers, exact up to here.
@@ -66,11 +75,16 @@ pub struct Trust {
     pub signatures: usize,
     /// The lowest serial to accept.
     pub minimum_serial: Option<u64>,
-    /// Accept a bundle without signature.
-    pub allow_unsigned: bool,
+    /// What about a bundle without signature.
+    pub unsigned: Unsigned,
 }
 
 impl TrustOptions {
+    /// What about a bundle without signature; nothing if the options do not say.
+    pub fn unsigned(&self) -> Option<Unsigned> {
+        Some(self.allow_unsigned?.map_or(Unsigned::AllowLoudly, Unsigned::AllowExactly))
+    }
+
     /// Fills in the default list of signers.
     pub fn check(self, environment: &Environment) -> Trust {
         let usual = || {
@@ -79,11 +93,11 @@ impl TrustOptions {
             [Some(PathBuf::from(MACHINE_SIGNERS)), own].into_iter().flatten().find(|path| is_there(path))
         };
         Trust {
+            unsigned: self.unsigned().unwrap_or(Unsigned::Refuse),
             allowed_signers: self.allowed_signers.or_else(usual),
             revoked: self.revoked,
             signatures: self.signatures.unwrap_or(1),
             minimum_serial: self.minimum_serial,
-            allow_unsigned: self.allow_unsigned,
         }
     }
 }
@@ -91,12 +105,11 @@ impl TrustOptions {
 impl Trust {
     /// Reads the lists.
     pub fn policy(&self) -> Result<Policy> {
-        let unsigned = if self.allow_unsigned { Unsigned::AllowLoudly } else { Unsigned::Refuse };
         Ok(Policy {
             allowed: self.allowed_signers.as_deref().map_or(Ok(AllowedSigners::default()), read_allowed)?,
             revoked: self.revoked.as_deref().map_or(Ok(RevokedKeys::default()), read_revoked)?,
             threshold: self.signatures,
-            unsigned,
+            unsigned: self.unsigned,
             minimum_serial: self.minimum_serial,
         })
     }

@@ -13,6 +13,7 @@ use crate::cli::session::Session;
 use crate::cli::values::whole_number;
 use crate::error::Result;
 use crate::progress::Stage;
+use crate::trust::policy::Unsigned;
 use crate::ui::human;
 use crate::ui::text::escape;
 
@@ -93,7 +94,7 @@ impl Evidence {
             manifest: bundle.digest().to_string(),
             intact: report.damage.is_empty(),
             signers: opened::signers(bundle),
-            signatures_required: if trust.allow_unsigned { 0 } else { trust.signatures },
+            signatures_required: if trust.unsigned == Unsigned::Refuse { trust.signatures } else { 0 },
             volumes: bundle.volume_names().map(str::to_owned).collect(),
             report,
         }

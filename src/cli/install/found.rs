@@ -110,11 +110,8 @@ pub(super) fn believe(
         Some(path) => Some(files::read_text(path, "list of allowed signers", allowed_signers::MAX_LENGTH)?),
         None => signers::read(machine)?,
     };
-    let unsigned = match (options.allow_unsigned, settings.unsigned) {
-        (true, _) => Unsigned::AllowLoudly,
-        (false, Some(accepted)) => Unsigned::AllowExactly(accepted),
-        (false, None) => Unsigned::Refuse,
-    };
+    let before = settings.unsigned.map_or(Unsigned::Refuse, Unsigned::AllowExactly);
+    let unsigned = options.unsigned().unwrap_or(before);
     let list = match keys.is_empty() && unsigned != Unsigned::Refuse {
         true => pinned,
         false => Some(decide(pinned.as_deref(), keys, arguments)?),

@@ -1,6 +1,7 @@
 //! The systemd units of the registry: those of `manifests/systemd`, with port, names and medium filled in.
 
 use crate::error::{Error, Result, codes};
+use crate::oci::digest::Digest;
 use crate::quote::quote;
 
 const SERVICE: &str = include_str!("../../../manifests/systemd/airlock-registry.service");
@@ -16,8 +17,8 @@ pub struct Serving {
     pub names: Vec<String>,
     /// The medium that is served as it lies; otherwise the store alone is.
     pub medium: Option<String>,
-    /// Serve the medium although nobody has signed it.
-    pub allow_unsigned: bool,
+    /// The manifest of the bundle on the medium, if nobody has signed it and it is served all the same.
+    pub unsigned: Option<Digest>,
 }
 
 impl Serving {
@@ -48,9 +49,8 @@ impl Serving {
         }
         if let Some(medium) = medium {
             line += &format!(" --in-place {medium}");
-        }
-        if self.allow_unsigned {
-            line += " --allow-unsigned";
+            // Only that one: nobody would notice another stick without signature.
+            line += &self.unsigned.map_or_else(String::new, |digest| format!(" --allow-unsigned={digest}"));
         }
         line
     }
@@ -79,7 +79,7 @@ mod tests {
 
     fn serving(medium: Option<&str>) -> Serving {
         let medium = medium.map(str::to_owned);
-        Serving { port: 5443, names: vec!["reg.lab".to_owned()], medium, allow_unsigned: false }
+        Serving { port: 5443, names: vec!["reg.lab".to_owned()], medium, unsigned: None }
     }
 
     #[test]
@@ -101,6 +101,11 @@ mod tests {
         for line in ["ProtectHome=read-only", "PrivateTmp=no", "CapabilityBoundingSet=CAP_DAC_READ_SEARCH"] {
             assert!(text.contains(&format!("\n{line}\n")), "{line}");
         }
+        let unsigned = Some(Digest::of(b"manifest"));
+        let text = Serving { unsigned, ..serving(Some("/media/stick")) }.service().unwrap();
+        let option = format!(" --allow-unsigned={}\n", Digest::of(b"manifest"));
+        assert!(text.contains(&option), "this one and no other: {text}");
+        assert!(!Serving { unsigned, ..serving(None) }.service().unwrap().contains("unsigned"));
         for bad in ["relative", "/media/a\nExecStartPre=x"] {
             assert_eq!(serving(Some(bad)).service().unwrap_err().code(), codes::NODE_SETTINGS);
         }
