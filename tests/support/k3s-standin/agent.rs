@@ -16,6 +16,8 @@ use super::settings::Settings;
 use super::supervisor_client::Supervisor;
 use super::{Result, VERSION, Variables, containerd, credentials, kubelet, log, node_object, notify, server};
 
+/// Where a node says its name and password, and learns what it needs.
+pub const CONFIGURATION: &str = "/v1-k3s/config";
 /// How often a server is tried that cannot be reached or is not the one of the token.
 const CONNECT_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a server is asked that refuses.
@@ -116,7 +118,7 @@ async fn connect(settings: &Settings, url: &str, token: &str) -> Supervisor {
 
 /// What the server has to say yes to before the node begins.
 async fn introduce(settings: &Settings, supervisor: &Supervisor, password: &str) -> Result<()> {
-    supervisor.given("/v1-k3s/config", settings, password).await?;
+    supervisor.given(CONFIGURATION, &settings.node_name, password).await?;
     kubelet::prepare(settings, supervisor, password).await
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use super::kubernetes::{Place, status};
 use super::tls::Peer;
-use super::{VERSION, join, kubelet, members};
+use super::{VERSION, agent, join, kubelet, members};
 
 /// Larger objects are refused, as by etcd.
 const LARGEST_OBJECT: usize = 1024 * 1024;
@@ -57,7 +57,9 @@ async fn answer(
         members::NEWS => return news(&cluster, user.as_deref(), body).await,
         "/readyz" | "/livez" | "/healthz" | "/v1-k3s/readyz" => return "ok".into_response(),
         "/version" => return document(200, &json!({"gitVersion": VERSION, "platform": "stand-in"})),
-        "/v1-k3s/config" | kubelet::CERTIFICATE => return for_nodes(&cluster, path, &parts.headers),
+        agent::CONFIGURATION | kubelet::CERTIFICATE => {
+            return for_nodes(&cluster, path, &parts.headers).await;
+        }
         _ => {}
     }
     let Some(place) = Place::parse(path) else {
@@ -127,10 +129,17 @@ fn user(cluster: &Cluster, peer: Peer, headers: &HeaderMap) -> Option<String> {
 }
 
 /// What an agent needs to begin; checks that its name is its own.
-fn for_nodes(cluster: &Cluster, path: &str, headers: &HeaderMap) -> Response {
+async fn for_nodes(cluster: &Cluster, path: &str, headers: &HeaderMap) -> Response {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let node = value("k3s-node-name");
-    if let Err(refusal) = cluster.check_node_password(node, value("k3s-node-password")) {
+    let (node, password) = (value("k3s-node-name"), value("k3s-node-password"));
+    // A name that is new is remembered, which is a change; one that is taken is refused below.
+    if let Some(leader) = cluster.other_leader()
+        && let Err(error) = members::introduce(cluster, &leader, node, password).await
+        && !error.to_string().starts_with("Node password rejected")
+    {
+        return failure(503, "ServiceUnavailable", &format!("etcdserver: {error}"));
+    }
+    if let Err(refusal) = cluster.check_node_password(node, password) {
         return (StatusCode::FORBIDDEN, refusal).into_response();
     }
     if path != kubelet::CERTIFICATE {

@@ -23,7 +23,7 @@ pub fn certificate(cluster: &Cluster, node: &str) -> Result<Value> {
 
 /// Writes what a kubelet needs to speak with the server at `url`. The real agent names a balancer of its own there.
 pub async fn prepare(settings: &Settings, supervisor: &Supervisor, password: &str) -> Result<()> {
-    let given = supervisor.given(CERTIFICATE, settings, password).await?;
+    let given = supervisor.given(CERTIFICATE, &settings.node_name, password).await?;
     let text = |name: &str| given[name].as_str().unwrap_or_default();
     let authority = supervisor.authority().await?;
     let file = |name: &str| settings.paths.agent(name);

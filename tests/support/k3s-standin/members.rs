@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::agent::CONFIGURATION;
 use super::cluster::Cluster;
 use super::datastore::Datastore;
 use super::kubernetes::Place;
@@ -98,6 +99,12 @@ pub async fn forward(
     let answer = peer(cluster, url)?.call(method, path, Some(object)).await?;
     exchange(cluster, url).await?;
     Ok(answer)
+}
+
+/// Lets the leader remember the password of a node, or refuse it. The error is what it has said.
+pub async fn introduce(cluster: &Cluster, leader: &str, node: &str, password: &str) -> Result<()> {
+    peer(cluster, leader)?.given(CONFIGURATION, node, password).await?;
+    exchange(cluster, leader).await
 }
 
 fn peer(cluster: &Cluster, url: &str) -> Result<Supervisor> {

@@ -6,7 +6,6 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
 use super::flags::Role;
-use super::settings::Settings;
 use super::token::Token;
 use super::{Result, go_errors};
 
@@ -65,11 +64,10 @@ impl Supervisor {
     }
 
     /// Asks for something under the name and password of this node. An error is what the real agent logs.
-    pub async fn given(&self, path: &str, settings: &Settings, node_password: &str) -> Result<Value> {
+    pub async fn given(&self, path: &str, node_name: &str, node_password: &str) -> Result<Value> {
         let url = format!("{}{path}", self.url);
         let request = self.client.get(&url).basic_auth(&self.token.user, Some(&self.token.password));
-        let request =
-            request.header("k3s-node-name", &settings.node_name).header("k3s-node-password", node_password);
+        let request = request.header("k3s-node-name", node_name).header("k3s-node-password", node_password);
         let answer = request.send().await.map_err(|error| go_errors::describe("Get", &url, &error))?;
         match answer.status() {
             status if status.is_success() => Ok(answer.json().await?),
