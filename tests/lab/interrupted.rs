@@ -17,6 +17,9 @@ use crate::stick::Stick;
 /// has several times as much.
 const LINES: [usize; 3] = [12, 20, 30];
 
+/// The same for installers that are killed, one after the other.
+const KILLS: [usize; 5] = [4, 8, 12, 12, 12];
+
 /// An installation that goes on beside the test.
 fn begin(node: &Node, stick: &Stick) -> Child {
     let mut command = node.command(&[INSTALL, "--trust", &stick.fingerprint, "--yes"]).unwrap();
@@ -50,7 +53,7 @@ fn power_cuts_in_the_middle_are_made_good_by_the_next_run() {
     let Some(stick) = Stick::get() else { return };
     let lab = Lab::with_gap("power-cuts", Gap::Reject).unwrap();
     let node = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
-    for lines in LINES.map(any) {
+    for lines in LINES.into_iter().map(any) {
         let mut installation = begin(&node, stick);
         let before = journal_lines(&node);
         until(&mut installation, || journal_lines(&node) > before + lines);
@@ -58,6 +61,31 @@ fn power_cuts_in_the_middle_are_made_good_by_the_next_run() {
         installation.wait().unwrap();
         eprintln!("the power was cut after {before} and {lines} lines of the journal");
         node.boot().unwrap();
+    }
+    install_server(&node, stick);
+    nothing_is_left_to_do(&node);
+    node.succeed(&["kubectl", "wait", "--for=condition=Ready", "node/server1", "--timeout=30s"]).unwrap();
+    assert_eq!(node.shell("dpkg --audit").unwrap(), "");
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+#[expect(clippy::print_stderr, reason = "a kill that was not made good has to be found again")]
+fn a_killed_installer_is_simply_started_again() {
+    if !is_possible() {
+        return;
+    }
+    let Some(stick) = Stick::get() else { return };
+    let lab = Lab::with_gap("kills", Gap::Reject).unwrap();
+    let node = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
+    for lines in KILLS.into_iter().map(any) {
+        let mut installation = begin(&node, stick);
+        let before = journal_lines(&node);
+        until(&mut installation, || journal_lines(&node) > before + lines);
+        // By the name that it has in the lock: it is itself that dies, not what it has started.
+        node.shell(&format!("kill -9 $(grep -o '\"pid\":[0-9]*' {} | cut -d : -f 2)", lock::PATH)).unwrap();
+        assert!(!installation.wait().unwrap().success());
+        eprintln!("it was killed after {before} and {lines} lines of the journal");
     }
     install_server(&node, stick);
     nothing_is_left_to_do(&node);
