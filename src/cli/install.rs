@@ -9,10 +9,10 @@ mod host;
 mod login;
 mod options;
 pub(super) mod report;
+mod secret_file;
 mod source;
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -196,7 +196,7 @@ fn context(
 fn token(arguments: &InstallArgs, settings: &Settings, machine: &Machine) -> Result<Option<Secret<String>>> {
     match &arguments.node.token_file {
         Some(path) => {
-            check_closed(path)?;
+            secret_file::require_closed(path, "make a new token, `k3s token rotate`, on the first server")?;
             let text = Secret::new(files::read_text(path, "token file", 4096)?);
             Token::parse(text.reveal()).map(Some)
         }
@@ -210,20 +210,6 @@ fn token(arguments: &InstallArgs, settings: &Settings, machine: &Machine) -> Res
         )),
         None => Ok(None),
     }
-}
-
-/// A file from which others could have read the token is refused: it gives everything to whoever has it.
-fn check_closed(path: &Path) -> Result<()> {
-    // One that cannot be looked at cannot be read either, and that is told there.
-    let Ok(found) = fs_err::metadata(path) else { return Ok(()) };
-    if !found.is_file() || found.mode() & 0o077 == 0 {
-        return Ok(());
-    }
-    let name = files::shown(path);
-    let message = format!("others than its owner can read `{name}`, mode {:04o}", found.mode() & 0o7777);
-    Err(Error::new(codes::TOKEN_OPEN, message).with_help(format!(
-        "`chmod 600 {name}`; if somebody may have read it, make a new token, `k3s token rotate`, on the first server"
-    )))
 }
 
 fn judge(state: &State, found: &Found, arguments: &InstallArgs, session: &Session) -> Result<()> {

@@ -260,7 +260,7 @@ codes! {
     OTHER_BUNDLE = 1079, Precondition, "the bundle that is named is not the one that the node has";
     K3S_FAILED = 1080, Precondition, "k3s does not start or join, for a reason that is known";
     K3S_POD = 1081, Precondition, "the node is ready, but a pod does not run on it";
-    TOKEN_OPEN = 1082, Precondition, "others can read the file with the token of the cluster";
+    SECRET_OPEN = 1082, Precondition, "others can read a file with a secret";
     HANDOVER = 1083, Precondition, "the program of the node cannot be started";
     NODE_DISK = 1085, CouldNotCheck, "a disk of the node fails";
     GPU_MISSING = 1090, Precondition, "the node has no NVIDIA GPU, or the bundle nothing for it";

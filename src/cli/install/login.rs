@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::options::NodeOptions;
+use super::secret_file;
 use crate::cli::files;
 use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
@@ -38,6 +39,7 @@ pub(super) fn credentials(
             None => Ok(Arc::new(NoCredentials)),
         };
     };
+    secret_file::require_closed(path, "change the password, or take a new robot account")?;
     let file = DockerConfig::parse(&files::read_text(path, "login", LIMIT)?, &files::shown(path))?;
     match file.credentials(&target.host(), target.prefix())? {
         Some(_) => Ok(Arc::new(file)),
