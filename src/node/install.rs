@@ -42,7 +42,7 @@ use super::step::{Step, names};
 use super::trust::clock::{self, SetClock};
 use super::trust::floor::RaiseFloor;
 use super::trust::signers;
-use crate::bundle::manifest::{Artifact, Manifest};
+use crate::bundle::manifest::{Artifact, Blob, Manifest};
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::fetch::Credentials;
@@ -157,9 +157,14 @@ impl Context {
         }
     }
 
-    fn program_step(&self) -> Result<Program> {
+    /// The program of every later command.
+    fn program(&self) -> Result<Blob> {
         let installer = origin::installer(self.manifest(), self.platform);
-        let blob = installer.ok_or_else(|| self.nothing_for("the airlock program"))?.blob;
+        Ok(installer.ok_or_else(|| self.nothing_for("the airlock program"))?.blob)
+    }
+
+    fn program_step(&self) -> Result<Program> {
+        let blob = self.program()?;
         let (path, origin) = (PROGRAM.to_owned(), self.origin.clone());
         Ok(Program { file: BlobFile { path, blob, mode: 0o755, origin } })
     }
@@ -182,7 +187,9 @@ impl Context {
                 medium,
                 unsigned: self.signed_by.is_empty().then(|| self.origin.digest()),
             };
-            steps.push(Box::new(RegistryService { serving, network: self.network.clone() }));
+            let bundle = in_place.then(|| self.origin.digest());
+            let content = [self.program()?.digest].into_iter().chain(bundle).collect();
+            steps.push(Box::new(RegistryService { serving, content, network: self.network.clone() }));
         }
         steps.extend(self.authority().map(|authority| Box::new(authority.step()) as Box<dyn Step>));
         if let Registry::External { endpoint, .. } = &self.settings.registry {

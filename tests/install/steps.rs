@@ -4,7 +4,7 @@ use airlock::error::codes;
 use airlock::node::journal::{Entry, Journal};
 use airlock::node::plan::Plan;
 
-use super::machine::Host;
+use super::machine::{Host, contents};
 
 /// The steps that change something on a bare machine; the others look whether that was enough.
 const CHANGING: [&str; 11] = [
@@ -61,6 +61,19 @@ fn in_place_nothing_of_the_bundle_is_copied() {
     let done = host.install(false).unwrap();
     assert_eq!(done.changed, ["settings", "store", "registry"]);
     assert!(host.plan(false).is_empty());
+}
+
+#[test]
+fn another_bundle_in_the_same_place_is_served_from_then_on() {
+    let host = Host::new();
+    host.install(true).unwrap();
+    fs_err::remove_dir_all(host.medium()).unwrap();
+    fs_err::create_dir(host.medium()).unwrap();
+    let mut newer = contents();
+    newer.manifest.serial += 1;
+    newer.signed(None).write_to(&host.medium());
+    assert_eq!(host.install(true).unwrap().changed, ["registry", "serial-floor"]);
+    assert!(host.plan(true).is_empty(), "{:?}", host.plan(true));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::node::owned::Owned;
 use crate::node::resource::{File, Resource as _, Service, unit_state, with_log};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
+use crate::oci::digest::Digest;
 use crate::quote::escape;
 use crate::registry::access::token_file;
 use crate::registry::tls;
@@ -31,6 +32,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct RegistryService {
     /// What it serves, and where.
     pub serving: Serving,
+    /// The program that serves, and the bundle if that is served in place: with another one it starts anew.
+    pub content: Vec<Digest>,
     /// Asks whether it does.
     pub network: Network,
 }
@@ -38,8 +41,9 @@ pub struct RegistryService {
 impl RegistryService {
     fn service(&self) -> Result<Service> {
         let sockets = self.serving.sockets().map(|(_, text)| text.into_bytes());
-        let unit = self.serving.service()?;
-        Ok(Service { name: UNIT.to_owned(), unit, configuration: sockets.into(), deadline: START })
+        let content = self.content.iter().map(|digest| digest.bytes().to_vec());
+        let configuration = sockets.into_iter().chain(content).collect();
+        Ok(Service { name: UNIT.to_owned(), unit: self.serving.service()?, configuration, deadline: START })
     }
 
     fn socket_files(&self) -> [File; 2] {
