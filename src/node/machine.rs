@@ -111,6 +111,9 @@ impl Machine {
             )
             .with_help("see what it waits for, then run the same command again"),
             _ => Error::new(codes::NODE_PROGRAM, format!("`{}` could not be run", quote(&call.to_string())))
+                .with_help(
+                    "see what keeps it: run it by hand, and look at `dmesg`; then run the same command again",
+                )
                 .with_source(error),
         })
     }
