@@ -18,6 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::found::Found;
+use self::gate::Survey;
 use self::options::NodeOptions;
 use self::report::{Outcome, Planned};
 use super::bundle::trust_options::TrustOptions;
@@ -26,6 +27,7 @@ use super::root;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::fetch::CredentialSource;
+use crate::node::facts::Facts;
 use crate::node::install::{self, Context, Preparation, hosts, precondition};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
@@ -119,9 +121,11 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     if arguments.set_clock.is_none() {
         clock::check(Timestamp::now(), clock::floor(&state, found.origin.manifest()))?;
     }
-    let preparation = gate::pass(&arguments, &settings, found.origin.manifest(), &machine, session)?;
+    let survey = Survey::of(&settings, found.origin.manifest(), &machine);
+    let preparation = survey.pass(&arguments, &settings, &machine, session)?;
     let token = token(&arguments, &settings, &machine)?;
-    let context = context(&arguments, settings, found, preparation, token, &machine, network)?;
+    let context =
+        context(&arguments, settings, found, (preparation, &survey.facts), token, &machine, network)?;
     let steps = install::steps(&context)?;
     let plan = Plan::make(&steps, &machine)?;
     if arguments.plan {
@@ -160,7 +164,7 @@ fn context(
     arguments: &InstallArgs,
     settings: Settings,
     found: Found,
-    preparation: Preparation,
+    (preparation, facts): (Preparation, &Facts),
     token: Option<Secret<String>>,
     machine: &Machine,
     network: Network,
@@ -170,7 +174,7 @@ fn context(
         Error::new(codes::NODE_PLATFORM, "airlock makes nodes of x86-64 and 64-bit Arm machines only")
             .with_help("use another machine")
     })?;
-    let host_parts = host::parts(&settings, &found.origin, platform, machine)?;
+    let host_parts = host::parts(&settings, &found.origin, platform, machine, facts)?;
     Ok(Context {
         preparation,
         packages: host_parts.packages,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::consent::ConsentOptions;
 use super::found::{self, Found};
+use super::gate::Survey;
 use super::options::NodeOptions;
 use super::source::{self, Source, SourceOptions};
-use super::{InstallArgs, before, context, gate, login, network};
+use super::{InstallArgs, before, context, login, network};
 use crate::bundle::signed::SignedManifest;
 use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::session::Session;
@@ -83,7 +84,8 @@ pub(in crate::cli) fn again(mut arguments: InstallArgs, session: &Session) -> Re
         settings.bundle = Some(path.to_string_lossy().into_owned());
     }
     let token = token(&arguments, &settings, &machine)?;
-    let preparation = gate::preparation(&settings, found.origin.manifest(), &machine);
+    let survey = Survey::of(&settings, found.origin.manifest(), &machine);
+    let preparation = (survey.preparation(&settings), &survey.facts);
     let mut context = context(&arguments, settings, found, preparation, token, &machine, network.clone())?;
     if let (Place::Server, Registry::Own { in_place: false, .. }) =
         (&context.place, &context.settings.registry)

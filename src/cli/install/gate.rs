@@ -8,7 +8,8 @@ use crate::error::{Error, Result, codes};
 use crate::node::facts::{Facts, Host};
 use crate::node::install::{self, Preparation};
 use crate::node::machine::Machine;
-use crate::node::preflight::{Finding, Report, Severity, examine, mend, mendings};
+use crate::node::preflight::mend::{self, Mending};
+use crate::node::preflight::{Circumstances, Finding, Report, Severity, examine, mendings};
 use crate::node::settings::Settings;
 use crate::quote::escape;
 
@@ -17,48 +18,58 @@ const DO_IT: &str = "do what each note says, then run the same command again; wh
 const FIX: &str =
     "run the same command with `--fix`, which puts right what it safely can; do the rest as each note says";
 
-/// Looks at the machine. What is worth a warning is told; what is in the way ends the run.
-pub(super) fn pass(
-    arguments: &InstallArgs,
-    settings: &Settings,
-    manifest: &Manifest,
-    machine: &Machine,
-    session: &Session,
-) -> Result<Preparation> {
-    let policy = site_policy::read(arguments.policy.as_deref(), machine)?;
-    let circumstances = install::circumstances(settings, manifest);
-    let facts = Facts::gather(&Host::this(), &circumstances.request());
-    let possible = mend::possible(mendings(&facts, &circumstances), machine);
-    let foreseen = examine(&mend::foresee(&facts, &possible), &circumstances, &policy);
-    let (mendings, report) = match settings.fix {
-        true => (possible, foreseen),
-        false => {
-            let report = examine(&facts, &circumstances, &policy);
-            if foreseen.blocking < report.blocking {
-                return Err(refused(&report).with_help(FIX));
-            }
-            (Vec::new(), report)
-        }
-    };
-    for finding in report.failed(Severity::Warn) {
-        session.warn(&sentence(finding));
-    }
-    if report.blocks() {
-        return Err(refused(&report).with_help(DO_IT));
-    }
-    let policy = arguments.policy.as_deref().map(site_policy::bytes).transpose()?;
-    Ok(Preparation { policy, mendings })
+/// The machine, looked at once: what it is, what is wanted of it, and what can be put right.
+pub(super) struct Survey {
+    pub(super) facts: Facts,
+    circumstances: Circumstances,
+    possible: Vec<Mending>,
 }
 
-/// What an installation that is there has put right, or would today.
-pub(super) fn preparation(settings: &Settings, manifest: &Manifest, machine: &Machine) -> Preparation {
-    if !settings.fix {
-        return Preparation::default();
+impl Survey {
+    /// Looks at the machine, for an installation of this bundle.
+    pub(super) fn of(settings: &Settings, manifest: &Manifest, machine: &Machine) -> Survey {
+        let circumstances = install::circumstances(settings, manifest);
+        let facts = Facts::gather(&Host::this(), &circumstances.request());
+        let possible = mend::possible(mendings(&facts, &circumstances), machine);
+        Survey { facts, circumstances, possible }
     }
-    let circumstances = install::circumstances(settings, manifest);
-    let facts = Facts::gather(&Host::this(), &circumstances.request());
-    let mendings = mend::possible(mendings(&facts, &circumstances), machine);
-    Preparation { policy: None, mendings }
+
+    /// What is to be done first. What is worth a warning is told; what is in the way ends the run.
+    pub(super) fn pass(
+        &self,
+        arguments: &InstallArgs,
+        settings: &Settings,
+        machine: &Machine,
+        session: &Session,
+    ) -> Result<Preparation> {
+        let Survey { facts, circumstances, possible } = self;
+        let policy = site_policy::read(arguments.policy.as_deref(), machine)?;
+        let foreseen = examine(&mend::foresee(facts, possible), circumstances, &policy);
+        let report = match settings.fix {
+            true => foreseen,
+            false => {
+                let report = examine(facts, circumstances, &policy);
+                if foreseen.blocking < report.blocking {
+                    return Err(refused(&report).with_help(FIX));
+                }
+                report
+            }
+        };
+        for finding in report.failed(Severity::Warn) {
+            session.warn(&sentence(finding));
+        }
+        if report.blocks() {
+            return Err(refused(&report).with_help(DO_IT));
+        }
+        let policy = arguments.policy.as_deref().map(site_policy::bytes).transpose()?;
+        Ok(Preparation { policy, ..self.preparation(settings) })
+    }
+
+    /// What an installation that is there has put right, or would today.
+    pub(super) fn preparation(&self, settings: &Settings) -> Preparation {
+        let mendings = if settings.fix { self.possible.clone() } else { Vec::new() };
+        Preparation { policy: None, mendings }
+    }
 }
 
 /// A finding in one line: the check, what was found, what is wanted, and the way out.

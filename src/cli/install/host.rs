@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::node::facts::{Facts, Host, Request};
+use crate::node::facts::Facts;
 use crate::node::install::hosts;
 use crate::node::k3s::config::Surroundings;
 use crate::node::machine::Machine;
@@ -23,14 +23,14 @@ pub(super) struct Parts {
     pub(super) surroundings: Surroundings,
 }
 
-/// Looks at the machine and chooses.
+/// Chooses, by what the machine is.
 pub(super) fn parts(
     settings: &Settings,
     origin: &Arc<dyn Origin>,
     platform: Platform,
     machine: &Machine,
+    facts: &Facts,
 ) -> Result<Parts> {
-    let facts = Facts::gather(&Host::this(), &Request::default());
     let has_gpu = settings.gpu != Gpu::No && !facts.gpu.devices.is_empty();
     let target = settings.target.as_deref();
     let chosen = match settings.packages {
@@ -44,6 +44,7 @@ pub(super) fn parts(
     });
     let secure_boot = facts.security.secure_boot == Some(true);
     let surroundings = hosts::surroundings(settings, machine, &facts.network)?;
-    let nvidia = Nvidia { wanted: settings.gpu, devices: facts.gpu, secure_boot, packages: packages.clone() };
+    let nvidia =
+        Nvidia { wanted: settings.gpu, devices: facts.gpu.clone(), secure_boot, packages: packages.clone() };
     Ok(Parts { packages, nvidia: Arc::new(nvidia), surroundings })
 }
