@@ -43,9 +43,25 @@ fn any(bound: usize) -> usize {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() as usize / 1000 % bound
 }
 
+/// Interrupts one installation after the other when its journal has grown by any number of lines below one of `bounds`.
+/// The next run has to make all of that good.
+#[expect(clippy::print_stderr, reason = "an interruption that was not made good has to be found again")]
+fn interrupt(node: &Node, stick: &Stick, bounds: &[usize], hit: impl Fn(&Node, Child)) {
+    for lines in bounds.iter().map(|bound| any(*bound)) {
+        let mut installation = begin(node, stick);
+        let before = journal_lines(node);
+        until(&mut installation, || journal_lines(node) > before + lines);
+        hit(node, installation);
+        eprintln!("it was interrupted after {before} and {lines} lines of the journal");
+    }
+    install_server(node, stick);
+    nothing_is_left_to_do(node);
+    node.succeed(&["kubectl", "wait", "--for=condition=Ready", "node/server1", "--timeout=30s"]).unwrap();
+    assert_eq!(node.shell("dpkg --audit").unwrap(), "");
+}
+
 #[test]
 #[ignore = "boots nodes; started by scripts/test"]
-#[expect(clippy::print_stderr, reason = "a cut that was not made good has to be found again")]
 fn power_cuts_in_the_middle_are_made_good_by_the_next_run() {
     if !is_possible() {
         return;
@@ -53,24 +69,15 @@ fn power_cuts_in_the_middle_are_made_good_by_the_next_run() {
     let Some(stick) = Stick::get() else { return };
     let lab = Lab::with_gap("power-cuts", Gap::Reject).unwrap();
     let node = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
-    for lines in LINES.into_iter().map(any) {
-        let mut installation = begin(&node, stick);
-        let before = journal_lines(&node);
-        until(&mut installation, || journal_lines(&node) > before + lines);
+    interrupt(&node, stick, &LINES, |node, mut installation| {
         node.kill_hard().unwrap();
         installation.wait().unwrap();
-        eprintln!("the power was cut after {before} and {lines} lines of the journal");
         node.boot().unwrap();
-    }
-    install_server(&node, stick);
-    nothing_is_left_to_do(&node);
-    node.succeed(&["kubectl", "wait", "--for=condition=Ready", "node/server1", "--timeout=30s"]).unwrap();
-    assert_eq!(node.shell("dpkg --audit").unwrap(), "");
+    });
 }
 
 #[test]
 #[ignore = "boots nodes; started by scripts/test"]
-#[expect(clippy::print_stderr, reason = "a kill that was not made good has to be found again")]
 fn a_killed_installer_is_simply_started_again() {
     if !is_possible() {
         return;
@@ -78,19 +85,11 @@ fn a_killed_installer_is_simply_started_again() {
     let Some(stick) = Stick::get() else { return };
     let lab = Lab::with_gap("kills", Gap::Reject).unwrap();
     let node = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
-    for lines in KILLS.into_iter().map(any) {
-        let mut installation = begin(&node, stick);
-        let before = journal_lines(&node);
-        until(&mut installation, || journal_lines(&node) > before + lines);
+    interrupt(&node, stick, &KILLS, |node, mut installation| {
         // By the name that it has in the lock: it is itself that dies, not what it has started.
         node.shell(&format!("kill -9 $(grep -o '\"pid\":[0-9]*' {} | cut -d : -f 2)", lock::PATH)).unwrap();
         assert!(!installation.wait().unwrap().success());
-        eprintln!("it was killed after {before} and {lines} lines of the journal");
-    }
-    install_server(&node, stick);
-    nothing_is_left_to_do(&node);
-    node.succeed(&["kubectl", "wait", "--for=condition=Ready", "node/server1", "--timeout=30s"]).unwrap();
-    assert_eq!(node.shell("dpkg --audit").unwrap(), "");
+    });
 }
 
 #[test]

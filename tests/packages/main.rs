@@ -9,6 +9,8 @@
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
 mod interrupted;
+#[path = "../support/roots.rs"]
+mod made;
 mod modified;
 mod node;
 #[path = "../support/packages.rs"]

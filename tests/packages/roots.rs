@@ -2,14 +2,12 @@
 //! programs that run in them without a network.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::Mutex;
 
 use airlock::node::machine::{Call, Finished, Programs, SystemPrograms};
 
-/// One root is made at a time.
-static MAKING: Mutex<()> = Mutex::new(());
+use super::made;
 
 /// A copy of a root that is gone at the end of the test.
 pub struct Root(tempfile::TempDir);
@@ -52,47 +50,13 @@ impl Root {
     }
 }
 
+/// The root that copies are made of.
 fn pristine(release: &str) -> Option<PathBuf> {
-    let _one = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots").join(format!("packages-{release}"));
-    if path.join("etc/debian_version").exists() {
-        return Some(path);
-    }
-    if !rustix::process::geteuid().is_root() || Command::new("mmdebstrap").arg("--version").output().is_err()
-    {
-        eprintln!("SKIPPED: a root of {release} takes mmdebstrap and the rights of root");
-        return None;
-    }
-    let partial = path.with_extension("partial");
-    let _ = fs_err::remove_dir_all(&partial);
-    fs_err::create_dir_all(&partial).unwrap();
-    // A mirror may be stale; what is tested here is not the mirror.
-    let mut command = Command::new("mmdebstrap");
-    command.args(["--variant=minbase", "--mode=root", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
+    let mut arguments = vec!["--variant=minbase"];
     if release == "bookworm" {
-        command.arg("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr");
+        arguments.push("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr");
     }
-    let made = command.arg(release).arg(&partial).arg(mirror()?).output().unwrap();
-    if !made.status.success() {
-        eprintln!("SKIPPED: no root of {release} can be made: {}", String::from_utf8_lossy(&made.stderr));
-        return None;
-    }
-    fs_err::rename(&partial, &path).unwrap();
-    Some(path)
-}
-
-/// Where this machine gets its own packages from.
-fn mirror() -> Option<String> {
-    let targets = Command::new("apt-get")
-        .args(["indextargets", "--format", "$(SITE)", "Created-By: Packages", "Component: main"])
-        .output()
-        .ok()?;
-    let sites = String::from_utf8_lossy(&targets.stdout).into_owned();
-    let site = sites.lines().find(|site| !site.contains("security")).map(str::to_owned);
-    if site.is_none() {
-        eprintln!("SKIPPED: this machine's apt has no mirror configured");
-    }
-    site
+    made::root_of(&format!("packages-{release}"), release, &arguments)
 }
 
 /// The programs of a root, in namespaces of their own: without a network, and nothing outlives its call.

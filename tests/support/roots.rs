@@ -15,6 +15,13 @@ pub fn root(release: &str) -> Option<PathBuf> {
 
 /// The same with these packages besides, kept under its own `name`.
 pub fn root_with(name: &str, release: &str, packages: &[&str]) -> Option<PathBuf> {
+    let include = format!("--include={}", packages.join(","));
+    let usual = ["--variant=apt", "--aptopt=APT::Install-Recommends \"false\"", &include];
+    root_of(name, release, &usual[..if packages.is_empty() { 2 } else { 3 }])
+}
+
+/// A root made with these arguments of mmdebstrap, kept under its `name`.
+pub fn root_of(name: &str, release: &str, arguments: &[&str]) -> Option<PathBuf> {
     let roots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots");
     let path = roots.join(name);
     fs_err::create_dir_all(&roots).unwrap();
@@ -34,11 +41,7 @@ pub fn root_with(name: &str, release: &str, packages: &[&str]) -> Option<PathBuf
     let unfinished = directory.path().join("root");
     let mut command = Command::new("mmdebstrap");
     // A mirror may be stale; what is tested here is not the mirror.
-    command.args(["--variant=apt", "--mode=root", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
-    command.arg("--aptopt=APT::Install-Recommends \"false\"");
-    if !packages.is_empty() {
-        command.arg(format!("--include={}", packages.join(",")));
-    }
+    command.args(["--mode=root", "--aptopt=Acquire::Check-Valid-Until \"false\""]).args(arguments);
     let made = command.arg(release).arg(&unfinished).arg(mirror()?).output().unwrap();
     if !made.status.success() {
         eprintln!("SKIPPED: no root of {release} can be made: {}", String::from_utf8_lossy(&made.stderr));
