@@ -79,6 +79,13 @@ pub struct Code {
     pub summary: &'static str,
 }
 
+impl Code {
+    /// The code that prints as `name`, such as `E0412`.
+    pub fn named(name: &str) -> Option<Code> {
+        codes::ALL.iter().copied().find(|code| code.to_string() == name)
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "E{:04}", self.number)

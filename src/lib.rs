@@ -29,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | what the user touches | [`cli`], [`ui`]: the only ones that print, read the environment, or end the process |
-//! | what a command does | [`build`], [`node`], [`prove`], [`push`], [`registry`] |
+//! | what a command does | [`build`], [`cluster`], [`node`], [`prove`], [`push`], [`registry`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
 //! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
@@ -83,6 +83,7 @@
 pub mod build;
 pub mod bundle;
 pub mod cli;
+pub mod cluster;
 pub mod debian;
 mod disk;
 pub mod error;

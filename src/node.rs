@@ -17,6 +17,7 @@
 //! /var/lib/airlock/replaced/      files that were in the way, for the reset  (work)
 //! ```
 
+pub mod agent;
 pub mod change;
 pub mod disk_usage;
 pub mod driver;

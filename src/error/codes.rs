@@ -2,7 +2,7 @@
 //!
 //! E00xx command line and machine · E01xx spec · E02xx lock · E03xx fetching and registries ·
 //! E04xx bundle format · E05xx trust · E06xx cache, disks and store · E07xx local sources · E08xx apt repositories ·
-//! E09xx serving · E10xx nodes.
+//! E09xx serving · E10xx nodes · E11xx clusters.
 
 use super::{Code, Kind};
 
@@ -269,4 +269,8 @@ codes! {
     GPU_SECURE_BOOT = 1093, Precondition, "Secure Boot refuses the modules of the NVIDIA driver";
     GPU_DRIVER = 1094, Precondition, "the NVIDIA driver is loaded and does not work, or its parts have different versions";
     GPU_FABRIC_MANAGER = 1095, Precondition, "NVIDIA Fabric Manager is missing or has another version than the driver";
+
+    REMOTE_COMMAND = 1120, Precondition, "a command on a host has failed and told no error";
+    REMOTE_ANSWER = 1121, Precondition, "the answer of a host cannot be understood";
+    FLEET_PARTIAL = 1160, Partial, "something was done on some hosts and has failed on others";
 }
