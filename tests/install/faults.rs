@@ -103,8 +103,8 @@ fn complaint_about(failure: &Failure, fault: Fault) -> Option<String> {
 }
 
 /// Nobody opens a file for reading and is told that the disk is full.
-fn is_possible((call, _): &At, fault: Fault) -> bool {
-    call != "openat" || fault.number == BROKEN.number
+fn is_possible(at: &At, fault: Fault) -> bool {
+    at.call != "openat" || fault.number == BROKEN.number
 }
 
 /// Lets one call after the other fail; what is wrong with what comes of that.

@@ -79,12 +79,13 @@ fn modprobe(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
         ["-r", module] => disk.remove(&format!("/sys/module/{module}"))?,
         ["--", module] => disk.write(&format!("/sys/module/{module}/refcnt"), "0")?,
         [module] => {
-            disk.write(&format!("/sys/module/{module}/version"), VERSION)?;
             if *module == "nvidia" {
                 let line =
                     format!("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {VERSION}  Release\n");
                 disk.write("/proc/driver/nvidia/version", &line)?;
             }
+            // The last file decides: the kernel loads a module as a whole, even if who has asked for it is killed.
+            disk.write(&format!("/sys/module/{module}/version"), VERSION)?;
         }
         _ => return Ok(failed("modprobe: ERROR")),
     }

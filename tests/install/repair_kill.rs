@@ -43,7 +43,7 @@ fn a_killed_repair_is_brought_to_an_end_by_the_next() {
     for (call, stride) in [("fsync,fdatasync", 8), ("?rename,?renameat,renameat2", 4)] {
         for number in (1..).step_by(stride) {
             let directory = damaged();
-            if !strace::kills("repair_kill::repairing", &(call.to_owned(), number), directory.path()) {
+            if !strace::kills("repair_kill::repairing", call, number, directory.path()) {
                 break;
             }
             kills += 1;

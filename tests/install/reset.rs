@@ -161,7 +161,7 @@ fn a_reset_that_was_killed_anywhere_is_run_again() {
             let before = snapshot(&host.machine);
             host.install(false).unwrap();
             let directory = host.into_directory();
-            if !strace::kills("reset::victim", &(call.to_owned(), number), directory.path()) {
+            if !strace::kills("reset::victim", call, number, directory.path()) {
                 break;
             }
             kills += 1;

@@ -22,8 +22,15 @@ pub fn works() -> bool {
     works
 }
 
-/// One system call of an installation: its name, and how many of that name its thread has made before, plus one.
-pub type At = (String, usize);
+/// One system call of an installation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    /// How often the machine was restarted before, because the installation had asked for it.
+    pub restarts: usize,
+    pub call: String,
+    /// How many of that name its thread has made in this run, with this one.
+    pub number: usize,
+}
 
 /// Every one of `calls` that an installation of everything makes about a file of its machine. A name that this
 /// architecture does not have may begin with `?`.
@@ -33,9 +40,10 @@ pub fn calls_of_an_installation(calls: &[&str]) -> Vec<At> {
     let root = directory.path().join("root").display().to_string();
     let mut found = BTreeSet::new();
     // As long as it takes, with its restart.
-    loop {
+    for restarts in 0.. {
         let ending = child::install(directory.path(), &strace(calls, &log, &[]), None);
-        found.extend(count(&fs_err::read_to_string(&log).unwrap(), &root));
+        let counted = count(&fs_err::read_to_string(&log).unwrap(), &root);
+        found.extend(counted.into_iter().map(|(call, number)| At { restarts, call, number }));
         match ending {
             Ending::Restart(_) => systemd::boot(Path::new(&root)).unwrap(),
             Ending::Done => break,
@@ -48,14 +56,20 @@ pub fn calls_of_an_installation(calls: &[&str]) -> Vec<At> {
 
 /// Installs on a new machine, with this done to one call: `signal=KILL`, `error=ENOSPC`. The machine, how it ended,
 /// and the line of strace where it happened, if it did.
-pub fn hinder((call, number): &At, how: &str) -> (tempfile::TempDir, Ending, Option<String>) {
+pub fn hinder(at: &At, how: &str) -> (tempfile::TempDir, Ending, Option<String>) {
     let directory = Host::with_everything().into_directory();
-    let (ending, line) = hinder_again(directory.path(), &(call.clone(), *number), how);
+    for _ in 0..at.restarts {
+        let ending = child::install(directory.path(), &[], None);
+        assert!(matches!(ending, Ending::Restart(_)), "{ending:?}");
+        systemd::boot(&directory.path().join("root")).unwrap();
+    }
+    let (ending, line) = hinder_again(directory.path(), at, how);
     (directory, ending, line)
 }
 
 /// The same on a machine that is there.
-pub fn hinder_again(directory: &Path, (call, number): &At, how: &str) -> (Ending, Option<String>) {
+pub fn hinder_again(directory: &Path, at: &At, how: &str) -> (Ending, Option<String>) {
+    let At { call, number, .. } = at;
     let log = directory.join("strace");
     let inject = format!("inject={call}:{how}:when={number}");
     let ending = child::install(directory, &strace(&[call], &log, &["-e", &inject]), None);
@@ -67,7 +81,7 @@ pub fn hinder_again(directory: &Path, (call, number): &At, how: &str) -> (Ending
 
 /// Whether the process of an ignored test, which finds its machine by [`child::ROOT`], is killed at a call, because it
 /// makes as many.
-pub fn kills(test: &str, (call, number): &At, directory: &Path) -> bool {
+pub fn kills(test: &str, call: &str, number: usize, directory: &Path) -> bool {
     let inject = format!("inject={call}:signal=KILL:when={number}");
     let words = strace(&[call], Path::new("/dev/null"), &["-e", &inject]);
     let mut command = Command::new(&words[0]);
@@ -85,7 +99,7 @@ fn strace(calls: &[&str], log: &Path, more: &[&str]) -> Vec<String> {
 
 /// The calls of a log about files below `root`, each with its number among those of its thread, with whose id a line
 /// begins.
-fn count(log: &str, root: &str) -> Vec<At> {
+fn count(log: &str, root: &str) -> Vec<(String, usize)> {
     let mut numbers: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut found = Vec::new();
     for line in log.lines() {
@@ -108,7 +122,7 @@ fn count(log: &str, root: &str) -> Vec<At> {
 #[expect(clippy::disallowed_methods, reason = "a part of a long test can be run alone")]
 pub fn asked_for(all: Vec<At>) -> Vec<At> {
     let Ok(names) = std::env::var("AIRLOCK_TEST_CALLS") else { return all };
-    all.into_iter().filter(|(call, _)| names.split(',').any(|name| name == call)).collect()
+    all.into_iter().filter(|at| names.split(',').any(|name| name == at.call)).collect()
 }
 
 /// So many of `all`, the same in every run; with another seed others.
