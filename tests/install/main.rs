@@ -8,6 +8,7 @@ mod boundaries;
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
 mod child;
+mod cluster;
 mod disk;
 mod disks;
 mod everything;
@@ -31,6 +32,7 @@ mod repair;
 mod repair_kill;
 mod reset;
 mod rivals;
+mod scenario;
 #[path = "../support/serving.rs"]
 mod serving;
 #[path = "../support/lab/snapshot.rs"]
