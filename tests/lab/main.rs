@@ -28,6 +28,7 @@ mod roots;
 mod samples;
 #[path = "../support/upstream/server.rs"]
 mod server;
+mod site_registry;
 mod standin;
 mod standin_cluster;
 mod stick;
