@@ -18,6 +18,7 @@ mod gpu;
 #[path = "../support/image_bundle.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod image_bundle;
+mod inputs;
 mod journal;
 mod kill;
 mod machine;
