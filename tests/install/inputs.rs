@@ -188,3 +188,38 @@ fn every_bundle_that_was_made_wrong_is_told_as_what_it_is() {
     let text = text.replace(&stranger.public_key().fingerprint(), "SHA256:STRANGER");
     insta::assert_snapshot!("bundles-that-were-made-wrong", text);
 }
+
+/// Installs while somebody does this to the volume, in a root of its own: the program waits for its policy, when it has
+/// checked the signature and not yet read a blob. What it says, its status, and the first file that it makes of one.
+fn changed_meanwhile(change: &str) -> Option<String> {
+    let contents = contents();
+    let stage = Stage::new(&contents, Some(&contents.sign()));
+    stage.write_policy(&[]);
+    let mut other = contents.signed(None);
+    let program =
+        position(other.first(), &format!("blobs/sha256/{}", contents.manifest.blobs[0].digest.hex()));
+    other.first()[program + 512] ^= 1;
+    fs_err::write(stage.path("other"), other.first()).unwrap();
+    let script = format!(
+        "mkfifo wait; volume=medium/golden-1.0.tar; \
+         airlock install $PWD/medium --yes --allowed-signers signers --policy wait --fix=false --progress none & \
+         exec 3> wait; {change}; cp policy.yaml again; mv again wait; cat policy.yaml >&3; exec 3>&-; \
+         wait $!; echo status $?; ls /usr/local/bin/airlock || echo none"
+    );
+    let output = stage.private(&script)?;
+    Some(stage.told(&output) + &String::from_utf8_lossy(&output.stdout))
+}
+
+/// Of what is changed in place nothing is used. Who is renamed over, or removed, is read to the end as it was.
+#[test]
+fn a_volume_that_changes_while_it_is_read_is_told() {
+    for (change, words) in [
+        ("truncate -s 4096 $volume", ["error[E0411]: golden-1.0.tar ends too early", "\nstatus 4\nnone\n"]),
+        ("cat other > $volume", [" is damaged: its bytes have the digest sha256:", "\nstatus 4\nnone\n"]),
+        ("mv other $volume", ["the airlock program\n", "\nstatus 0\n/usr/local/bin/airlock\n"]),
+        ("rm $volume", ["the airlock program\n", "\nstatus 0\n/usr/local/bin/airlock\n"]),
+    ] {
+        let Some(told) = changed_meanwhile(change) else { return };
+        assert!(words.iter().all(|words| told.contains(words)), "{change}: {told}");
+    }
+}
