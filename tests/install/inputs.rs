@@ -214,7 +214,10 @@ fn changed_meanwhile(change: &str) -> Option<String> {
 #[test]
 fn a_volume_that_changes_while_it_is_read_is_told() {
     for (change, words) in [
-        ("truncate -s 4096 $volume", ["error[E0411]: golden-1.0.tar ends too early", "\nstatus 4\nnone\n"]),
+        (
+            "truncate -s 4096 $volume",
+            ["error[E0414]: golden-1.0.tar was changed or replaced while it was read", "\nstatus 4\nnone\n"],
+        ),
         ("cat other > $volume", [" is damaged: its bytes have the digest sha256:", "\nstatus 4\nnone\n"]),
         ("mv other $volume", ["the airlock program\n", "\nstatus 0\n/usr/local/bin/airlock\n"]),
         ("rm $volume", ["the airlock program\n", "\nstatus 0\n/usr/local/bin/airlock\n"]),
