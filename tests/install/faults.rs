@@ -9,8 +9,10 @@ use super::scenario::{INSTALLATION, REPARATION, RESETTING, Scenario, WITH_SITE};
 use super::strace::{self, At};
 
 /// What a disk can fail at. A name that this architecture does not have is ignored (`?`).
-const CALLS: [&str; 16] = [
+const CALLS: [&str; 18] = [
     "openat",
+    "read",
+    "pread64",
     "write",
     "pwrite64",
     "?sendfile",
@@ -107,9 +109,9 @@ fn complaint_about(failure: &Failure, fault: Fault, task: Task) -> Option<String
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// Nobody opens a file for reading and is told that the disk is full.
+/// Who only opens or reads is never told that the disk is full.
 fn is_possible(at: &At, fault: Fault) -> bool {
-    at.call != "openat" || fault.number == BROKEN.number
+    !["openat", "read", "pread64"].contains(&at.call.as_str()) || fault.number == BROKEN.number
 }
 
 /// What comes of faults.
@@ -167,21 +169,21 @@ fn some_fault_in_every_step(scenario: &Scenario) {
     tally.check();
 }
 
-/// Every call of every step fails for both reasons; every step has to be stopped by some of them.
-fn every_fault_in_every_step(scenario: &Scenario, calls: Vec<At>) {
-    let calls = strace::asked_for(calls);
+/// Every one of `calls` fails for both reasons; if those are all, every step has to be stopped by some of them.
+fn every_fault_in_every_step(scenario: &Scenario, all: &[At]) {
+    let calls = strace::asked_for(all);
     eprintln!("{} calls", calls.len());
+    let mut tally = Tally::default();
     for fault in [FULL, BROKEN] {
-        let mut tally = Tally::default();
+        let before = tally.stopped.len();
         for at in calls.iter().filter(|at| is_possible(at, fault)) {
             tally.add(scenario, at, fault);
         }
-        eprintln!("{}:", fault.number);
-        tally.check();
-        let stopped: BTreeSet<&str> = tally.stopped.iter().map(String::as_str).collect();
+        let stopped: BTreeSet<&str> = tally.stopped[before..].iter().map(String::as_str).collect();
         let spared: Vec<_> = scenario.steps.iter().filter(|step| !stopped.contains(**step)).collect();
-        assert!(spared.is_empty(), "no fault has stopped {spared:?}");
+        assert!(spared.is_empty() || calls.len() < all.len(), "no {} has stopped {spared:?}", fault.number);
     }
+    tally.check();
 }
 
 #[test]
@@ -218,7 +220,7 @@ fn faults_in_every_step_of_a_reset_are_told_and_made_good() {
 #[ignore = "takes long: a full and a broken disk at every system call; started by scripts/bench"]
 fn every_fault_of_the_disk_is_told_and_made_good() {
     if strace::works() {
-        every_fault_in_every_step(&INSTALLATION, strace::calls_of(&INSTALLATION, &CALLS));
+        every_fault_in_every_step(&INSTALLATION, &strace::calls_of(&INSTALLATION, &CALLS));
     }
 }
 
@@ -226,7 +228,7 @@ fn every_fault_of_the_disk_is_told_and_made_good() {
 #[ignore = "takes minutes: a full and a broken disk at every system call; started by scripts/bench"]
 fn every_fault_with_a_registry_of_the_site_is_told_and_made_good() {
     if strace::works() {
-        every_fault_in_every_step(&WITH_SITE, own_calls(&WITH_SITE));
+        every_fault_in_every_step(&WITH_SITE, &own_calls(&WITH_SITE));
     }
 }
 
@@ -234,7 +236,7 @@ fn every_fault_with_a_registry_of_the_site_is_told_and_made_good() {
 #[ignore = "takes minutes: a full and a broken disk at every system call; started by scripts/bench"]
 fn every_fault_in_a_repair_is_told_and_made_good() {
     if strace::works() {
-        every_fault_in_every_step(&REPARATION, own_calls(&REPARATION));
+        every_fault_in_every_step(&REPARATION, &own_calls(&REPARATION));
     }
 }
 
@@ -242,6 +244,6 @@ fn every_fault_in_a_repair_is_told_and_made_good() {
 #[ignore = "takes minutes: a full and a broken disk at every system call; started by scripts/bench"]
 fn every_fault_in_a_reset_is_told_and_made_good() {
     if strace::works() {
-        every_fault_in_every_step(&RESETTING, own_calls(&RESETTING));
+        every_fault_in_every_step(&RESETTING, &own_calls(&RESETTING));
     }
 }

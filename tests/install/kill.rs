@@ -91,7 +91,7 @@ fn every_kill_in_every_step_is_made_good() {
     if !strace::works() {
         return;
     }
-    let interrupted = kill_at(&strace::asked_for(strace::calls_of(&INSTALLATION, &CALLS)));
+    let interrupted = kill_at(&strace::asked_for(&strace::calls_of(&INSTALLATION, &CALLS)));
     let spared: Vec<_> = INSTALL.iter().filter(|step| !interrupted.contains(**step)).collect();
     assert!(spared.is_empty(), "no kill has hit {spared:?}");
 }
