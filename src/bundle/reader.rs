@@ -10,7 +10,7 @@ use super::arrangement::{Arrangement, Extent};
 use super::blob::BlobReader;
 use super::envelope::COPY_AGAIN;
 use super::manifest::{Blob, Manifest};
-use super::source::Source;
+use super::source::{self, Source};
 use super::volume::VolumeHeader;
 use super::{discover, names};
 use crate::error::{Error, Result, codes};
@@ -177,12 +177,7 @@ impl Bundle<Verified> {
     /// Fails if a volume was replaced, truncated or written to since it was opened.
     pub fn check_unchanged(&self) -> Result<()> {
         let changed = self.volumes.iter().find(|volume| !volume.is_unchanged());
-        changed.map_or(Ok(()), |volume| {
-            let message = format!("{} was changed or replaced while it was read", volume.name());
-            Err(Error::new(codes::BUNDLE_CHANGED, message).with_help(
-                "wait until copying has ended, check who else writes there, then run the command again",
-            ))
-        })
+        changed.map_or(Ok(()), |volume| Err(source::changed(volume.as_ref())))
     }
 
     /// A reader of the blob with this index in the manifest, which must exist.

@@ -70,8 +70,18 @@ impl ReadFailure {
 }
 
 fn truncated(source: &dyn Source) -> Error {
+    if !source.is_unchanged() {
+        return changed(source);
+    }
     let message = format!("{} ends too early, after {} bytes", source.name(), source.length());
     Error::new(codes::VOLUME_LENGTH, message).with_help("copy the file again from where the bundle was built")
+}
+
+/// The error for a volume that is not what was opened any more.
+pub(super) fn changed(source: &dyn Source) -> Error {
+    let message = format!("{} was changed or replaced while it was read", source.name());
+    Error::new(codes::BUNDLE_CHANGED, message)
+        .with_help("wait until copying has ended, check who else writes there, then run the command again")
 }
 
 /// An I/O error says nothing about the bundle, only that it could not be checked.
@@ -245,6 +255,8 @@ mod tests {
         let source = fresh();
         fs_err::write(&path, b"short").unwrap();
         assert!(!source.is_unchanged(), "truncated");
+        let failure = read_exact(&source, &mut [0; 7], 0).unwrap_err().into_error(&source);
+        assert_eq!(failure.code(), codes::BUNDLE_CHANGED);
         let source = fresh();
         fs_err::remove_file(&path).unwrap();
         assert!(!source.is_unchanged(), "gone");

@@ -1,4 +1,4 @@
-//! What is left of an installation that was interrupted: every file under its final name is whole, and in the end
+//! What is left of a command that was interrupted: every file under its final name is whole, and in the end
 //! nothing is left that exists only while something is written.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 
 use airlock::node::{journal, lock};
 
-use super::machine::Host;
+use super::child::Task;
+use super::scenario::Scenario;
 
 /// Directories of the kernel, of systemd and of the programs that stand in here.
 const OTHERS: [&str; 5] = ["/proc", "/run", "/state", "/sys", "/boot"];
@@ -18,13 +19,16 @@ const CONFIGURATION: &str = "Environment=AIRLOCK_CONFIGURATION=";
 /// Text of every file that is the same on all machines, by path.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Whether every file of the machine in `directory` is as an installation without interruptions leaves it, as far as it
-/// is there.
-pub fn is_whole(directory: &Path) -> Result<(), String> {
-    let expected = expected();
+/// All contents that a file may have, by path.
+type Expected = BTreeMap<String, Vec<Vec<u8>>>;
+
+/// Whether every file of the machine in `directory` is as the command has found it, or as it leaves it when nothing comes
+/// in between.
+pub fn is_whole(scenario: &Scenario, directory: &Path) -> Result<(), String> {
+    let expected = expected(scenario);
     for (path, content) in files(directory) {
-        // A file that is the same everywhere has one content, from its first moment.
-        if expected.get(&path).is_some_and(|expected| *expected != content) {
+        // A file that is the same everywhere has one content before and one afterwards, and none in between.
+        if expected.get(&path).is_some_and(|expected| !expected.contains(&content)) {
             return Err(format!("{path} is not whole: {}", String::from_utf8_lossy(&content)));
         }
     }
@@ -43,20 +47,30 @@ pub fn leftovers(directory: &Path) -> Vec<String> {
     found
 }
 
-/// What two machines agree upon.
-fn expected() -> &'static Files {
-    static EXPECTED: OnceLock<Files> = OnceLock::new();
-    EXPECTED.get_or_init(|| {
-        let [mut one, other] = [(); 2].map(|()| {
-            let directory = Host::with_everything().into_directory();
-            Host::again(directory.path()).install_to_the_end();
-            files(directory.path())
-        });
-        one.retain(|path, content| other.get(path) == Some(content));
-        assert!(one.contains_key("/usr/local/bin/k3s") && one.contains_key("/etc/rancher/k3s/config.yaml"));
-        assert!(one.keys().any(|path| path.starts_with("/var/lib/airlock/store/blobs/sha256/")));
-        one
-    })
+/// What files may be like, as far as two machines agree upon that.
+fn expected(scenario: &Scenario) -> &'static Expected {
+    static EXPECTED: [OnceLock<Expected>; 4] = [const { OnceLock::new() }; 4];
+    EXPECTED[scenario.task as usize].get_or_init(|| observe(scenario))
+}
+
+fn observe(scenario: &Scenario) -> Expected {
+    let [mut one, other] = [(); 2].map(|()| {
+        let ground = (scenario.prepare)();
+        let before = files(ground.path());
+        assert_eq!((scenario.finish)(ground.path()), [] as [String; 0]);
+        let mut expected = Expected::new();
+        for (path, content) in before.into_iter().chain(files(ground.path())) {
+            expected.entry(path).or_default().push(content);
+        }
+        expected
+    });
+    one.retain(|path, contents| other.get(path) == Some(contents));
+    assert!(one.contains_key("/usr/local/bin/k3s") && one.contains_key("/usr/local/bin/airlock"));
+    assert!(
+        one.keys().any(|path| path.starts_with("/var/lib/airlock/store/blobs/sha256/"))
+            || scenario.task == Task::InstallWithSite
+    );
+    one
 }
 
 fn files(directory: &Path) -> Files {
@@ -75,10 +89,17 @@ fn files(directory: &Path) -> Files {
     files
 }
 
+/// As a word of its own: a digest may have the same digits in it.
 fn without_port(content: Vec<u8>, port: &str) -> Vec<u8> {
     let Ok(text) = String::from_utf8(content.clone()) else { return content };
     let lines = text.split_inclusive('\n').filter(|line| !line.starts_with(CONFIGURATION));
-    lines.collect::<String>().replace(port, "PORT").into_bytes()
+    let is_between = |letter: char| !letter.is_ascii_alphanumeric();
+    let words = lines.flat_map(|line| line.split_inclusive(is_between));
+    let without = |word: &str| match word.trim_end_matches(is_between) {
+        found if found == port => word.replacen(port, "PORT", 1),
+        _ => word.to_owned(),
+    };
+    words.map(without).collect::<String>().into_bytes()
 }
 
 fn each_file(directory: &Path, take: &mut dyn FnMut(&Path)) {
@@ -88,4 +109,11 @@ fn each_file(directory: &Path, take: &mut dyn FnMut(&Path)) {
             false => take(&entry.path()),
         }
     }
+}
+
+#[test]
+fn a_port_is_replaced_and_a_digest_with_its_digits_is_not() {
+    let without = |text: &str| String::from_utf8(without_port(text.into(), "35273")).unwrap();
+    assert_eq!(without("https://a:35273/v2\nListenStream=35273\n"), "https://a:PORT/v2\nListenStream=PORT\n");
+    assert_eq!(without("sha256:e935273fd\n135273\n"), "sha256:e935273fd\n135273\n");
 }

@@ -6,6 +6,7 @@ use airlock::node::step::names::{INSTALL, NOUVEAU};
 use super::aftermath::{is_whole, leftovers};
 use super::child::{Boundary, Ending, install};
 use super::machine::Host;
+use super::scenario::INSTALLATION;
 use super::systemd;
 
 /// Kills at this boundary of one step after the other; the steps that never came there.
@@ -30,7 +31,7 @@ fn kill_in_every_step(boundary: Boundary) -> Vec<&'static str> {
                 other => panic!("{step} {boundary:?}: {other:?}"),
             }
         }
-        assert_eq!(is_whole(directory.path()), Ok(()), "{step} {boundary:?}");
+        assert_eq!(is_whole(&INSTALLATION, directory.path()), Ok(()), "{step} {boundary:?}");
     }
     let (host, _) = Host::again(directory.path()).install_to_the_end();
     let plan = host.plan(false);

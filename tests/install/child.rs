@@ -1,5 +1,5 @@
-//! An installation in a process of its own, which is killed at a boundary of a step, or by strace at a system call, or
-//! whose system calls fail.
+//! A command that changes a node in a process of its own, which is killed at a boundary of a step, or by strace at a
+//! system call, or whose system calls fail.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,8 @@ use airlock::error::Result;
 use airlock::node::change::{Change, Verb};
 use airlock::node::driver::Done;
 use airlock::node::machine::Machine;
-use airlock::node::run;
+use airlock::node::reset::{Reset, Spared};
+use airlock::node::run::run as run_steps;
 use airlock::node::step::names::{IMAGES, K3S_READY};
 use airlock::node::step::{Outcome, Step};
 use airlock::node::work::Work;
@@ -21,15 +22,27 @@ use serde::{Deserialize, Serialize};
 
 use super::bundles::whole_text;
 use super::machine::Host;
+use super::scenario;
 
-/// Tell the process where its machine is, and where it ends.
+/// Tell the process where its machine is, what it does there, and where it ends.
 pub const ROOT: &str = "AIRLOCK_TEST_MACHINE";
+const TASK: &str = "AIRLOCK_TEST_TASK";
 const STEP: &str = "AIRLOCK_TEST_STEP";
 const BOUNDARY: &str = "AIRLOCK_TEST_BOUNDARY";
 
 /// Written into the directory of the machine: how it ended, and that it has begun to change anything.
 const ENDING: &str = "ending";
 const BEGUN: &str = "begun";
+
+/// What a process does to its machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    Install,
+    /// `install --registry`: the images go to the registry of the site.
+    InstallWithSite,
+    Repair,
+    Reset,
+}
 
 /// A moment between what a step does and what is written down about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +54,7 @@ pub enum Boundary {
     AfterEnd,
 }
 
-/// How an installation ended.
+/// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     Done,
@@ -50,6 +63,8 @@ pub enum Ending {
     Failed(Failure),
     /// It told nothing: it was killed.
     Killed,
+    /// It has a fault, and said this.
+    Panicked(String),
     /// It did not come as far as changing anything.
     NeverBegun,
 }
@@ -67,18 +82,37 @@ pub struct Failure {
 #[test]
 #[ignore = "started by other tests"]
 #[expect(clippy::disallowed_methods, reason = "a test tells its child by variables what to do")]
-fn installation() {
+fn process() {
     let variable = |name: &str| std::env::var(name).ok();
     let Some(directory) = variable(ROOT) else { return };
     let directory = Path::new(&directory);
     let boundary = variable(BOUNDARY).and_then(|text| serde_json::from_str(&text).ok());
     let victim = Arc::new(Victim { at: variable(STEP).zip(boundary) });
+    let task = variable(TASK).and_then(|text| serde_json::from_str(&text).ok()).unwrap();
     let host = Host::again(directory);
-    let watch = |step| Box::new(Watched::new(step, &victim)) as Box<dyn Step>;
-    let steps: Vec<Box<dyn Step>> = host.steps(false).into_iter().map(watch).collect();
+    let work = work(task, &host, directory, &victim);
     write(&directory.join(BEGUN), "");
-    let ending = ending(run::run("install", &steps, &host.machine, &*victim));
-    write(&directory.join(ENDING), &serde_json::to_string(&ending).unwrap());
+    write(&directory.join(ENDING), &serde_json::to_string(&ending(work())).unwrap());
+}
+
+/// Looks at everything that has to be known, so that what comes afterwards is only what changes the machine.
+fn work<'a>(
+    task: Task,
+    host: &'a Host,
+    directory: &Path,
+    victim: &'a Arc<Victim>,
+) -> Box<dyn FnOnce() -> Result<Done> + 'a> {
+    let steps = match task {
+        Task::Install => {
+            let watch = |step| Box::new(Watched::new(step, victim)) as Box<dyn Step>;
+            host.steps(false).into_iter().map(watch).collect()
+        }
+        Task::InstallWithSite => scenario::site_of(directory).steps_with_login(host),
+        Task::Reset => Reset::of(&host.machine, Spared::default()).unwrap().unwrap().steps(),
+        Task::Repair => return super::repair::in_two_parts(host),
+    };
+    let command = if task == Task::Reset { "reset" } else { "install" };
+    Box::new(move || run_steps(command, &steps, &host.machine, &**victim))
 }
 
 fn ending(result: Result<Done>) -> Ending {
@@ -99,17 +133,22 @@ fn write(path: &Path, text: &str) {
     assert!(written, "{}", path.display());
 }
 
-/// Runs the process on the machine in `directory`; the words of `before` come before its own, such as strace.
+/// Installs on the machine in `directory`; the words of `before` come before those of the process, such as strace.
 pub fn install(directory: &Path, before: &[String], at: Option<(&str, Boundary)>) -> Ending {
+    run(Task::Install, directory, before, at)
+}
+
+/// Runs the process, for any task.
+pub fn run(task: Task, directory: &Path, before: &[String], at: Option<(&str, Boundary)>) -> Ending {
     for file in [ENDING, BEGUN] {
         let _ = fs_err::remove_file(directory.join(file));
     }
     let program = std::env::current_exe().unwrap().display().to_string();
-    let own =
-        [&program, "--exact", "child::installation", "--ignored", "--test-threads", "1"].map(str::to_owned);
+    let own = [&program, "--exact", "child::process", "--ignored", "--test-threads", "1"].map(str::to_owned);
     let words: Vec<&String> = before.iter().chain(&own).collect();
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).env(ROOT, directory).env("RUST_BACKTRACE", "0");
+    command.env(TASK, serde_json::to_string(&task).unwrap());
     if let Some((step, boundary)) = at {
         command.env(STEP, step).env(BOUNDARY, serde_json::to_string(&boundary).unwrap());
     }
@@ -119,9 +158,9 @@ pub fn install(directory: &Path, before: &[String], at: Option<(&str, Boundary)>
     if let Some(ending) = told.and_then(|text| serde_json::from_slice(&text).ok()) {
         return ending;
     }
-    let said = || String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     match directory.join(BEGUN).exists() {
-        true if said().contains("panicked at") => panic!("{}", said()),
+        true if said.contains("panicked at") => Ending::Panicked(said),
         true => Ending::Killed,
         false => Ending::NeverBegun,
     }

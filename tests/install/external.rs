@@ -1,6 +1,6 @@
 //! A site with a registry of its own: the first node brings the images there, the others find them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use airlock::error::codes;
@@ -20,32 +20,48 @@ use airlock::oci::platform::Platform;
 use airlock::progress::Silent;
 use airlock::push::Target;
 use airlock::secret::Secret;
+use tempfile::TempDir;
 
 use super::image_bundle;
 use super::machine::Host;
 use super::serving::Serving;
 
+/// In the directory of a site: where its registry listens.
+const ADDRESS: &str = "address";
+
 /// The registry of a site: TLS by an authority of its own, and a token for those who push.
-struct Site {
-    serving: Serving,
-    directory: tempfile::TempDir,
+pub struct Site {
+    pub directory: PathBuf,
+    /// Ends with the one who has started it.
+    running: Option<(Serving, TempDir)>,
 }
 
 impl Site {
-    fn start() -> Site {
+    pub fn start() -> Site {
         let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_owned();
         let files = ["--store", "store", "--tls-directory", "tls", "--token-file", "token"];
         let listen = ["--listen", "127.0.0.1:0"];
-        let serving = Serving::start(directory.path(), &[&files[..], &listen].concat());
-        Site { serving, directory }
+        let serving = Serving::start(&path, &[&files[..], &listen].concat());
+        fs_err::write(path.join(ADDRESS), serving.address("https")).unwrap();
+        Site { running: Some((serving, directory)), ..Site::again(&path) }
+    }
+
+    /// One that somebody else has started.
+    pub fn again(directory: &Path) -> Site {
+        Site { directory: directory.to_owned(), running: None }
     }
 
     fn host(&self) -> String {
-        self.serving.address("https")
+        self.read(ADDRESS)
+    }
+
+    fn said(&self) -> Vec<String> {
+        self.running.as_ref().unwrap().0.said()
     }
 
     fn read(&self, name: &str) -> String {
-        fs_err::read_to_string(self.directory.path().join(name)).unwrap()
+        fs_err::read_to_string(self.directory.join(name)).unwrap()
     }
 
     fn login(&self) -> Credentials {
@@ -73,6 +89,11 @@ impl Site {
 
     fn steps(&self, node: &Host, login: Option<Credentials>) -> Vec<Box<dyn Step>> {
         install::steps(&self.context(node, login, false)).unwrap()
+    }
+
+    /// The steps of a node that brings the images.
+    pub fn steps_with_login(&self, node: &Host) -> Vec<Box<dyn Step>> {
+        self.steps(node, Some(self.login()))
     }
 }
 
@@ -113,7 +134,7 @@ fn the_first_node_brings_the_images_and_the_others_find_them() {
     let changed = install(&site.steps(&second, None), &second.machine);
     assert!(!changed.contains(&"registry-push") && !changed.contains(&"registry-login"), "{changed:?}");
     assert!(second.machine.metadata("/etc/airlock/registry-auth.json").unwrap().is_none());
-    let pushes = site.serving.said().iter().filter(|line| line.contains(" PUT ")).count();
+    let pushes = site.said().iter().filter(|line| line.contains(" PUT ")).count();
     assert!(pushes > 0);
 }
 

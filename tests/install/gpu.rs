@@ -14,6 +14,21 @@ pub const VERSION: &str = "580.126.20";
 /// The kernel that runs.
 const KERNEL: &str = "6.1.0-41-amd64";
 
+/// What keeps nouveau from loading, as the initial RAM disk lists it.
+const NOUVEAU_LIST: &str = "etc/modprobe.d/airlock-nouveau.conf";
+
+/// What the installer leaves for getting rid of the driver.
+const UNINSTALLER: &str = "/usr/bin/nvidia-uninstall";
+
+/// What the installer of the driver puts on the disk.
+fn driver_files() -> [String; 3] {
+    [
+        format!("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{VERSION}"),
+        "/usr/lib/systemd/system/nvidia-persistenced.service".to_owned(),
+        UNINSTALLER.to_owned(),
+    ]
+}
+
 /// What is on the PCI bus: a GPU, and an NVSwitch.
 pub fn devices() -> Gpu {
     let device = |class: &str| NvidiaDevice {
@@ -33,7 +48,7 @@ pub fn boot(disk: &Disk) -> io::Result<()> {
     disk.write(&format!("/boot/initrd.img-{KERNEL}"), "")?;
     disk.remove("/sys/module")?;
     disk.remove("/proc/driver")?;
-    match disk.read("/state/initrd")?.contains("airlock-nouveau.conf") {
+    match disk.read("/state/initrd")?.contains(NOUVEAU_LIST) {
         true => Ok(()),
         false => disk.write("/sys/module/nouveau/refcnt", "1"),
     }
@@ -46,13 +61,18 @@ pub fn run(disk: &Disk, call: &Call, words: &[&str]) -> io::Result<Option<Finish
         "modprobe" => modprobe(disk, words)?,
         "lsinitramfs" => well(&format!("usr/lib/nouveau.ko\n{}", disk.read("/state/initrd")?)),
         "update-initramfs" => {
-            disk.write("/state/initrd", "etc/modprobe.d/airlock-nouveau.conf\n")?;
+            let lists = if disk.has(&format!("/{NOUVEAU_LIST}")) { NOUVEAU_LIST } else { "" };
+            disk.write("/state/initrd", &format!("{lists}\n"))?;
             well("")
         }
         program if program.ends_with(".run") => {
             disk.write("/state/module", VERSION)?;
-            disk.write(&format!("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{VERSION}"), "")?;
-            disk.write("/usr/lib/systemd/system/nvidia-persistenced.service", "")?;
+            driver_files().iter().try_for_each(|file| disk.write(file, ""))?;
+            well("")
+        }
+        // Itself last, so that one that was interrupted can be run again.
+        UNINSTALLER => {
+            driver_files().iter().try_for_each(|file| disk.remove(file))?;
             well("")
         }
         "nvidia-smi" if !disk.read("/state/module")?.is_empty() => nvidia_smi(disk, words)?,
@@ -79,12 +99,13 @@ fn modprobe(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
         ["-r", module] => disk.remove(&format!("/sys/module/{module}"))?,
         ["--", module] => disk.write(&format!("/sys/module/{module}/refcnt"), "0")?,
         [module] => {
-            disk.write(&format!("/sys/module/{module}/version"), VERSION)?;
             if *module == "nvidia" {
                 let line =
                     format!("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {VERSION}  Release\n");
                 disk.write("/proc/driver/nvidia/version", &line)?;
             }
+            // The last file decides: the kernel loads a module as a whole, even if who has asked for it is killed.
+            disk.write(&format!("/sys/module/{module}/version"), VERSION)?;
         }
         _ => return Ok(failed("modprobe: ERROR")),
     }

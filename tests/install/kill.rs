@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 use airlock::node::journal::{Entry, Journal};
 use airlock::node::step::names::INSTALL;
 
-use super::aftermath::{is_whole, leftovers};
+use super::aftermath::is_whole;
 use super::child::Ending;
 use super::machine::Host;
+use super::scenario::INSTALLATION;
 use super::strace::{self, At};
+use super::systemd;
 
 /// What changes a file system. A name that this architecture does not have is ignored (`?`).
 pub const CALLS: [&str; 20] = [
@@ -43,29 +45,24 @@ fn kill_at(calls: &[At]) -> BTreeSet<String> {
     let mut steps = BTreeSet::new();
     let mut kills = 0;
     for (number, at) in calls.iter().enumerate() {
-        let (directory, ending, _) = strace::hinder(at, "signal=KILL");
+        let (ground, ending, _) = strace::hinder(&INSTALLATION, at, "signal=KILL");
         match ending {
             Ending::Killed => kills += 1,
             // The call was one before the installation had begun, or behind its end.
             Ending::NeverBegun | Ending::Restart(_) | Ending::Done => continue,
-            Ending::Failed(..) => panic!("{at:?}: {ending:?}"),
+            Ending::Failed(_) | Ending::Panicked(_) => panic!("{at:?}: {ending:?}"),
         }
-        assert_eq!(is_whole(directory.path()), Ok(()), "{at:?}");
+        assert_eq!(is_whole(&INSTALLATION, ground.path()), Ok(()), "{at:?}");
         let has_power = number % 2 == 0;
-        let host = if has_power { Host::again(directory.path()) } else { Host::booted(directory.path()) };
-        steps.extend(interrupted(&host));
-        is_made_good(at, host);
+        if !has_power {
+            systemd::boot(&ground.root()).unwrap();
+        }
+        steps.extend(interrupted(&Host::again(ground.path())));
+        assert_eq!((INSTALLATION.finish)(ground.path()), [] as [String; 0], "{at:?}");
     }
     eprintln!("killed {kills} times of {}, within {steps:?}", calls.len());
     assert!(kills > 0, "nobody was killed");
     steps
-}
-
-fn is_made_good(at: &At, host: Host) {
-    let (host, _) = host.install_to_the_end();
-    let plan = host.plan(false);
-    assert!(plan.is_empty(), "{at:?}: {plan:?}");
-    assert_eq!(leftovers(&host.machine.path("/")), [] as [String; 0], "{at:?}");
 }
 
 /// The step that was interrupted, if one was.
@@ -84,7 +81,7 @@ fn interrupted(host: &Host) -> Option<String> {
 #[test]
 fn some_kills_are_made_good() {
     if strace::works() {
-        kill_at(&strace::sample(&strace::calls_of_an_installation(&CALLS), SAMPLE));
+        kill_at(&strace::sample(&strace::calls_of(&INSTALLATION, &CALLS), SAMPLE));
     }
 }
 
@@ -94,7 +91,7 @@ fn every_kill_in_every_step_is_made_good() {
     if !strace::works() {
         return;
     }
-    let interrupted = kill_at(&strace::asked_for(strace::calls_of_an_installation(&CALLS)));
+    let interrupted = kill_at(&strace::asked_for(&strace::calls_of(&INSTALLATION, &CALLS)));
     let spared: Vec<_> = INSTALL.iter().filter(|step| !interrupted.contains(**step)).collect();
     assert!(spared.is_empty(), "no kill has hit {spared:?}");
 }

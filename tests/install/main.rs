@@ -8,6 +8,7 @@ mod boundaries;
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod bundles;
 mod child;
+mod cluster;
 mod disk;
 mod disks;
 mod everything;
@@ -17,6 +18,7 @@ mod gpu;
 #[path = "../support/image_bundle.rs"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod image_bundle;
+mod inputs;
 mod journal;
 mod kill;
 mod machine;
@@ -31,6 +33,7 @@ mod repair;
 mod repair_kill;
 mod reset;
 mod rivals;
+mod scenario;
 #[path = "../support/serving.rs"]
 mod serving;
 #[path = "../support/lab/snapshot.rs"]

@@ -6,7 +6,7 @@ use std::io;
 use airlock::node::machine::{Call, Finished};
 
 use super::disk::Disk;
-use super::gpu;
+use super::{cluster, gpu};
 
 const STATUS: &str = "/var/lib/dpkg/status";
 
@@ -26,10 +26,13 @@ pub fn run(disk: &Disk, call: &Call, k3s_runs: bool) -> io::Result<Finished> {
         "date" => date(disk, &words),
         "apt-get" => apt_get(disk, &words),
         "apt-mark" => hold(disk, &words),
-        "dpkg" => configure(disk),
+        "dpkg" => dpkg(disk, &words),
         "/usr/local/bin/k3s" if k3s_runs => kubectl(disk, &words[3..]),
         "/usr/local/bin/k3s" => Ok(failed("no server")),
-        _ => gpu::run(disk, call, &words)?.ok_or_else(|| io::ErrorKind::NotFound.into()),
+        _ => match gpu::run(disk, call, &words)? {
+            Some(finished) => Ok(finished),
+            None => cluster::run(disk, call, &words)?.ok_or_else(|| io::ErrorKind::NotFound.into()),
+        },
     }
 }
 
@@ -48,6 +51,10 @@ fn apt_get(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
     let is_option = |word: &str| word.contains("::") || word.starts_with('-');
     let packages: Vec<(&str, &str)> =
         words.iter().filter(|word| !is_option(word)).filter_map(|word| word.split_once('=')).collect();
+    if words.contains(&"purge") {
+        let names = words.iter().skip_while(|word| **word != "purge").skip(1);
+        return Ok(well(&names.map(|name| format!("Purg {name} [1.0]\n")).collect::<String>()));
+    }
     if words.contains(&"--simulate") {
         let line =
             |(name, version): &(&str, &str)| format!("Inst {name} ({version} Airlock:airlock [amd64])\n");
@@ -57,6 +64,10 @@ fn apt_get(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
         return Ok(well(""));
     }
     let mut status = disk.read(STATUS)?;
+    if words.contains(&"--reinstall") {
+        packages.iter().try_for_each(|(name, _)| disk.remove(&damage(name)))?;
+        return Ok(well(""));
+    }
     for (name, version) in packages {
         unpack(disk, name)?;
         status += &format!(
@@ -68,12 +79,48 @@ fn apt_get(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
 }
 
 /// The files that a package brings.
-fn unpack(disk: &Disk, name: &str) -> io::Result<()> {
-    match name {
-        "nvidia-fabricmanager" => disk.write("/usr/lib/systemd/system/nvidia-fabricmanager.service", ""),
-        "nvidia-container-toolkit" => disk.write("/usr/bin/nvidia-ctk", ""),
-        _ => Ok(()),
+fn files(package: &str) -> &'static [&'static str] {
+    match package {
+        "nvidia-fabricmanager" => &["/usr/lib/systemd/system/nvidia-fabricmanager.service"],
+        "nvidia-container-toolkit" => &["/usr/bin/nvidia-ctk"],
+        _ => &[],
     }
+}
+
+fn unpack(disk: &Disk, package: &str) -> io::Result<()> {
+    files(package).iter().try_for_each(|file| disk.write(file, ""))
+}
+
+/// Where it stands that a file of a package was changed.
+pub fn damage(package: &str) -> String {
+    format!("/state/damaged/{}", without_architecture(package))
+}
+
+fn without_architecture(package: &str) -> &str {
+    package.split(':').next().unwrap_or(package)
+}
+
+fn dpkg(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
+    match words {
+        ["--verify", names @ ..] => {
+            let is_damaged = |name: &&&str| disk.has(&damage(name));
+            let line = |name: &&str| format!("??5??????   /usr/bin/{name}\n");
+            Ok(well(&names.iter().filter(is_damaged).map(line).collect::<String>()))
+        }
+        ["--purge", names @ ..] => purge(disk, names),
+        _ => configure(disk),
+    }
+}
+
+fn purge(disk: &Disk, names: &[&str]) -> io::Result<Finished> {
+    let names: Vec<&str> = names.iter().map(|name| without_architecture(name)).collect();
+    let is_gone = |entry: &&str| {
+        entry.lines().any(|line| line.strip_prefix("Package: ").is_some_and(|name| names.contains(&name)))
+    };
+    names.iter().flat_map(|name| files(name)).try_for_each(|file| disk.remove(file))?;
+    let status = disk.read(STATUS)?;
+    disk.write(STATUS, &status.split_inclusive("\n\n").filter(|entry| !is_gone(entry)).collect::<String>())?;
+    Ok(well(""))
 }
 
 fn configure(disk: &Disk) -> io::Result<Finished> {

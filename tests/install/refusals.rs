@@ -12,7 +12,7 @@ use super::bundles::{Contents, VOLUME_SIZE, test_key};
 use super::machine::{Host, contents};
 use super::stage::{PROGRAM, Stage};
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         eprintln!("SKIPPED: this needs root, and changes nothing");

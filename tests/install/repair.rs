@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use airlock::bundle::signed::SignedManifest;
-use airlock::error::codes;
+use airlock::error::{Result, codes};
+use airlock::node::driver::Done;
 use airlock::node::install::{Context, Place};
 use airlock::node::origin::stored::Stored;
 use airlock::node::plan::Plan;
@@ -47,6 +48,32 @@ pub fn mend(context: &Context, host: &Host, blobs: Vec<BlobPlace>) -> Repaired {
     let sources = Sources { blobs, signed: signed(context, host), runtime };
     let rounds = repair::rounds(context, &check(context), sources).unwrap();
     repair::repair(&rounds, &host.machine, &Silent).unwrap()
+}
+
+/// Looks at what is to be mended; what is given back mends it and says what the command says.
+pub fn in_two_parts(host: &Host) -> Box<dyn FnOnce() -> Result<Done> + '_> {
+    let context = host.context(false);
+    let sources = Sources {
+        blobs: medium(&context),
+        signed: signed(&context, host),
+        runtime: host.systemd.runtime().clone(),
+    };
+    let rounds = repair::rounds(&context, &check(&context), sources).unwrap();
+    Box::new(move || {
+        let repaired = repair::repair(&rounds, &host.machine, &Silent)?;
+        let (changed, reboot_for) = (repaired.changed.clone(), repaired.reboot_for);
+        repaired.into_result(&check(&context))?;
+        Ok(Done { changed, reboot_for, handover: false })
+    })
+}
+
+/// Damages an installed node everywhere.
+pub fn damage(host: &Host) {
+    flip_a_byte(&blob(host, b"#!/bin/sh\necho the airlock program\n"));
+    fs_err::remove_file(blob(host, b"a plain file\n")).unwrap();
+    fs_err::write(record(host, "manifest.json"), "{").unwrap();
+    fs_err::remove_dir_all(host.machine.path(&format!("{STORE}/names/docker.io"))).unwrap();
+    fs_err::remove_file(host.machine.path("/usr/local/bin/kubectl")).unwrap();
 }
 
 /// Damages an installed node, and mends it with the medium in its drive.

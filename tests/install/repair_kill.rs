@@ -7,9 +7,9 @@ use tempfile::TempDir;
 use super::aftermath::leftovers;
 use super::child::ROOT;
 use super::machine::Host;
-use super::repair::{medium, mend};
+use super::repair::{damage, medium, mend};
 use super::strace;
-use super::verify::{STORE, blob, check, flip_a_byte, lines, record};
+use super::verify::{check, lines};
 
 /// Not a test of its own: the process that is killed.
 #[test]
@@ -26,11 +26,7 @@ fn repairing() {
 fn damaged() -> TempDir {
     let host = Host::new();
     host.install(false).unwrap();
-    flip_a_byte(&blob(&host, b"#!/bin/sh\necho the airlock program\n"));
-    fs_err::remove_file(blob(&host, b"a plain file\n")).unwrap();
-    fs_err::write(record(&host, "manifest.json"), "{").unwrap();
-    fs_err::remove_dir_all(host.machine.path(&format!("{STORE}/names/docker.io"))).unwrap();
-    fs_err::remove_file(host.machine.path("/usr/local/bin/kubectl")).unwrap();
+    damage(&host);
     host.into_directory()
 }
 
@@ -43,7 +39,7 @@ fn a_killed_repair_is_brought_to_an_end_by_the_next() {
     for (call, stride) in [("fsync,fdatasync", 8), ("?rename,?renameat,renameat2", 4)] {
         for number in (1..).step_by(stride) {
             let directory = damaged();
-            if !strace::kills("repair_kill::repairing", &(call.to_owned(), number), directory.path()) {
+            if !strace::kills("repair_kill::repairing", call, number, directory.path()) {
                 break;
             }
             kills += 1;

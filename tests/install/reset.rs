@@ -13,7 +13,7 @@ use fs_err as fs;
 use super::child::ROOT;
 use super::kill::CALLS;
 use super::machine::Host;
-use super::snapshot::Snapshot;
+use super::snapshot::{Difference, Snapshot};
 use super::strace;
 
 /// Directories of every machine, and files that are in the way of ours.
@@ -30,7 +30,11 @@ const OF_THE_STAND_IN: [&str; 4] = ["/proc", "/run/systemd", "/state", "/sys"];
 
 /// A machine with files of its own.
 fn host() -> Host {
-    let host = Host::new();
+    of_others(Host::new())
+}
+
+/// Puts files of others on a machine.
+pub fn of_others(host: Host) -> Host {
     for directory in ["run", "var/log"] {
         fs::create_dir_all(host.machine.path(directory)).unwrap();
     }
@@ -43,12 +47,12 @@ fn host() -> Host {
     host
 }
 
-fn snapshot(machine: &Machine) -> Snapshot {
+pub fn snapshot(machine: &Machine) -> Snapshot {
     Snapshot::of(&machine.path("/")).unwrap()
 }
 
 /// Resets a machine as the command does; nothing if there is nothing to reset.
-fn reset(machine: &Machine, spared: Spared) -> Option<Reset> {
+pub fn reset(machine: &Machine, spared: Spared) -> Option<Reset> {
     let reset = Reset::of(machine, spared).unwrap()?;
     run::run("reset", &reset.steps(), machine, &Silent).unwrap();
     Some(reset)
@@ -60,9 +64,14 @@ fn boundaries(plan: &Plan) -> BTreeSet<usize> {
     changing.flat_map(|(index, _)| [index, index + 1]).collect()
 }
 
+/// What of others was changed.
+pub fn difference(before: &Snapshot, machine: &Machine) -> Difference {
+    before.diff(&snapshot(machine)).without(&OF_THE_STAND_IN)
+}
+
 #[track_caller]
 fn assert_as_before(before: &Snapshot, machine: &Machine, when: &str) {
-    let difference = before.diff(&snapshot(machine)).without(&OF_THE_STAND_IN);
+    let difference = difference(before, machine);
     assert!(difference.is_empty(), "{when}:\n{difference}");
 }
 
@@ -161,7 +170,7 @@ fn a_reset_that_was_killed_anywhere_is_run_again() {
             let before = snapshot(&host.machine);
             host.install(false).unwrap();
             let directory = host.into_directory();
-            if !strace::kills("reset::victim", &(call.to_owned(), number), directory.path()) {
+            if !strace::kills("reset::victim", call, number, directory.path()) {
                 break;
             }
             kills += 1;

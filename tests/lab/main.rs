@@ -20,6 +20,7 @@ mod packages;
 mod pulls;
 mod quorum;
 mod repair;
+mod repair_from_node;
 mod reset;
 #[path = "../support/roots.rs"]
 #[allow(clippy::print_stderr, reason = "a skipped check says why")]
@@ -28,6 +29,7 @@ mod roots;
 mod samples;
 #[path = "../support/upstream/server.rs"]
 mod server;
+mod site_registry;
 mod standin;
 mod standin_cluster;
 mod stick;

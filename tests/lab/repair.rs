@@ -15,7 +15,7 @@ use crate::lab::release::Release;
 use crate::lab::{Lab, is_possible};
 use crate::standin;
 
-const BLOBS: &str = "/var/lib/airlock/store/blobs/sha256";
+pub const BLOBS: &str = "/var/lib/airlock/store/blobs/sha256";
 
 /// What a debugger needs is left out: it is most of the bytes.
 fn stripped(program: &Path) -> Vec<u8> {
@@ -26,7 +26,7 @@ fn stripped(program: &Path) -> Vec<u8> {
 }
 
 /// Puts a medium with this program, the stand-in for k3s and a plain file into the node. The digest of the file.
-fn insert_medium(node: &Node, place: &str, file: &[u8]) -> Digest {
+pub fn insert_medium(node: &Node, place: &str, file: &[u8]) -> Digest {
     let program = stripped(Path::new(env!("CARGO_BIN_EXE_airlock")));
     let mut contents = Contents::with_files(&[file]);
     let mut artifacts = vec![Artifact::Installer(Installer {
@@ -58,14 +58,14 @@ fn insert_medium(node: &Node, place: &str, file: &[u8]) -> Digest {
 }
 
 /// `airlock node COMMAND --json`: its exit status, and what it has printed.
-fn airlock(node: &Node, words: &[&str]) -> (Option<i32>, Value, String) {
+pub fn airlock(node: &Node, words: &[&str]) -> (Option<i32>, Value, String) {
     let output = node.run(&[&["airlock", "--json", "--progress", "none", "node"], words].concat()).unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let printed = serde_json::from_slice(&output.stdout).unwrap_or_default();
     (output.status.code(), printed, said)
 }
 
-fn findings(report: &Value) -> String {
+pub fn findings(report: &Value) -> String {
     let parts = report["parts"].as_array().cloned().unwrap_or_default();
     let all = parts.iter().flat_map(|part| part["findings"].as_array().cloned().unwrap_or_default());
     all.map(|finding| format!("{}: {}\n", finding["what"], finding["differs"])).collect()

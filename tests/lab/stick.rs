@@ -18,6 +18,9 @@ pub const IMAGES: [&str; 2] = [samples::BUSYBOX, samples::SIGNED];
 /// A package that depends on others, leaves no user behind, and is on no node.
 pub const PACKAGE: &str = "jq";
 
+/// What this machine and the nodes are, in the words of OCI.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
 /// The bundle and who signed it.
 pub struct Stick {
     directory: PathBuf,
@@ -41,11 +44,24 @@ impl Stick {
 
     /// The digest that an image has upstream.
     pub fn digest(&self, image: &str) -> String {
-        let index = fs::read(self.directory.join("upstream/layout/index.json")).unwrap();
-        let index: Value = serde_json::from_slice(&index).unwrap();
+        let index = self.upstream("index.json");
         let mut entries = index["manifests"].as_array().unwrap().iter();
         let entry = entries.find(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == image);
         entry.unwrap()["digest"].as_str().unwrap().to_owned()
+    }
+
+    /// The digest upstream of what an image is on machines like this one, without its index of platforms.
+    pub fn digest_of_platform(&self, image: &str) -> String {
+        let digest = self.digest(image);
+        let document = self.upstream(&format!("blobs/{}", digest.replace(':', "/")));
+        let Some(manifests) = document["manifests"].as_array() else { return digest };
+        let is_own = |entry: &&Value| entry["platform"]["architecture"] == ARCHITECTURE;
+        manifests.iter().find(is_own).unwrap()["digest"].as_str().unwrap().to_owned()
+    }
+
+    fn upstream(&self, document: &str) -> Value {
+        let bytes = fs::read(self.directory.join("upstream/layout").join(document)).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
     }
 
     /// The program alone, as it is copied to nodes without a stick.
@@ -94,10 +110,9 @@ fn make() -> Option<Stick> {
 
 /// Images of two registries, k3s, a package of Debian, a file.
 fn spec(upstream: &str) -> String {
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let [hub, quay] = IMAGES;
     format!(
-        "apiVersion: airlock/v1\nkind: Bundle\nname: lab\nversion: \"1.0\"\nplatforms: [linux/{architecture}]\n\
+        "apiVersion: airlock/v1\nkind: Bundle\nname: lab\nversion: \"1.0\"\nplatforms: [linux/{ARCHITECTURE}]\n\
          hosts: [debian-12]\nimages: [\"{hub}\", \"{quay}\"]\n\
          registries:\n  docker.io: {{mirrors: [\"{upstream}\"]}}\n  quay.io: {{mirrors: [\"{upstream}\"]}}\n\
          k3s:\n  channel: stable\n  baseUrl: {upstream}/k3s-io/k3s/releases/download\n  \

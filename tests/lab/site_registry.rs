@@ -1,0 +1,121 @@
+//! `install --registry` at a site that has a registry already: Debian's own, behind TLS by an authority of the site.
+//! The first node brings the images there, and real containerd pulls them from there under their own names.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use crate::containerd::Containerd;
+use crate::install::{INSTALL, nothing_is_left_to_do};
+use crate::lab::node::Node;
+use crate::lab::release::Release;
+use crate::lab::{Lab, is_possible};
+use crate::roots;
+use crate::samples;
+use crate::standin::write;
+use crate::stick::{IMAGES, Stick};
+
+/// Where the registry listens, and the project there that is ours.
+const HOST: &str = "10.77.0.11:5000";
+const PROJECT: &str = "platform";
+/// Who vouches for the registry; on every machine of the site.
+const AUTHORITY: &str = "/root/site-ca.crt";
+
+const CONFIGURATION: &str = "version: 0.1\nlog: {level: info}\nstorage: {filesystem: {rootdirectory: /srv/registry}}\n\
+    http: {addr: ':5000', tls: {certificate: /etc/registry/tls.crt, key: /etc/registry/tls.key}}\n";
+const UNIT: &str = "[Service]\nExecStart=/usr/local/bin/docker-registry serve /etc/registry/config.yml\n\
+    ExecStartPost=timeout 20 sh -c 'until ss -ltn | grep -q :5000; do sleep 0.1; done'\n";
+
+/// Starts the registry on a node. Gives the certificate of its authority; `None`, loudly, where it cannot be had.
+fn start_registry(node: &Node) -> Option<String> {
+    let root = roots::root_with("docker-registry-bookworm", "bookworm", &["docker-registry"])?;
+    node.copy_in(&root.join("usr/bin/docker-registry"), "/usr/local/bin/docker-registry").unwrap();
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new([node.address().to_string()]).unwrap();
+    let certificate = parameters.signed_by(&key, &authority).unwrap();
+    for (path, text) in [
+        ("/etc/registry/tls.crt", certificate.pem()),
+        ("/etc/registry/tls.key", key.serialize_pem()),
+        ("/etc/registry/config.yml", CONFIGURATION.to_owned()),
+        ("/etc/systemd/system/site-registry.service", UNIT.to_owned()),
+    ] {
+        write(node, path, &text);
+    }
+    node.systemctl(&["daemon-reload"]).unwrap();
+    node.systemctl(&["start", "site-registry"]).unwrap();
+    Some(authority.pem())
+}
+
+/// What the registry has been asked while `act` was done, in its words: `PUT /v2/…`.
+fn requests(registry: &Node, act: impl FnOnce()) -> String {
+    let log = || registry.journal("site-registry").unwrap();
+    let before = log().len();
+    act();
+    log().split_off(before)
+}
+
+/// `install` of a node, with the options of the site besides.
+fn install(node: &Node, stick: &Stick, options: &str) {
+    let site = format!("--registry https://{HOST}/{PROJECT} --ca {AUTHORITY}");
+    node.shell(&format!("{INSTALL} --trust {} --yes {site} {options}", stick.fingerprint)).unwrap();
+}
+
+/// Those of the bundle that every node needs.
+fn images() -> impl Iterator<Item = &'static str> {
+    IMAGES.into_iter().chain(samples::K3S_IMAGES.iter().copied())
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn the_registry_of_the_site_gets_the_images_once_and_every_node_pulls_from_there() {
+    if !is_possible() {
+        return;
+    }
+    let Some(stick) = Stick::get() else { return };
+    let lab = Lab::new("site").unwrap();
+    let registry = lab.node("registry1", Release::Bookworm).unwrap();
+    let Some(authority) = start_registry(&registry) else { return };
+    let [server, agent] = ["server1", "agent1"].map(|name| {
+        let node = lab.node_with_stick(name, Release::Bookworm, &stick.path()).unwrap();
+        write(&node, AUTHORITY, &authority);
+        node
+    });
+    let said = requests(&registry, || install(&server, stick, ""));
+    assert!(
+        said.contains("PUT") && said.contains(&format!("/v2/{PROJECT}/docker.io/library/busybox")),
+        "{said}"
+    );
+    pulls_from_the_site(&server, stick, &registry);
+    let token = tempfile::NamedTempFile::new().unwrap();
+    server.copy_out("/var/lib/rancher/k3s/server/token", token.path()).unwrap();
+    agent.copy_in(token.path(), "/root/token").unwrap();
+    let join = format!("--role agent --join https://{}:6443 --token-file /root/token", server.address());
+    let said = requests(&registry, || install(&agent, stick, &join));
+    assert!(
+        said.contains("HEAD") && !said.contains("PUT") && !said.contains("POST"),
+        "nothing is sent twice: {said}"
+    );
+    pulls_from_the_site(&agent, stick, &registry);
+    [&server, &agent].into_iter().for_each(nothing_is_left_to_do);
+}
+
+/// Real containerd gets every image under its own name, from there and from nowhere else: no node has a registry of its
+/// own. This registry takes no index of which platforms are missing, so that the image of the platform stands there.
+fn pulls_from_the_site(node: &Node, stick: &Stick, registry: &Node) {
+    let own = node.run(&["systemctl", "is-active", "airlock-registry.socket"]).unwrap();
+    assert!(!own.status.success(), "the registry of the site is meant");
+    let Some(containerd) = Containerd::start(node) else { return };
+    let said = requests(registry, || {
+        for image in images() {
+            assert_eq!(containerd.pull(image), stick.digest_of_platform(image), "{image}");
+        }
+    });
+    for image in images() {
+        let (name, _) = image.rsplit_once(':').unwrap();
+        assert!(
+            said.contains(&format!("/v2/{PROJECT}/{name}/manifests/")),
+            "{image} came from elsewhere: {said}"
+        );
+    }
+}
