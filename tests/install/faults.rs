@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::aftermath::is_whole;
 use super::child::{Ending, Failure, Task};
-use super::scenario::{INSTALLATION, REPARATION, RESETTING, Scenario, WITH_SITE};
+use super::scenario::{INSTALLATION, REPAIRING, RESETTING, Scenario, WITH_SITE};
 use super::strace::{self, At};
 
 /// What a disk can fail at. A name that this architecture does not have is ignored (`?`).
@@ -201,7 +201,7 @@ fn faults_in_every_step_with_a_registry_of_the_site_are_told_and_made_good() {
 
 #[test]
 fn faults_in_every_step_of_a_repair_are_told_and_made_good() {
-    some_fault_in_every_step(&REPARATION);
+    some_fault_in_every_step(&REPAIRING);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn every_fault_with_a_registry_of_the_site_is_told_and_made_good() {
 #[ignore = "takes minutes: a full and a broken disk at every system call; started by scripts/bench"]
 fn every_fault_in_a_repair_is_told_and_made_good() {
     if strace::works() {
-        every_fault_in_every_step(&REPARATION, &strace::own_calls_of(&REPARATION, &CALLS));
+        every_fault_in_every_step(&REPAIRING, &strace::own_calls_of(&REPAIRING, &CALLS));
     }
 }
 

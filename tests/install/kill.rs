@@ -8,7 +8,7 @@ use airlock::node::journal::{Entry, Journal};
 use super::aftermath::is_whole;
 use super::child::Ending;
 use super::machine::Host;
-use super::scenario::{INSTALLATION, REPARATION, RESETTING, Scenario, WITH_SITE};
+use super::scenario::{INSTALLATION, REPAIRING, RESETTING, Scenario, WITH_SITE};
 use super::strace::{self, At};
 use super::systemd;
 
@@ -99,7 +99,7 @@ fn some_kills_of_an_installation_are_made_good() {
 #[test]
 fn some_kills_of_other_commands_are_made_good() {
     if strace::works() {
-        for scenario in [WITH_SITE, REPARATION, RESETTING] {
+        for scenario in [WITH_SITE, REPAIRING, RESETTING] {
             some_kills(&scenario, &strace::own_calls_of(&scenario, &CALLS), SAMPLES.1);
         }
     }
@@ -125,7 +125,7 @@ fn every_kill_with_a_registry_of_the_site_is_made_good() {
 #[ignore = "takes minutes: kills at every system call that changes a file system; started by scripts/bench"]
 fn every_kill_of_a_repair_is_made_good() {
     if strace::works() {
-        every_kill(&REPARATION, &strace::own_calls_of(&REPARATION, &CALLS));
+        every_kill(&REPAIRING, &strace::own_calls_of(&REPAIRING, &CALLS));
     }
 }
 
