@@ -25,7 +25,7 @@ use super::machine::Host;
 use super::scenario;
 
 /// Tell the process where its machine is, what it does there, and where it ends.
-pub const ROOT: &str = "AIRLOCK_TEST_MACHINE";
+const ROOT: &str = "AIRLOCK_TEST_MACHINE";
 const TASK: &str = "AIRLOCK_TEST_TASK";
 const STEP: &str = "AIRLOCK_TEST_STEP";
 const BOUNDARY: &str = "AIRLOCK_TEST_BOUNDARY";

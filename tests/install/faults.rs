@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::aftermath::is_whole;
 use super::child::{Ending, Failure, Task};
-use super::scenario::{INSTALLATION, REPARATION, RESETTING, Scenario, WITH_SITE};
+use super::scenario::{INSTALLATION, REPAIRING, RESETTING, Scenario, WITH_SITE};
 use super::strace::{self, At};
 
 /// What a disk can fail at. A name that this architecture does not have is ignored (`?`).
@@ -145,19 +145,12 @@ impl Tally {
     }
 }
 
-/// Calls of the steps of its own.
-fn own_calls(scenario: &Scenario) -> Vec<At> {
-    let mut calls = strace::calls_of(scenario, &CALLS);
-    calls.retain(|at| at.step.as_ref().is_some_and(|step| scenario.steps.contains(&step.as_str())));
-    calls
-}
-
 /// One call of every step fails, by turns because the disk is full and because it is broken.
 fn some_fault_in_every_step(scenario: &Scenario) {
     if !strace::works() {
         return;
     }
-    let calls = own_calls(scenario);
+    let calls = strace::own_calls_of(scenario, &CALLS);
     let mut tally = Tally::default();
     for (step, fault) in scenario.steps.iter().zip([FULL, BROKEN].into_iter().cycle()) {
         let is_of_step = |at: &&At| at.step.as_deref() == Some(step) && is_possible(at, fault);
@@ -208,7 +201,7 @@ fn faults_in_every_step_with_a_registry_of_the_site_are_told_and_made_good() {
 
 #[test]
 fn faults_in_every_step_of_a_repair_are_told_and_made_good() {
-    some_fault_in_every_step(&REPARATION);
+    some_fault_in_every_step(&REPAIRING);
 }
 
 #[test]
@@ -228,7 +221,7 @@ fn every_fault_of_the_disk_is_told_and_made_good() {
 #[ignore = "takes minutes: a full and a broken disk at every system call; started by scripts/bench"]
 fn every_fault_with_a_registry_of_the_site_is_told_and_made_good() {
     if strace::works() {
-        every_fault_in_every_step(&WITH_SITE, &own_calls(&WITH_SITE));
+        every_fault_in_every_step(&WITH_SITE, &strace::own_calls_of(&WITH_SITE, &CALLS));
     }
 }
 
@@ -236,7 +229,7 @@ fn every_fault_with_a_registry_of_the_site_is_told_and_made_good() {
 #[ignore = "takes minutes: a full and a broken disk at every system call; started by scripts/bench"]
 fn every_fault_in_a_repair_is_told_and_made_good() {
     if strace::works() {
-        every_fault_in_every_step(&REPARATION, &own_calls(&REPARATION));
+        every_fault_in_every_step(&REPAIRING, &strace::own_calls_of(&REPAIRING, &CALLS));
     }
 }
 
@@ -244,6 +237,6 @@ fn every_fault_in_a_repair_is_told_and_made_good() {
 #[ignore = "takes minutes: a full and a broken disk at every system call; started by scripts/bench"]
 fn every_fault_in_a_reset_is_told_and_made_good() {
     if strace::works() {
-        every_fault_in_every_step(&RESETTING, &own_calls(&RESETTING));
+        every_fault_in_every_step(&RESETTING, &strace::own_calls_of(&RESETTING, &CALLS));
     }
 }

@@ -30,7 +30,6 @@ mod programs;
 mod refusals;
 mod remote;
 mod repair;
-mod repair_kill;
 mod reset;
 mod rivals;
 mod scenario;

@@ -1,7 +1,6 @@
 //! What an installation does to a machine, undone: the tree is what it was, byte for byte.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use airlock::node::machine::Machine;
 use airlock::node::plan::Plan;
@@ -10,11 +9,8 @@ use airlock::node::run;
 use airlock::progress::Silent;
 use fs_err as fs;
 
-use super::child::ROOT;
-use super::kill::CALLS;
 use super::machine::Host;
 use super::snapshot::{Difference, Snapshot};
-use super::strace;
 
 /// Directories of every machine, and files that are in the way of ours.
 const BEFORE: [(&str, &str); 5] = [
@@ -146,38 +142,4 @@ fn a_reset_that_was_interrupted_between_steps_is_run_again() {
         reset(&host.machine, Spared::default());
         assert_as_before(&before, &host.machine, &format!("after {count} steps of the reset"));
     }
-}
-
-/// Not a test of its own: the process that is killed.
-#[test]
-#[ignore = "started by the test below"]
-#[expect(clippy::disallowed_methods, reason = "a test tells its child by a variable where to work")]
-fn victim() {
-    let Some(root) = std::env::var_os(ROOT) else { return };
-    reset(&Host::again(Path::new(&root)).machine, Spared::default()).unwrap();
-}
-
-#[test]
-#[ignore = "takes minutes: kills at every system call that changes a file system"]
-fn a_reset_that_was_killed_anywhere_is_run_again() {
-    if !strace::works() {
-        return;
-    }
-    let mut kills = 0;
-    for call in CALLS {
-        for number in 1.. {
-            let host = host();
-            let before = snapshot(&host.machine);
-            host.install(false).unwrap();
-            let directory = host.into_directory();
-            if !strace::kills("reset::victim", call, number, directory.path()) {
-                break;
-            }
-            kills += 1;
-            let host = Host::booted(directory.path());
-            reset(&host.machine, Spared::default());
-            assert_as_before(&before, &host.machine, &format!("{call} {number}"));
-        }
-    }
-    assert!(kills > 50, "only {kills} were killed");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use super::child::{self, Ending};
 use super::scenario::{Ground, Scenario};
@@ -60,6 +60,14 @@ pub fn calls_of(scenario: &Scenario, calls: &[&str]) -> Vec<At> {
     found.into_values().collect()
 }
 
+/// Those within the steps of its own.
+pub fn own_calls_of(scenario: &Scenario, calls: &[&str]) -> Vec<At> {
+    let is_own = |at: &At| at.step.as_ref().is_some_and(|step| scenario.steps.contains(&step.as_str()));
+    let mut calls = calls_of(scenario, calls);
+    calls.retain(is_own);
+    calls
+}
+
 /// Runs a command on a new machine, with this done to one call: `signal=KILL`, `error=ENOSPC`. The machine, how it
 /// ended, and the line of strace where a call failed, if one about the machine did and no other.
 pub fn hinder(scenario: &Scenario, at: &At, how: &str) -> (Ground, Ending, Option<String>) {
@@ -80,17 +88,6 @@ pub fn hinder(scenario: &Scenario, at: &At, how: &str) -> (Ground, Ending, Optio
     let line = failed.peek().map(|line| (*line).to_owned());
     let line = line.filter(|_| failed.all(|line| is_about_machine(line, ground.path())));
     (ground, ending, line)
-}
-
-/// Whether the process of an ignored test, which finds its machine by [`child::ROOT`], is killed at a call, because it
-/// makes as many.
-pub fn kills(test: &str, call: &str, number: usize, directory: &Path) -> bool {
-    let inject = format!("inject={call}:signal=KILL:when={number}");
-    let words = strace(&[call], Path::new("/dev/null"), &["-e", &inject]);
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).arg(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--ignored", "--test-threads", "1"]).env(child::ROOT, directory);
-    !command.stdout(Stdio::null()).status().unwrap().success()
 }
 
 fn strace(calls: &[&str], log: &Path, more: &[&str]) -> Vec<String> {

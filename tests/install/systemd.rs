@@ -254,6 +254,7 @@ NRestarts=0
 pub fn boot(root: &Path) -> io::Result<()> {
     let disk = Disk(root.to_owned());
     disk.remove("/run")?;
+    fs_err::create_dir_all(disk.path("/run"))?;
     let number = disk.read("/state/boots")?.len() + 1;
     disk.write("/state/boots", &"I".repeat(number))?;
     disk.write("/proc/sys/kernel/random/boot_id", &format!("boot-{number}\n"))?;

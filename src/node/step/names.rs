@@ -1,7 +1,7 @@
 //! The names of all steps, in one place: a step takes its name from here, and tests go through the lists.
 //!
-//! A name never changes and is never given to another step: journals of nodes hold it. `tests/install` kills
-//! installations and fills disks in every step of [`INSTALL`], so that a new one without a case there fails.
+//! A name never changes and is never given to another step: journals of nodes hold it. `tests/install` kills commands
+//! and fills disks in every step of every list, so that a new one without a case there fails.
 
 macro_rules! names {
     ($(#[doc = $list_summary:literal] $list:ident { $($name:ident = $text:literal, $summary:literal;)* })*) => {
