@@ -15,10 +15,12 @@ mod isolated;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;
+mod many;
 #[path = "../support/packages.rs"]
 mod packages;
 mod pulls;
 mod quorum;
+mod reached;
 mod repair;
 mod reset;
 #[path = "../support/roots.rs"]
