@@ -32,4 +32,6 @@ mod samples;
 mod server;
 mod standin;
 mod standin_cluster;
+mod standin_etcd;
+mod standin_upkeep;
 mod stick;

@@ -73,10 +73,7 @@ pub async fn join(settings: &Settings, url: &str) -> Result<()> {
     let supervisor = Supervisor::validate(url, token, Role::Server).await;
     let supervisor =
         supervisor.map_err(|error| format!("preparing server: failed to validate token: {error}"))?;
-    let given = supervisor.call(Method::GET, "/v1-k3s/server-bootstrap", None).await;
-    let given =
-        given.map_err(|error| format!("preparing server: failed to bootstrap cluster data: {error}"))?;
-    let given = given.ok_or("preparing server: https is served, but not by a server with etcd")?;
+    let given = ask(&supervisor).await?;
     compare(settings, &given["critical"])?;
     let name = etcd::member_name(settings)?;
     let mut others =
@@ -87,20 +84,28 @@ pub async fn join(settings: &Settings, url: &str) -> Result<()> {
                 .into(),
         );
     }
-    let entry = members::own_entry(settings, &name, false);
-    become_learner(&supervisor, &name, &entry).await?;
-    keep(&settings.paths, &given, &name, entry)
+    let entry = become_learner(&supervisor, settings, &name).await?;
+    // It may have waited for long.
+    keep(&settings.paths, &ask(&supervisor).await?, &name, entry)
+}
+
+async fn ask(supervisor: &Supervisor) -> Result<Value> {
+    let given = supervisor.call(Method::GET, "/v1-k3s/server-bootstrap", None).await;
+    let given =
+        given.map_err(|error| format!("preparing server: failed to bootstrap cluster data: {error}"))?;
+    Ok(given.ok_or("preparing server: https is served, but not by a server with etcd")?)
 }
 
 /// Waits until the cluster takes another learner: there is one at a time.
-async fn become_learner(supervisor: &Supervisor, name: &str, entry: &Value) -> Result<()> {
+async fn become_learner(supervisor: &Supervisor, settings: &Settings, name: &str) -> Result<Value> {
     let path = members::place(name).path();
     loop {
-        match supervisor.call(Method::PUT, &path, Some(entry)).await {
+        let entry = members::own_entry(settings, name, false);
+        match supervisor.call(Method::PUT, &path, Some(&entry)).await {
             Err(error) if error.to_string().contains("etcdserver: ") => {
                 log::info(&format!("Waiting for other members to finish joining etcd cluster: {error}"));
             }
-            answer => return answer.map(drop),
+            answer => return answer.map(|_| entry),
         }
         tokio::time::sleep(LEARNER_INTERVAL).await;
     }
@@ -130,6 +135,10 @@ fn keep(paths: &Paths, given: &Value, name: &str, entry: Value) -> Result<()> {
         }
     }
     let mut state = given["state"].clone();
-    state["objects"][members::place(name).path()] = entry;
+    // A server that is not the leader may not know it yet.
+    let own = &mut state["objects"][members::place(name).path()];
+    if own.is_null() {
+        *own = entry;
+    }
     write(&paths.server(etcd::OBJECTS), &serde_json::to_vec(&state)?, 0o600)
 }

@@ -46,7 +46,7 @@ fn refuse(settings: &Settings, snapshot: Option<&str>) -> Result<()> {
     }
     // The real one needs the ports of etcd, which the running service has.
     let port = std::net::TcpListener::bind(("0.0.0.0", settings.port));
-    port.map_err(|error| format!("{STARTING}: listen tcp :{}: bind: {error}", settings.port))?;
+    port.map_err(|_| format!("{STARTING}: listen tcp :{}: bind: address already in use", settings.port))?;
     let flag = etcd::reset_flag(paths);
     match snapshot {
         Some(snapshot) if !Path::new(snapshot).exists() => {
