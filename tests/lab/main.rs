@@ -15,10 +15,12 @@ mod isolated;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;
+mod many;
 #[path = "../support/packages.rs"]
 mod packages;
 mod pulls;
 mod quorum;
+mod reached;
 mod repair;
 mod repair_from_node;
 mod reset;
@@ -32,4 +34,6 @@ mod server;
 mod site_registry;
 mod standin;
 mod standin_cluster;
+mod standin_etcd;
+mod standin_upkeep;
 mod stick;

@@ -1,6 +1,7 @@
 //! Puts the stand-in for k3s on nodes, with the unit that the installer of k3s writes.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -53,7 +54,9 @@ fn install<'a>(node: &'a Node, role: &str, unit: &'static str, configuration: &s
 impl Standin<'_> {
     /// Starts it and waits until it is ready.
     pub fn start(&self) {
-        self.node.succeed(&["timeout", "60", "systemctl", "start", self.unit]).unwrap();
+        if let Err(error) = self.node.succeed(&["timeout", "60", "systemctl", "start", self.unit]) {
+            self.give_up(&*error);
+        }
     }
 
     /// Starts it with another configuration, waits until it says this, and stops it. Returns what it said.
@@ -67,6 +70,18 @@ impl Standin<'_> {
 
     pub fn stop(&self) {
         self.node.systemctl(&["stop", self.unit]).unwrap();
+    }
+
+    /// Replaces the program as an installer does, without a moment in which there is none. What runs goes on.
+    pub fn replace_program(&self, program: &Path) {
+        self.node.copy_in(program, "/usr/local/bin/.k3s.new").unwrap();
+        self.node.succeed(&["mv", "/usr/local/bin/.k3s.new", "/usr/local/bin/k3s"]).unwrap();
+    }
+
+    /// Stops and starts it, and waits until it is ready.
+    pub fn restart(&self) {
+        self.stop();
+        self.start();
     }
 
     /// Variables in the environment of the service.
@@ -89,9 +104,13 @@ impl Standin<'_> {
     pub fn until(&self, condition: &str) {
         let line = format!("until {condition}; do sleep 0.2; done");
         if let Err(error) = self.node.succeed(&["timeout", "40", "bash", "-c", &line]) {
-            let journal = self.node.journal(self.unit).unwrap_or_default();
-            panic!("{error}\n{} has logged:\n{journal}", self.unit);
+            self.give_up(&*error);
         }
+    }
+
+    fn give_up(&self, error: &dyn std::error::Error) -> ! {
+        let journal = self.node.journal(self.unit).unwrap_or_default();
+        panic!("{error}\n{} has logged:\n{journal}", self.unit);
     }
 }
 
@@ -100,6 +119,15 @@ pub fn write(node: &Node, path: &str, text: &str) {
     let local = tempfile::NamedTempFile::new().unwrap();
     fs::write(local.path(), text).unwrap();
     node.copy_in(local.path(), path).unwrap();
+}
+
+/// The program as another release of k3s: a copy in this directory, whose last line names it.
+pub fn program_of(release: &str, directory: &Path) -> PathBuf {
+    let copy = directory.join(format!("k3s-{release}"));
+    fs::copy(program(), &copy).unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(&copy).unwrap();
+    writeln!(file, "\nk3s-standin-release: {release}").unwrap();
+    copy
 }
 
 /// The program, built where it is missing or old: `cargo test --test lab` alone does not build it.

@@ -8,6 +8,7 @@
 mod agent;
 mod api;
 mod balancer;
+mod certificate;
 mod certificates;
 mod cluster;
 mod configuration;
@@ -16,6 +17,9 @@ mod controllers;
 mod credentials;
 mod crictl;
 mod datastore;
+mod etcd;
+mod etcd_snapshot;
+mod eviction;
 mod flags;
 mod go_errors;
 mod images;
@@ -33,12 +37,16 @@ mod notify;
 mod paths;
 mod pods;
 mod registries;
+mod removal;
+mod reset;
 mod scheduling;
 mod server;
 mod settings;
+mod snapshots;
 mod supervisor_client;
 mod tls;
 mod token;
+mod version;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -46,9 +54,6 @@ use std::process::ExitCode;
 
 /// What everything here may fail with; the text is what the real program would say.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-/// The release that it stands in for.
-pub const VERSION: &str = "v1.36.3+k3s1";
 
 /// Variables of the environment, as systemd sets them from the env file of the unit.
 pub type Variables = BTreeMap<String, String>;
@@ -70,7 +75,9 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             match command.as_str() {
-                "server" | "agent" => log::fatal(&format!("Error: {error}")),
+                "server" | "agent" | "certificate" | "etcd-snapshot" => {
+                    log::fatal(&format!("Error: {error}"))
+                }
                 "crictl" | "ctr" => log::fatal(&error.to_string()),
                 _ => drop(writeln!(io::stderr(), "{error}")),
             }
@@ -86,9 +93,13 @@ async fn run(command: &str, arguments: &[String], variables: &Variables) -> Resu
         "kubectl" => kubectl::run(arguments, variables).await,
         "crictl" => crictl::crictl(arguments, variables).await,
         "ctr" => crictl::ctr(arguments),
+        "certificate" => certificate::run(arguments, variables),
+        "etcd-snapshot" => etcd_snapshot::run(arguments, variables).await,
         "check-config" => say("this is a stand-in for k3s; it has no requirements\nSTATUS: pass"),
-        "--version" | "-v" => say(&format!("k3s version {VERSION} (stand-in)\ngo version none")),
-        "--help" | "-h" => say("k3s stand-in: server, agent, kubectl, crictl, ctr, check-config, --version"),
+        "--version" | "-v" => say(&format!("k3s version {} (stand-in)\ngo version none", version::version())),
+        "--help" | "-h" => say(
+            "k3s stand-in: server, agent, kubectl, crictl, ctr, certificate, etcd-snapshot, check-config, --version",
+        ),
         other => Err(format!("No help topic for '{other}'").into()),
     }
 }
