@@ -29,6 +29,7 @@ mod refusals;
 mod remote;
 mod repair;
 mod repair_kill;
+mod replicas;
 mod reset;
 mod rivals;
 #[path = "../support/serving.rs"]
