@@ -36,11 +36,7 @@ pub fn read_ahead<T>(source: &mut (dyn Read + Send), work: impl FnOnce(&mut Read
     })
 }
 
-fn fill_parts(
-    source: &mut (dyn Read + Send),
-    full: &SyncSender<io::Result<Part>>,
-    empty: &Receiver<Part>,
-) {
+fn fill_parts(source: &mut (dyn Read + Send), full: &SyncSender<io::Result<Part>>, empty: &Receiver<Part>) {
     loop {
         let mut part = empty.try_recv().unwrap_or_default();
         let filled = part.fill(source);

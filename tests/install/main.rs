@@ -25,6 +25,7 @@ mod names;
 mod packages;
 mod preflight;
 mod programs;
+mod receive;
 mod refusals;
 mod remote;
 mod repair;

@@ -202,9 +202,7 @@ impl Search<'_> {
                 let (bytes, signatures) = (signed.manifest.to_vec(), signed.signatures.to_vec());
                 Ok(Some(SignedManifest { bytes, signatures }))
             }
-            None => {
-                Stored::signed(&Store::open(&self.machine.path(STORE))?, &found.origin.digest())
-            }
+            None => Stored::signed(&Store::open(&self.machine.path(STORE))?, &found.origin.digest()),
         }
     }
 }

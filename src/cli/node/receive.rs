@@ -12,7 +12,10 @@ use crate::cli::root;
 use crate::cli::session::Session;
 use crate::error::Result;
 use crate::node::machine::Machine;
-use crate::node::receive::{self, stream::{self, Lacks}};
+use crate::node::receive::{
+    self,
+    stream::{self, Lacks},
+};
 use crate::store::receive::Received;
 use crate::ui::human;
 use crate::ui::text::escape;

@@ -134,10 +134,7 @@ impl Remote {
 
 /// The first answer that is one. A server that does not answer, or has something else, does not keep the others from
 /// being asked; other failures are of this machine.
-fn first_of<P, T>(
-    peers: impl Iterator<Item = P>,
-    mut ask: impl FnMut(P) -> Result<T>,
-) -> Result<T> {
+fn first_of<P, T>(peers: impl Iterator<Item = P>, mut ask: impl FnMut(P) -> Result<T>) -> Result<T> {
     let mut failure = None;
     for peer in peers {
         match ask(peer) {
