@@ -12,3 +12,4 @@
 pub mod fleet;
 pub mod inventory;
 pub mod remote;
+pub mod transfer;

@@ -23,7 +23,7 @@ pub enum Stage {
     Import,
     /// Damaged blobs of a store are replaced.
     Repair,
-    /// Blobs are sent to a registry.
+    /// Blobs are sent to a registry, or a bundle to a node.
     Push,
 }
 
