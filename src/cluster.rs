@@ -11,4 +11,5 @@
 
 pub mod fleet;
 pub mod inventory;
+pub mod observe;
 pub mod remote;
