@@ -281,5 +281,4 @@ codes! {
     PORT_UNREACHED = 1166, Precondition, "a port of another machine is not reached";
     CLUSTERS_DIFFER = 1167, Precondition, "hosts of one inventory belong to different clusters";
     HOST_WAITS = 1168, Precondition, "nothing was done on a host because of another one";
-    CLUSTER_CONSENT = 1169, Usage, "nobody has agreed to the changes on the hosts";
 }
