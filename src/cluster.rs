@@ -11,5 +11,11 @@
 
 pub mod fleet;
 pub mod inventory;
+pub mod matrix;
+pub mod observe;
+pub mod order;
 pub mod remote;
+pub mod survey;
 pub mod transfer;
+pub mod trouble;
+pub mod wanted;

@@ -12,7 +12,7 @@ pub(super) mod report;
 mod secret_file;
 mod source;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -100,6 +100,9 @@ pub struct InstallArgs {
     pub trust: TrustOptions,
 }
 
+/// Most bytes of a file with a token that are read.
+const TOKEN_LIMIT: u64 = 4096;
+
 const EXAMPLES: &str = "\
 Examples:
   sudo /media/stick/install
@@ -111,7 +114,7 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     root::require("making a machine a node", session)?;
     let machine = Machine::this();
     if handover::is_due(&machine)? {
-        return handover::to_pinned(&arguments, session, &[]);
+        return handover::to_pinned(&arguments, session, &[], None);
     }
     let before = before(&machine)?;
     let mut settings = arguments.node.settings(before.as_ref(), session)?;
@@ -157,7 +160,7 @@ fn finish(
     if done.handover {
         // Who was asked has consented to this bundle.
         let consent: &[&str] = if arguments.yes { &[] } else { &["--yes"] };
-        return handover::to_pinned(arguments, session, consent);
+        return handover::to_pinned(arguments, session, consent, context.token.as_ref());
     }
     let outcome = Outcome::new(context, done, machine)?;
     session.print(&outcome, Outcome::human)
@@ -207,9 +210,13 @@ fn context(
 /// The token of the cluster: who joins one needs it, who founds one makes it.
 fn token(arguments: &InstallArgs, settings: &Settings, machine: &Machine) -> Result<Option<Secret<String>>> {
     match &arguments.node.token_file {
+        Some(path) if path == Path::new(options::INPUT) => {
+            let text = secret_file::from_input("token of the cluster", TOKEN_LIMIT)?;
+            Token::parse(text.reveal()).map(Some)
+        }
         Some(path) => {
             secret_file::require_closed(path, "make a new token, `k3s token rotate`, on the first server")?;
-            let text = Secret::new(files::read_text(path, "token file", 4096)?);
+            let text = Secret::new(files::read_text(path, "token file", TOKEN_LIMIT)?);
             Token::parse(text.reveal()).map(Some)
         }
         None if settings.join.is_some() && machine.metadata(paths::TOKEN)?.is_none() => Err(Error::new(

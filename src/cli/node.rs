@@ -2,10 +2,13 @@
 
 mod facts;
 mod preflight;
+mod reach;
 mod receive;
 mod repair;
 mod reset;
+mod restart;
 mod status;
+mod token;
 mod verify;
 
 use super::session::Session;
@@ -32,6 +35,9 @@ pub enum Command {
     Repair(repair::RepairArgs),
     Reset(reset::ResetArgs),
     Status(status::StatusArgs),
+    Token(token::TokenArgs),
+    Reach(reach::ReachArgs),
+    Restart(restart::RestartArgs),
 }
 
 impl Node {
@@ -46,6 +52,9 @@ impl Node {
             Command::Repair(arguments) => session.blocking(|session| repair::run(arguments, session)).await,
             Command::Reset(arguments) => session.blocking(|session| reset::run(arguments, session)).await,
             Command::Status(arguments) => session.blocking(|session| status::run(arguments, session)).await,
+            Command::Token(arguments) => session.blocking(|session| token::run(arguments, session)).await,
+            Command::Reach(arguments) => reach::run(arguments, session).await,
+            Command::Restart(arguments) => session.blocking(|session| restart::run(arguments, session)).await,
         }
     }
 }

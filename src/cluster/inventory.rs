@@ -211,6 +211,28 @@ impl Connection {
 pub(crate) mod tests {
     use super::*;
 
+    /// An inventory with [`hosts`] of these names, and nothing said about the cluster.
+    pub(crate) fn inventory(names: &[&str]) -> Inventory {
+        let cluster = Cluster {
+            token: None,
+            virtual_address: None,
+            server_names: Vec::new(),
+            disable: Vec::new(),
+            http_port: 80,
+            https_port: 443,
+            registry_port: 5443,
+            site_registry: None,
+            cluster_cidr: Cidr::POD_DEFAULT,
+            service_cidr: Cidr::SERVICE_DEFAULT,
+            data_directory: "/var/lib/rancher/k3s".to_owned(),
+            share_images: None,
+            packages: true,
+            target: None,
+            concurrency: CONCURRENCY,
+        };
+        Inventory { hosts: hosts(names), cluster }
+    }
+
     /// Hosts with these names and nothing else: the first is a server, the others are agents.
     pub(crate) fn hosts(names: &[&str]) -> Vec<Host> {
         let host = |(index, name): (usize, &&str)| Host {

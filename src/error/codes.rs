@@ -276,4 +276,12 @@ codes! {
     RECEIVE_CUT = 1151, Upstream, "a bundle that is sent to a node has not arrived completely";
     RECEIVE_CHANGED = 1152, Busy, "a store has changed since it was asked what it lacks";
     FLEET_PARTIAL = 1160, Partial, "something was done on some hosts and has failed on others";
+    CLUSTER_BLOCKED = 1161, Precondition, "the hosts cannot become a cluster as they are";
+    HOST_RESTART = 1162, Precondition, "a host has to be restarted before it goes on";
+    HOST_NOT_BACK = 1163, Precondition, "a host has not come back after its restart";
+    CLUSTER_UNHEALTHY = 1164, Precondition, "the servers of the cluster do not work, and nothing is added to it";
+    NOT_A_SERVER = 1165, Precondition, "the machine runs no server of a cluster";
+    PORT_UNREACHED = 1166, Precondition, "a port of another machine is not reached";
+    CLUSTERS_DIFFER = 1167, Precondition, "hosts of one inventory belong to different clusters";
+    HOST_WAITS = 1168, Precondition, "nothing was done on a host because of another one";
 }

@@ -9,6 +9,9 @@ use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::node::settings::{Cidr, Gpu, REGISTRY_PORT, Registry, Role, Settings, Taint};
 
+/// Names the standard input instead of a file.
+pub(super) const INPUT: &str = "-";
+
 /// Most bytes of settings that are read.
 const LIMIT: u64 = 1024 * 1024;
 
@@ -28,7 +31,7 @@ pub struct NodeOptions {
     #[arg(long, value_name = "URL")]
     pub join: Option<String>,
 
-    /// File with the token of the cluster, mode 0600
+    /// File with the token of the cluster, mode 0600; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
@@ -155,6 +158,11 @@ pub enum GpuChoice {
 impl NodeOptions {
     /// The settings of the last run, or those of a file, with what was typed in their place. Not checked yet.
     pub(super) fn settings(&self, before: Option<&Settings>, session: &Session) -> Result<Settings> {
+        let from_input = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new(INPUT));
+        if from_input(&self.settings) && from_input(&self.token_file) {
+            return Err(Error::new(codes::USAGE, "settings and token cannot both come from standard input")
+                .with_help("give the settings as a file: `--settings FILE`"));
+        }
         let mut settings = match &self.settings {
             Some(path) => Settings::parse_file(&read(path)?, &path.to_string_lossy())?,
             None => before.cloned().unwrap_or_default(),
@@ -260,7 +268,7 @@ fn replace<T>(setting: &mut Vec<T>, given: Vec<T>) {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    if path != Path::new("-") {
+    if path != Path::new(INPUT) {
         return files::read(path, "settings of the node", LIMIT);
     }
     let mut bytes = Vec::new();
