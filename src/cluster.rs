@@ -10,11 +10,14 @@
 //! ```
 
 pub mod fleet;
+pub mod hearsay;
 pub mod inventory;
 pub mod matrix;
 pub mod observe;
 pub mod order;
+pub mod plan;
 pub mod remote;
 pub mod survey;
+pub mod transfer;
 pub mod trouble;
 pub mod wanted;

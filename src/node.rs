@@ -37,6 +37,7 @@ pub mod plan;
 pub mod preflight;
 pub mod reach;
 pub mod reboot;
+pub mod receive;
 pub mod registry;
 pub mod repair;
 pub mod reset;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::found::Found;
+pub(super) use self::found::believe_sent;
 use self::gate::Survey;
 use self::options::NodeOptions;
 use self::report::{Outcome, Planned};
@@ -25,6 +26,7 @@ use super::bundle::trust_options::TrustOptions;
 use super::files;
 use super::root;
 use super::session::Session;
+use crate::bundle::manifest::Manifest;
 use crate::error::{Error, Result, codes};
 use crate::fetch::CredentialSource;
 use crate::node::facts::Facts;
@@ -39,6 +41,7 @@ use crate::node::settings::{self, Settings};
 use crate::node::step::Step;
 use crate::node::trust::clock;
 use crate::node::trust::state::{Standing, State};
+use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::secret::Secret;
 
@@ -52,12 +55,17 @@ use crate::secret::Secret;
 ///
 /// Beside a bundle the program is called `install`, and takes the bundle that lies there. Once a node has a program of
 /// its own, /usr/local/bin/airlock, that one does the work, whichever is started; a bundle brings its successor.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct InstallArgs {
     /// The bundle: its directory or one of its volumes [default: where `install` lies, else that of the last run]
     #[arg(value_name = "MEDIUM", conflicts_with = "from")]
     pub medium: Option<PathBuf>,
+
+    /// A certain bundle of the store instead of the newest: NAME@VERSION, or the digest of its manifest. With --from,
+    /// or without a store, the digest of one that the other node has
+    #[arg(long, value_name = "BUNDLE", conflicts_with = "medium")]
+    pub bundle: Option<String>,
 
     /// Show what would change on this machine, and change nothing
     #[arg(long)]
@@ -120,7 +128,7 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     let found = found::open(&source, &arguments, &settings, &machine, &network, session)?;
     found.remember(&mut settings, &arguments.trust);
     let state = State::read(&machine)?;
-    judge(&state, &found, &arguments, session)?;
+    judge(&state, found.origin.manifest(), found.origin.digest(), &arguments, session)?;
     if arguments.set_clock.is_none() {
         clock::check(Timestamp::now(), clock::floor(&state, found.origin.manifest()))?;
     }
@@ -223,9 +231,14 @@ fn token(arguments: &InstallArgs, settings: &Settings, machine: &Machine) -> Res
     }
 }
 
-fn judge(state: &State, found: &Found, arguments: &InstallArgs, session: &Session) -> Result<()> {
-    let manifest = found.origin.manifest();
-    match state.judge(manifest, found.origin.digest(), arguments.consent.allow_downgrade)? {
+fn judge(
+    state: &State,
+    manifest: &Manifest,
+    bundle: Digest,
+    arguments: &InstallArgs,
+    session: &Session,
+) -> Result<()> {
+    match state.judge(manifest, bundle, arguments.consent.allow_downgrade)? {
         Standing::Newer { suspiciously: true } => session.warn(&format!(
             "serial {} is much higher than the last one of channel `{}`: once it is installed, no lower one is \
              accepted any more",

@@ -3,6 +3,7 @@
 mod facts;
 mod preflight;
 mod reach;
+mod receive;
 mod repair;
 mod reset;
 mod restart;
@@ -28,6 +29,8 @@ pub struct Node {
 pub enum Command {
     Facts(facts::FactsArgs),
     Preflight(preflight::PreflightArgs),
+    #[command(hide = true)]
+    Receive(receive::ReceiveArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
     Reset(reset::ResetArgs),
@@ -44,6 +47,7 @@ impl Node {
             Command::Preflight(arguments) => {
                 session.blocking(|session| preflight::run(arguments, session)).await
             }
+            Command::Receive(arguments) => session.blocking(|session| receive::run(arguments, session)).await,
             Command::Verify(arguments) => session.blocking(|session| verify::run(arguments, session)).await,
             Command::Repair(arguments) => session.blocking(|session| repair::run(arguments, session)).await,
             Command::Reset(arguments) => session.blocking(|session| reset::run(arguments, session)).await,

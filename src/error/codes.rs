@@ -272,6 +272,9 @@ codes! {
 
     REMOTE_COMMAND = 1120, Precondition, "a command on a host has failed and told no error";
     REMOTE_ANSWER = 1121, Precondition, "the answer of a host cannot be understood";
+    RECEIVE_FORMAT = 1150, BadInput, "what a node receives is no bundle as `airlock cluster` sends it";
+    RECEIVE_CUT = 1151, Upstream, "a bundle that is sent to a node has not arrived completely";
+    RECEIVE_CHANGED = 1152, Busy, "a store has changed since it was asked what it lacks";
     FLEET_PARTIAL = 1160, Partial, "something was done on some hosts and has failed on others";
     CLUSTER_BLOCKED = 1161, Precondition, "the hosts cannot become a cluster as they are";
     HOST_RESTART = 1162, Precondition, "a host has to be restarted before it goes on";

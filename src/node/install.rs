@@ -34,7 +34,7 @@ use super::registry::external::{self, Push};
 use super::registry::images::Images;
 use super::registry::peer::Network;
 use super::registry::service::RegistryService;
-use super::registry::store::Import;
+use super::registry::store::{GoBack, Import};
 use super::registry::unit::Serving;
 use super::resource::{BlobFile, File, Resources, Tree};
 use super::settings::{self, Gpu, Registry, Role, Settings};
@@ -43,6 +43,7 @@ use super::trust::clock::{self, SetClock};
 use super::trust::floor::RaiseFloor;
 use super::trust::signers;
 use crate::bundle::manifest::{Artifact, Blob, Manifest};
+use crate::bundle::signed::SignedManifest;
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::fetch::Credentials;
@@ -103,15 +104,17 @@ pub enum Place {
     },
     /// In the store of this machine.
     Store,
-    /// On another node.
+    /// There as well, and a later one has come since.
+    Earlier(Arc<SignedManifest>),
+    /// On other nodes.
     Server,
 }
 
 /// The steps, in their order.
 ///
 /// # Errors
-/// [`codes::NODE_PLATFORM`] if the bundle has nothing for this machine; [`codes::NODE_SETTINGS`] if it needs the
-/// medium and has only a server; those of [`nvidia::steps`].
+/// [`codes::NODE_PLATFORM`] if the bundle has nothing for this machine; [`codes::NODE_SETTINGS`] if it is to serve the
+/// medium and has none; those of [`nvidia::steps`].
 pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
     if let Some(time) = context.time {
@@ -153,7 +156,7 @@ impl Context {
         match self.place {
             // Blobs come in there before they are used.
             Place::Server => step.with(Tree { path: INCOMING.to_owned(), mode: 0o700 }),
-            Place::Medium { .. } | Place::Store => step,
+            Place::Medium { .. } | Place::Store | Place::Earlier(_) => step,
         }
     }
 
@@ -171,16 +174,15 @@ impl Context {
 
     fn registry_steps(&self) -> Result<Vec<Box<dyn Step>>> {
         let mut steps: Vec<Box<dyn Step>> = Vec::new();
-        if let Registry::Own { port, in_place } = self.settings.registry {
+        if let Registry::Own { port, in_place, .. } = self.settings.registry {
             let medium = match (&self.place, in_place) {
                 (Place::Medium { path, .. }, true) => Some(path.to_string_lossy().into_owned()),
-                (Place::Medium { bundle, .. }, false) => {
-                    steps.push(Box::new(Import { bundle: bundle.clone() }));
-                    None
-                }
-                (Place::Store, false) => None,
-                (Place::Store | Place::Server, _) => return Err(no_medium()),
+                (_, true) => return Err(no_medium()),
+                (_, false) => None,
             };
+            if !in_place {
+                steps.extend(self.store_step());
+            }
             let serving = Serving {
                 port,
                 names: self.settings.server_names.clone(),
@@ -199,6 +201,16 @@ impl Context {
             steps.push(Box::new(self.push(target)));
         }
         Ok(steps)
+    }
+
+    /// What brings the bundle into the store.
+    fn store_step(&self) -> Option<Box<dyn Step>> {
+        let origin = self.origin.clone();
+        match &self.place {
+            Place::Medium { .. } | Place::Server => Some(Box::new(Import { origin })),
+            Place::Earlier(signed) => Some(Box::new(GoBack { signed: signed.clone(), origin })),
+            Place::Store => None,
+        }
     }
 
     fn push(&self, target: Target) -> Push {
@@ -223,7 +235,10 @@ impl Context {
     /// What the registry is trusted by; nothing if the authorities of the machine are meant.
     pub(super) fn authority(&self) -> Option<Authority> {
         match self.settings.registry {
-            Registry::Own { .. } => Some(Authority::Own),
+            Registry::Own { .. } => {
+                let asks_others = !self.settings.peers().is_empty();
+                Some(Authority::Own { others: self.authority.clone().filter(|_| asks_others) })
+            }
             Registry::Peers { .. } | Registry::External { .. } => {
                 self.authority.clone().map(Authority::Given)
             }
@@ -234,7 +249,10 @@ impl Context {
     fn endpoints(&self) -> Result<Vec<Endpoint>> {
         Ok(match &self.settings.registry {
             // By address, so that no name has to be known before there is anything.
-            Registry::Own { port, .. } => vec![Endpoint::Node(format!("https://127.0.0.1:{port}"))],
+            Registry::Own { port, endpoints, .. } => std::iter::once(format!("https://127.0.0.1:{port}"))
+                .chain(endpoints.iter().cloned())
+                .map(Endpoint::Node)
+                .collect(),
             Registry::Peers { endpoints } => endpoints.iter().cloned().map(Endpoint::Node).collect(),
             Registry::External { endpoint, pull_auth } => {
                 let target = Target::parse(endpoint)?;
@@ -338,8 +356,7 @@ fn no_login(target: &Target) -> Error {
 }
 
 fn no_medium() -> Error {
-    Error::new(codes::NODE_SETTINGS, "a registry of its own needs the bundle on this machine").with_help(
-        "put the medium in and name it, `airlock install /media/stick`; or pull from the server that has it: \
-         `--peer https://SERVER:5443`",
+    Error::new(codes::NODE_SETTINGS, "a registry that serves the medium in place needs it on this machine").with_help(
+        "put the medium in and name it, `airlock install /media/stick`; or keep a copy of the bundle: `--in-place=false`",
     )
 }

@@ -116,6 +116,9 @@ pub enum Registry {
         /// Serve the volumes of the bundle where they lie, without a copy in the store.
         #[serde(default, rename = "inPlace")]
         in_place: bool,
+        /// Registries of other nodes that are asked after it, should it not answer: `https://HOST:5443`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        endpoints: Vec<String>,
     },
     /// The registries of other nodes: `https://HOST:5443`. The first that answers is asked.
     Peers {
@@ -145,6 +148,21 @@ pub enum Gpu {
     No,
 }
 
+impl Registry {
+    /// A registry of the node at this port, with a copy of the bundle.
+    pub fn own(port: u16) -> Registry {
+        Registry::Own { port, in_place: false, endpoints: Vec::new() }
+    }
+
+    /// The registries of other nodes among those that are asked, in their order.
+    pub fn others(&self) -> &[String] {
+        match self {
+            Registry::Own { endpoints, .. } | Registry::Peers { endpoints } => endpoints,
+            Registry::External { .. } => &[],
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -162,7 +180,7 @@ impl Default for Settings {
             cluster_cidr: Cidr::POD_DEFAULT,
             service_cidr: Cidr::SERVICE_DEFAULT,
             data_directory: "/var/lib/rancher/k3s".to_owned(),
-            registry: Registry::Own { port: REGISTRY_PORT, in_place: false },
+            registry: Registry::own(REGISTRY_PORT),
             bundle: None,
             share_images: false,
             gpu: Gpu::default(),
@@ -193,6 +211,18 @@ impl Settings {
             serde_json::from_slice(json).map_err(|error| broken::error(json, file, error))?;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Other nodes from which bundle or images come, each once: `https://HOST:5443`.
+    pub fn peers(&self) -> Vec<String> {
+        let bundle = self.bundle.iter().filter(|place| place.starts_with("https://"));
+        let mut peers: Vec<String> = Vec::new();
+        for peer in bundle.chain(self.registry.others()) {
+            if !peers.contains(peer) {
+                peers.push(peer.clone());
+            }
+        }
+        peers
     }
 
     /// The JSON Schema of the document (draft 2020-12).
@@ -239,8 +269,7 @@ impl Settings {
             (None, Role::Server) => {}
         }
         match &self.registry {
-            Registry::Own { .. } => Ok(()),
-            Registry::Peers { endpoints } => endpoints
+            Registry::Own { endpoints, .. } | Registry::Peers { endpoints } => endpoints
                 .iter()
                 .try_for_each(|url| grammar::check_url(url).map_err(|why| bad("--peer", url, why))),
             Registry::External { endpoint, .. } => Target::parse(endpoint)
@@ -313,6 +342,7 @@ mod tests {
             (r#"{"registry": {"kind": "external", "endpoint": "harbor"}}"#, "--registry"),
             (r#"{"registry": {"kind": "external", "endpoint": "https://a/B"}}"#, "--registry"),
             (r#"{"registry": {"kind": "peers", "endpoints": ["http://a"]}}"#, "--peer"),
+            (r#"{"registry": {"kind": "own", "port": 5443, "endpoints": ["a"]}}"#, "--peer"),
         ] {
             let error = Settings::parse(json.as_bytes()).unwrap_err();
             assert_eq!(error.code(), codes::NODE_SETTINGS);

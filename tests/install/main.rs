@@ -25,10 +25,12 @@ mod names;
 mod packages;
 mod preflight;
 mod programs;
+mod receive;
 mod refusals;
 mod remote;
 mod repair;
 mod repair_kill;
+mod replicas;
 mod reset;
 mod rivals;
 #[path = "../support/serving.rs"]

@@ -85,7 +85,7 @@ pub struct NodeOptions {
 
     /// Registry of the site, as https://harbor.lab/PROJECT: images are pushed there as far as they are missing, and
     /// pulled from there
-    #[arg(long, value_name = "URL", conflicts_with_all = ["peer", "registry_port", "in_place"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["peer", "registry_port", "in_place", "own_registry"])]
     pub registry: Option<String>,
 
     /// File with the login for the registry of the site, as `docker login` writes it, mode 0600; a copy is kept for
@@ -97,9 +97,14 @@ pub struct NodeOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub registry_pull_auth: Option<bool>,
 
-    /// Registry of another node to pull from, as https://HOST:5443, instead of one on this node
-    #[arg(long, value_name = "URL", conflicts_with_all = ["registry_port", "in_place"])]
+    /// Registry of another node to pull from, as https://HOST:5443, instead of one on this node; may be given several
+    /// times: the first that answers is asked
+    #[arg(long, value_name = "URL", conflicts_with = "in_place")]
     pub peer: Vec<String>,
+
+    /// Have a registry with the whole bundle on this node, which is asked before those of `--peer`; servers have one
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub own_registry: Option<bool>,
 
     /// Port of the registry of this node [default: 5443]
     #[arg(long, value_name = "PORT")]
@@ -218,29 +223,35 @@ impl NodeOptions {
         if let Some(endpoint) = &self.registry {
             let pull_auth = matches!(settings.registry, Registry::External { pull_auth: true, .. });
             settings.registry = Registry::External { endpoint: endpoint.clone(), pull_auth };
-        } else if !self.peer.is_empty() {
-            settings.registry = Registry::Peers { endpoints: self.peer.clone() };
-        } else if self.registry_port.is_some() || self.in_place.is_some() {
-            let (port, in_place) = match settings.registry {
-                Registry::Own { port, in_place } => (port, in_place),
-                _ => (REGISTRY_PORT, false),
+        } else if self.wants_own_registry() {
+            let (port, in_place, endpoints) = match &settings.registry {
+                Registry::Own { port, in_place, endpoints } => (*port, *in_place, endpoints.clone()),
+                Registry::Peers { endpoints } => (REGISTRY_PORT, false, endpoints.clone()),
+                Registry::External { .. } => (REGISTRY_PORT, false, Vec::new()),
             };
             settings.registry = Registry::Own {
                 port: self.registry_port.unwrap_or(port),
                 in_place: self.in_place.unwrap_or(in_place),
+                endpoints: if self.peer.is_empty() { endpoints } else { self.peer.clone() },
             };
+        } else if !self.peer.is_empty() {
+            settings.registry = Registry::Peers { endpoints: self.peer.clone() };
         }
         if let Registry::External { pull_auth, .. } = &mut settings.registry {
             set(pull_auth, self.registry_pull_auth);
         }
     }
 
+    fn wants_own_registry(&self) -> bool {
+        match self.own_registry {
+            Some(wanted) => wanted,
+            None => self.registry_port.is_some() || self.in_place.is_some(),
+        }
+    }
+
     /// Whether options say which registry is meant.
     pub(super) fn name_a_registry(&self) -> bool {
-        self.registry.is_some()
-            || !self.peer.is_empty()
-            || self.registry_port.is_some()
-            || self.in_place.is_some()
+        self.registry.is_some() || !self.peer.is_empty() || self.wants_own_registry()
     }
 }
 
@@ -294,7 +305,7 @@ mod tests {
         };
         options.apply(&mut settings);
         let labels = [("c".to_owned(), "d".to_owned())].into();
-        let registry = Registry::Own { port: REGISTRY_PORT, in_place: true };
+        let registry = Registry::Own { port: REGISTRY_PORT, in_place: true, endpoints: Vec::new() };
         assert_eq!(settings, Settings { https_port: 8443, packages: false, labels, registry, ..before });
     }
 

@@ -104,7 +104,7 @@ fn registry(inventory: &Inventory, host: &Host, wanted: &Wanted) -> Registry {
     let others = wanted.registries(inventory).into_iter().filter(|(name, _)| *name != host.name);
     let endpoints = others.map(|(_, url)| url).collect();
     match host.has_registry {
-        true => Registry::Own { port: inventory.cluster.registry_port, in_place: false },
+        true => Registry::Own { port: inventory.cluster.registry_port, in_place: false, endpoints },
         false => Registry::Peers { endpoints },
     }
 }

@@ -13,7 +13,7 @@ pub fn circumstances(settings: &Settings, manifest: &Manifest) -> Circumstances 
         Role::Agent => preflight::Role::Agent,
     };
     let (registry_port, keeps_bundle) = match settings.registry {
-        Registry::Own { port, in_place } => (Some(port), !in_place),
+        Registry::Own { port, in_place, .. } => (Some(port), !in_place),
         Registry::Peers { .. } | Registry::External { .. } => (None, false),
     };
     Circumstances {
