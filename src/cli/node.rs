@@ -1,5 +1,6 @@
 //! `airlock node`: this machine as a node of a cluster.
 
+mod alive;
 mod facts;
 mod preflight;
 mod repair;
@@ -29,6 +30,8 @@ pub enum Command {
     Repair(repair::RepairArgs),
     Reset(reset::ResetArgs),
     Status(status::StatusArgs),
+    #[command(hide = true)]
+    Alive(alive::AliveArgs),
 }
 
 impl Node {
@@ -42,6 +45,7 @@ impl Node {
             Command::Repair(arguments) => session.blocking(|session| repair::run(arguments, session)).await,
             Command::Reset(arguments) => session.blocking(|session| reset::run(arguments, session)).await,
             Command::Status(arguments) => session.blocking(|session| status::run(arguments, session)).await,
+            Command::Alive(arguments) => session.blocking(move |_| alive::run(&arguments)).await,
         }
     }
 }

@@ -272,5 +272,12 @@ codes! {
 
     REMOTE_COMMAND = 1120, Precondition, "a command on a host has failed and told no error";
     REMOTE_ANSWER = 1121, Precondition, "the answer of a host cannot be understood";
+    VIRTUAL_ADDRESS = 1140, Precondition, "the node cannot hold the virtual address";
+    VIRTUAL_ADDRESS_TAKEN = 1141, Precondition, "another machine has the virtual address";
+    NOT_CARRIED = 1142, BadInput, "the bundle lacks what a setting of the node needs";
+    FOREIGN_CONFIGURATION = 1143, Precondition, "a service of the node is configured by somebody else";
+    CONFIGURATION_REFUSED = 1144, Precondition, "a service of the node refuses its configuration";
+    NFS_MOUNT = 1145, Precondition, "a network file system cannot be mounted";
+    NOT_ALIVE = 1146, Precondition, "the API of Kubernetes does not answer on the node";
     FLEET_PARTIAL = 1160, Partial, "something was done on some hosts and has failed on others";
 }

@@ -186,7 +186,7 @@ pub(super) fn check_node_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-pub(super) fn check_host(name: &str) -> Result<(), &'static str> {
+pub(in crate::node) fn check_host(name: &str) -> Result<(), &'static str> {
     match name.parse::<IpAddr>() {
         Ok(_) => Ok(()),
         Err(_) => check_node_name(name),
@@ -207,7 +207,7 @@ pub(super) fn check_url(url: &str) -> Result<(), &'static str> {
 }
 
 /// A name that the kernel accepts (dev_valid_name), without what would need quoting.
-pub(super) fn check_interface(name: &str) -> Result<(), &'static str> {
+pub(in crate::node) fn check_interface(name: &str) -> Result<(), &'static str> {
     let fits = |character: char| character.is_ascii_alphanumeric() || "-_.@".contains(character);
     let is_name = (1..=15).contains(&name.len()) && name.chars().all(fits) && !name.starts_with(['-', '.']);
     if is_name { Ok(()) } else { Err("it is no name of an interface") }
@@ -218,7 +218,7 @@ pub(super) fn check_component(name: &str) -> Result<(), &'static str> {
 }
 
 /// An absolute path that needs no quoting anywhere.
-pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
+pub(in crate::node) fn check_path(path: &str) -> Result<(), &'static str> {
     let fits = |character: char| character.is_ascii_alphanumeric() || "-_./".contains(character);
     let is_plain = path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
     match path.starts_with('/') && path.chars().all(fits) && is_plain {
