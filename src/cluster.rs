@@ -9,6 +9,7 @@
 //! inventory ─► fleet of hosts ─► survey (facts, preflight, who reaches whom) ─► plan, pure ─► carried out host by host
 //! ```
 
+pub mod address;
 pub mod fleet;
 pub mod hearsay;
 pub mod inventory;

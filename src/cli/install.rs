@@ -193,6 +193,7 @@ fn context(
         machine: machine.clone(),
         node: hosts::node_name(&settings, &host)?,
         surroundings: host_parts.surroundings,
+        segment: host_parts.segment,
         token,
         settings,
         origin: found.origin,

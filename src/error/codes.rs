@@ -280,6 +280,13 @@ codes! {
 
     REMOTE_COMMAND = 1120, Precondition, "a command on a host has failed and told no error";
     REMOTE_ANSWER = 1121, Precondition, "the answer of a host cannot be understood";
+    VIRTUAL_ADDRESS = 1140, Precondition, "the node cannot hold the virtual address";
+    VIRTUAL_ADDRESS_TAKEN = 1141, Precondition, "another machine has the virtual address";
+    NOT_CARRIED = 1142, BadInput, "the bundle lacks what a setting of the node needs";
+    FOREIGN_CONFIGURATION = 1143, Precondition, "a service of the node is configured by somebody else";
+    CONFIGURATION_REFUSED = 1144, Precondition, "a service of the node refuses its configuration";
+    NFS_MOUNT = 1145, Precondition, "a network file system cannot be mounted";
+    NOT_ALIVE = 1146, Precondition, "the API of Kubernetes does not answer on the node";
     RECEIVE_FORMAT = 1150, BadInput, "what a node receives is no bundle as `airlock cluster` sends it";
     RECEIVE_CUT = 1151, Upstream, "a bundle that is sent to a node has not arrived completely";
     RECEIVE_CHANGED = 1152, Busy, "a store has changed since it was asked what it lacks";

@@ -39,7 +39,7 @@ fn role(host: &Host, look: &Look) -> Option<Finding> {
     let wanted = match host.role {
         Role::Server => settings::Role::Server,
         Role::Agent => settings::Role::Agent,
-        Role::Balancer => return None,
+        Role::Balancer => settings::Role::Balancer,
     };
     let text =
         format!("{} is {} already, and the inventory wants {}", host.name, word(identity.role), word(wanted));
@@ -53,6 +53,7 @@ fn word(role: settings::Role) -> &'static str {
     match role {
         settings::Role::Server => "a server",
         settings::Role::Agent => "an agent",
+        settings::Role::Balancer => "a balancer",
     }
 }
 
