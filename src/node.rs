@@ -18,6 +18,7 @@
 //! ```
 
 pub mod agent;
+pub mod availability;
 pub mod change;
 pub mod disk_usage;
 pub mod driver;
@@ -29,6 +30,7 @@ pub mod k3s;
 pub mod later;
 pub mod lock;
 pub mod machine;
+pub mod nfs;
 pub mod nvidia;
 pub mod origin;
 pub mod owned;

@@ -9,7 +9,6 @@ mod host;
 mod login;
 mod options;
 pub(super) mod report;
-mod secret_file;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +24,7 @@ use self::report::{Outcome, Planned};
 use super::bundle::trust_options::TrustOptions;
 use super::files;
 use super::root;
+use super::secret_file;
 use super::session::Session;
 use crate::bundle::manifest::Manifest;
 use crate::error::{Error, Result, codes};
@@ -193,6 +193,7 @@ fn context(
         machine: machine.clone(),
         node: hosts::node_name(&settings, &host)?,
         surroundings: host_parts.surroundings,
+        segment: host_parts.segment,
         token,
         settings,
         origin: found.origin,

@@ -1,5 +1,6 @@
 //! `airlock node`: this machine as a node of a cluster.
 
+mod alive;
 mod facts;
 mod preflight;
 mod reach;
@@ -38,6 +39,8 @@ pub enum Command {
     Token(token::TokenArgs),
     Reach(reach::ReachArgs),
     Restart(restart::RestartArgs),
+    #[command(hide = true)]
+    Alive(alive::AliveArgs),
 }
 
 impl Node {
@@ -55,6 +58,7 @@ impl Node {
             Command::Token(arguments) => session.blocking(|session| token::run(arguments, session)).await,
             Command::Reach(arguments) => reach::run(arguments, session).await,
             Command::Restart(arguments) => session.blocking(|session| restart::run(arguments, session)).await,
+            Command::Alive(arguments) => session.blocking(move |_| alive::run(&arguments)).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::remote::Command;
+use super::transfer;
 use crate::error::{Error, Result, codes};
 use crate::node::preflight::Circumstances;
 use crate::node::settings::Settings;
@@ -38,25 +39,44 @@ pub enum Trust {
     Unsigned(Digest),
 }
 
+impl Terms {
+    /// The same for sending the bundle.
+    pub fn of_transfer(&self) -> transfer::Trust {
+        match &self.trust {
+            Trust::Signer(fingerprint) => {
+                transfer::Trust { signer: Some(fingerprint.clone()), ..transfer::Trust::default() }
+            }
+            Trust::Signers { list, .. } => {
+                transfer::Trust { allowed_signers: Some(list.clone()), ..transfer::Trust::default() }
+            }
+            Trust::Unsigned(digest) => {
+                transfer::Trust { unsigned: Some(*digest), ..transfer::Trust::default() }
+            }
+        }
+    }
+}
+
 /// Where a host takes the bundle from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
-    /// A registry, `https://HOST:5443`.
-    pub url: String,
-    /// What the registries of the servers are known by: certificates in PEM, one after the other.
+    /// A registry, `https://HOST:5443`; otherwise the store of the host itself.
+    pub from: Option<String>,
+    /// What the registries of the servers are known by: certificates in PEM, one after the other; empty as long as
+    /// there are none.
     pub authorities: String,
 }
 
-/// `airlock install`; from the store of the host, where no source is named.
+/// `airlock install`.
 ///
 /// # Errors
 /// [`codes::INTERNAL`] if the settings cannot be written.
-pub fn install(settings: &Settings, source: Option<&Source>, terms: &Terms) -> Result<Command<'static>> {
+pub fn install(settings: &Settings, source: &Source, terms: &Terms) -> Result<Command<'static>> {
     let mut words = ["install", "--settings", "{settings}", "--yes"].map(str::to_owned).to_vec();
     let mut files = vec![("settings", json(settings)?)];
-    if let Some(Source { url, authorities }) = source {
-        words.extend(["--from".to_owned(), url.clone(), "--ca".to_owned(), "{authorities}".to_owned()]);
-        files.push(("authorities", authorities.clone()));
+    words.extend(source.from.iter().flat_map(|url| ["--from".to_owned(), url.clone()]));
+    if !source.authorities.is_empty() {
+        words.extend(["--ca", "{authorities}"].map(str::to_owned));
+        files.push(("authorities", source.authorities.clone()));
     }
     match &terms.trust {
         Trust::Signer(fingerprint) => words.extend(["--trust".to_owned(), fingerprint.clone()]),
@@ -83,7 +103,7 @@ pub fn install(settings: &Settings, source: Option<&Source>, terms: &Terms) -> R
 ///
 /// # Errors
 /// Those of [`install`].
-pub fn install_plan(settings: &Settings, source: Option<&Source>, terms: &Terms) -> Result<Command<'static>> {
+pub fn install_plan(settings: &Settings, source: &Source, terms: &Terms) -> Result<Command<'static>> {
     let mut command = install(settings, source, terms)?;
     command.request.arguments.push("--plan".to_owned());
     Ok(command)
@@ -119,8 +139,8 @@ mod tests {
             revoked: Some("revoked keys".to_owned()),
             policy: Some("a policy".to_owned()),
         };
-        let source = Source { url: "https://10.0.0.1:5443".to_owned(), authorities: "PEM".to_owned() };
-        let command = install_plan(&Settings::default(), Some(&source), &terms).unwrap();
+        let source = Source { from: Some("https://10.0.0.1:5443".to_owned()), authorities: "PEM".to_owned() };
+        let command = install_plan(&Settings::default(), &source, &terms).unwrap();
         insta::assert_snapshot!(
             command.request.arguments.join(" "),
             @"install --settings {settings} --yes --from https://10.0.0.1:5443 --ca {authorities} --allowed-signers {signers} --signatures 2 --revoked {revoked} --policy {policy} --plan"
@@ -128,7 +148,7 @@ mod tests {
         let files: Vec<&str> = command.request.files.keys().map(String::as_str).collect();
         assert_eq!(files, ["authorities", "policy", "revoked", "settings", "signers"]);
         let terms = Terms { trust: Trust::Signer("SHA256:abc".to_owned()), revoked: None, policy: None };
-        let command = install(&Settings::default(), None, &terms).unwrap();
+        let command = install(&Settings::default(), &Source::default(), &terms).unwrap();
         assert_eq!(
             command.request.arguments.join(" "),
             "install --settings {settings} --yes --trust SHA256:abc"

@@ -3,6 +3,7 @@
 //! First every host tells what it is ([`look`]). From that follows what each should become ([`super::wanted`]), against
 //! which it is checked ([`examine`]), while every two of them try to reach each other ([`super::matrix`]).
 
+pub mod conduct;
 pub mod examine;
 pub mod findings;
 pub mod look;

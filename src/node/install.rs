@@ -16,6 +16,7 @@ use jiff::Timestamp;
 pub use self::circumstances::circumstances;
 pub use self::preparation::Preparation;
 use self::program::Program;
+use super::availability::{self, Segment};
 use super::k3s::config::Surroundings;
 use super::k3s::files::Wanted;
 use super::k3s::readiness::Ready;
@@ -37,7 +38,7 @@ use super::registry::service::RegistryService;
 use super::registry::store::{GoBack, Import};
 use super::registry::unit::Serving;
 use super::resource::{BlobFile, File, Resources, Tree};
-use super::settings::{self, Gpu, Registry, Role, Settings};
+use super::settings::{self, Gpu, K3sRole, Registry, Role, Settings};
 use super::step::{Step, names};
 use super::trust::clock::{self, SetClock};
 use super::trust::floor::RaiseFloor;
@@ -68,6 +69,8 @@ pub struct Context {
     pub node: String,
     /// What was found out about it.
     pub surroundings: Surroundings,
+    /// Where it is on the segment of the virtual address, if it may hold that.
+    pub segment: Option<Segment>,
     /// The token that the operator has given.
     pub token: Option<Secret<String>>,
     /// The list of signers to pin; nothing where an unsigned bundle is accepted without one.
@@ -114,7 +117,8 @@ pub enum Place {
 ///
 /// # Errors
 /// [`codes::NODE_PLATFORM`] if the bundle has nothing for this machine; [`codes::NODE_SETTINGS`] if it is to serve the
-/// medium and has none; those of [`nvidia::steps`].
+/// medium and has none; those of [`nvidia::steps`] and
+/// [`availability::steps`].
 pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
     if let Some(time) = context.time {
@@ -132,11 +136,11 @@ pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     steps.extend(context.registry_steps()?);
     steps.extend(context.packages.iter().flat_map(packages::steps));
     steps.extend(files::step(&context.origin).map(|step| Box::new(step) as Box<dyn Step>));
-    steps.extend(nvidia::steps(&context.nvidia, &context.machine)?);
-    steps.extend(nvidia::manifests(&context.settings, &context.origin));
-    steps.push(Box::new(context.images()?));
-    steps.extend(context.k3s_steps()?);
-    steps.extend(context.smoke_test().map(|step| Box::new(step) as Box<dyn Step>));
+    steps.extend(availability::mounts(context)?.map(|step| Box::new(step) as Box<dyn Step>));
+    match context.settings.role.k3s() {
+        Some(role) => steps.extend(context.cluster_steps(role)?),
+        None => steps.extend(availability::steps(context)?),
+    }
     steps.push(Box::new(context.floor()));
     steps.push(Box::new(Disarm));
     Ok(steps)
@@ -185,7 +189,7 @@ impl Context {
             }
             let serving = Serving {
                 port,
-                names: self.settings.server_names.clone(),
+                names: self.settings.certificate_names(),
                 medium,
                 unsigned: self.signed_by.is_empty().then(|| self.origin.digest()),
             };
@@ -265,9 +269,20 @@ impl Context {
         })
     }
 
+    /// Everything that only a node with k3s has.
+    fn cluster_steps(&self, role: K3sRole) -> Result<Vec<Box<dyn Step>>> {
+        let mut steps = nvidia::steps(&self.nvidia, &self.machine)?;
+        steps.extend(nvidia::manifests(&self.settings, &self.origin));
+        steps.push(Box::new(self.images()?));
+        steps.extend(availability::steps(self)?);
+        steps.extend(self.k3s_steps(role)?);
+        steps.extend(self.smoke_test().map(|step| Box::new(step) as Box<dyn Step>));
+        Ok(steps)
+    }
+
     /// Configuration and start follow from the GPUs as they are when their drivers are installed.
-    fn k3s_steps(&self) -> Result<Vec<Box<dyn Step>>> {
-        let (wanted, nvidia) = (self.k3s()?, self.nvidia.clone());
+    fn k3s_steps(&self, role: K3sRole) -> Result<Vec<Box<dyn Step>>> {
+        let (wanted, nvidia) = (self.k3s(role)?, self.nvidia.clone());
         let program = wanted.program();
         let data_directory = self.settings.data_directory.clone();
         let wanted = move |machine: &Machine| -> Result<Wanted> {
@@ -284,7 +299,7 @@ impl Context {
             let service = wanted(machine)?.service();
             Ok(Box::new(Start { service, data_directory: data_directory.clone() }))
         })?;
-        Ok(vec![program, Box::new(configuration), Box::new(start), Box::new(self.ready())])
+        Ok(vec![program, Box::new(configuration), Box::new(start), Box::new(self.ready(role))])
     }
 
     /// A server tries a pod, if the bundle has the image for it.
@@ -298,10 +313,11 @@ impl Context {
         image.filter(|_| is_server).map(|image| SmokeTest { node: self.node.clone(), image, bundle })
     }
 
-    fn k3s(&self) -> Result<Wanted> {
+    fn k3s(&self, role: K3sRole) -> Result<Wanted> {
         let program = origin::k3s(self.manifest(), self.platform).ok_or_else(|| self.nothing_for("k3s"))?;
         Ok(Wanted {
             settings: self.settings.clone(),
+            role,
             surroundings: self.surroundings,
             origin: self.origin.clone(),
             program: program.blob,
@@ -323,9 +339,9 @@ impl Context {
         })
     }
 
-    fn ready(&self) -> Ready {
+    fn ready(&self, role: K3sRole) -> Ready {
         let data_directory = self.settings.data_directory.clone();
-        Ready { role: self.settings.role, node: self.node.clone(), data_directory }
+        Ready { role, node: self.node.clone(), data_directory }
     }
 
     fn floor(&self) -> RaiseFloor {

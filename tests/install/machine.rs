@@ -119,6 +119,7 @@ impl Host {
             platform: Platform::LinuxAmd64,
             node: "node-1".to_owned(),
             surroundings: Surroundings::default(),
+            segment: None,
             token: None,
             signers: Some(test_key().public_key().allowed_line("release") + "\n"),
             signed_by: vec![test_key().public_key().fingerprint()],

@@ -45,6 +45,7 @@ mod steps;
 mod strace;
 mod systemd;
 mod verify;
+mod virtual_address;
 
 /// What helpers may fail with.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -27,6 +27,9 @@ pub fn run(disk: &Disk, call: &Call, k3s_runs: bool) -> io::Result<Finished> {
         "apt-get" => apt_get(disk, &words),
         "apt-mark" => hold(disk, &words),
         "dpkg" => dpkg(disk, &words),
+        "haproxy" => test_configuration(disk, words[words.len() - 1]),
+        "keepalived" => test_configuration(disk, words[words.len() - 1]),
+        "ip" => Ok(well("[]")),
         "/usr/local/bin/k3s" if k3s_runs => kubectl(disk, &words[3..]),
         "/usr/local/bin/k3s" => Ok(failed("no server")),
         _ => match gpu::run(disk, call, &words)? {
@@ -83,6 +86,8 @@ fn files(package: &str) -> &'static [&'static str] {
     match package {
         "nvidia-fabricmanager" => &["/usr/lib/systemd/system/nvidia-fabricmanager.service"],
         "nvidia-container-toolkit" => &["/usr/bin/nvidia-ctk"],
+        "haproxy" => &["/usr/sbin/haproxy", "/usr/lib/systemd/system/haproxy.service"],
+        "keepalived" => &["/usr/sbin/keepalived", "/usr/lib/systemd/system/keepalived.service"],
         _ => &[],
     }
 }
@@ -105,7 +110,8 @@ fn dpkg(disk: &Disk, words: &[&str]) -> io::Result<Finished> {
         ["--verify", names @ ..] => {
             let is_damaged = |name: &&&str| disk.has(&damage(name));
             let line = |name: &&str| format!("??5??????   /usr/bin/{name}\n");
-            Ok(well(&names.iter().filter(is_damaged).map(line).collect::<String>()))
+            let damaged = names.iter().filter(is_damaged).map(line).collect::<String>();
+            Ok(if damaged.is_empty() { verify(disk) } else { well(&damaged) })
         }
         ["--purge", names @ ..] => purge(disk, names),
         _ => configure(disk),
@@ -127,6 +133,25 @@ fn configure(disk: &Disk) -> io::Result<Finished> {
     let status = disk.read(STATUS)?;
     disk.write(STATUS, &status.replace("install ok unpacked", "install ok installed"))?;
     Ok(well(""))
+}
+
+/// A configuration of a package that is not the one it came with stands in `/state/modified`.
+/// A configuration that somebody has changed.
+fn verify(disk: &Disk) -> Finished {
+    match disk.read("/state/modified") {
+        Ok(path) if !path.is_empty() => {
+            Finished { status: Some(1), output: format!("??5?????? c {path}\n"), errors: String::new() }
+        }
+        _ => well(""),
+    }
+}
+
+/// A service that refuses what a test says it does.
+fn test_configuration(disk: &Disk, path: &str) -> io::Result<Finished> {
+    match disk.has("/state/refuses") || disk.read(path)?.is_empty() {
+        true => Ok(failed("(Line 7) Unknown keyword 'nopreempt'")),
+        false => Ok(well("")),
+    }
 }
 
 fn hold(disk: &Disk, words: &[&str]) -> io::Result<Finished> {

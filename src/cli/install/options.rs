@@ -142,6 +142,8 @@ pub enum RoleName {
     Server,
     /// It runs pods.
     Agent,
+    /// It runs no k3s, holds the virtual address and passes connections on to the servers.
+    Balancer,
 }
 
 /// Whether a node gets the GPU parts, as typed.
@@ -188,6 +190,7 @@ impl NodeOptions {
             settings.role = match role {
                 RoleName::Server => Role::Server,
                 RoleName::Agent => Role::Agent,
+                RoleName::Balancer => Role::Balancer,
             };
         }
         if let Some(gpu) = given.gpu {
@@ -217,6 +220,7 @@ impl NodeOptions {
         set(&mut settings.fix, given.fix);
         set(&mut settings.packages, given.no_packages.map(|without| !without));
         self.apply_registry(settings);
+        settings.settle();
     }
 
     fn apply_registry(&self, settings: &mut Settings) {

@@ -105,7 +105,7 @@ fn virtual_address(inventory: &Inventory, survey: &Survey, wanted: &Wanted) -> O
         let look = survey.look(&host.name);
         let own = wanted.address(&host.name) == Some(address);
         own || look.is_some_and(|look| {
-            !look.status.is_node && look.facts.network.addresses().any(|subnet| subnet.address == address)
+            !look.status.is_member() && look.facts.network.addresses().any(|subnet| subnet.address == address)
         })
     };
     let host = inventory.hosts.iter().find(has_it)?;
@@ -137,4 +137,4 @@ fn checks(host: &Host, survey: &Survey) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

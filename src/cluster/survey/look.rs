@@ -54,6 +54,13 @@ pub struct Status {
     pub running: Option<Holder>,
 }
 
+impl Status {
+    /// Whether an installation came to its end here once. What an interrupted one has left is no member of anything.
+    pub fn is_member(&self) -> bool {
+        self.is_node && !self.bundles.is_empty()
+    }
+}
+
 /// What a node should be.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Identity {
@@ -196,6 +203,6 @@ pub(crate) mod tests {
     fn a_machine_is_told_by_its_facts() {
         let look = look(&bare()).unwrap();
         assert_eq!((look.boot.as_str(), look.facts.network.hostname.as_deref()), ("one", Some("a")));
-        assert!(!look.status.is_node);
+        assert!(!look.status.is_member());
     }
 }

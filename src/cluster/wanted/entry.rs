@@ -31,7 +31,6 @@ pub fn entry(inventory: &Inventory, looks: &Looks) -> Entry {
 /// Of a server that an installation came to its end on: what it has joined, or nothing if it has founded the cluster.
 fn joined(look: &Look) -> Option<Option<&str>> {
     let identity = look.status.identity.as_ref()?;
-    let is_member =
-        look.status.is_node && identity.role == settings::Role::Server && !look.status.bundles.is_empty();
+    let is_member = look.status.is_member() && identity.role == settings::Role::Server;
     is_member.then_some(identity.joined.as_deref())
 }

@@ -1,12 +1,12 @@
 //! The settings of one host, as `airlock install --settings` takes them.
 
 use super::{Wanted, url};
-use crate::cluster::inventory::{Cluster, Host, Inventory, Role, VirtualAddress, VirtualAddressMode};
+use crate::cluster::address;
+use crate::cluster::inventory::{self, Host, Inventory, Role};
 use crate::cluster::survey::look::Identity;
+use crate::node::availability::API_PORT;
+use crate::node::nfs::NfsMount;
 use crate::node::settings::{self, Registry, Settings};
-
-/// Port of the control plane.
-const API: u16 = 6443;
 
 /// The settings of a host. `before` is what it is already.
 pub(super) fn settings(
@@ -17,10 +17,13 @@ pub(super) fn settings(
 ) -> Option<Settings> {
     let cluster = &inventory.cluster;
     let address = wanted.address(&host.name)?;
-    let join = match host.name == wanted.entry.host {
+    let join = match host.role {
+        Role::Balancer => None,
         // It stays what it is: a member that others may have let in.
-        true => before.filter(|_| wanted.entry.is_member).and_then(|identity| identity.joined.clone()),
-        false => Some(join(inventory, host, wanted, before)?),
+        _ if host.name == wanted.entry.host => {
+            before.filter(|_| wanted.entry.is_member).and_then(|identity| identity.joined.clone())
+        }
+        _ => Some(join(inventory, host, wanted, before)?),
     };
     Some(Settings {
         role: role(host.role),
@@ -30,7 +33,9 @@ pub(super) fn settings(
         interface: host.interface.clone(),
         labels: host.labels.clone(),
         taints: host.taints.clone(),
-        server_names: server_names(cluster),
+        virtual_address: address::of(inventory, host, |host| wanted.address(&host.name)).ok()?,
+        nfs: host.nfs.iter().map(mount).collect(),
+        server_names: cluster.server_names.clone(),
         disable: cluster.disable.clone(),
         http_port: cluster.http_port,
         https_port: cluster.https_port,
@@ -54,47 +59,32 @@ fn members(inventory: &Inventory) -> usize {
 /// Servers join a server: only its datastore can let them in. Everybody else joins the address in front of them, which
 /// is there however any one of them is.
 fn join(inventory: &Inventory, host: &Host, wanted: &Wanted, before: Option<&Identity>) -> Option<String> {
-    let entry = url(wanted.address(&wanted.entry.host)?, API);
+    let entry = url(wanted.address(&wanted.entry.host)?, API_PORT);
     let joined = before.and_then(|identity| identity.joined.clone());
-    match (&inventory.cluster.virtual_address, host.role) {
+    match (address::endpoint(inventory), host.role) {
         // Another member let it in; that one counts for its first start alone.
         (_, Role::Server) => Some(joined.unwrap_or(entry)),
-        (Some(address), _) => Some(front(address)),
+        (Some(front), _) => Some(front),
         (None, _) => {
             let mut servers =
                 inventory.of_role(Role::Server).filter_map(|server| wanted.address(&server.name));
-            let is_ours = |joined: &String| servers.any(|address| url(address, API) == *joined);
+            let is_ours = |joined: &String| servers.any(|address| url(address, API_PORT) == *joined);
             Some(joined.filter(is_ours).unwrap_or(entry))
         }
     }
-}
-
-/// Where the control plane is behind an address in front of the servers.
-fn front(address: &VirtualAddress) -> String {
-    let port = match address.mode {
-        VirtualAddressMode::Haproxy { port, .. } | VirtualAddressMode::External { port } => port,
-        VirtualAddressMode::Keepalived(_) | VirtualAddressMode::KubeVip { .. } => API,
-    };
-    match address.host.parse() {
-        Ok(address) => url(address, port),
-        Err(_) => format!("https://{}:{port}", address.host),
-    }
-}
-
-fn server_names(cluster: &Cluster) -> Vec<String> {
-    let mut names = cluster.server_names.clone();
-    names.extend(cluster.virtual_address.iter().map(|address| address.host.clone()));
-    names.sort();
-    names.dedup();
-    names
 }
 
 fn role(role: Role) -> settings::Role {
     match role {
         Role::Server => settings::Role::Server,
         Role::Agent => settings::Role::Agent,
-        Role::Balancer => settings::Role::Agent,
+        Role::Balancer => settings::Role::Balancer,
     }
+}
+
+fn mount(mount: &inventory::NfsMount) -> NfsMount {
+    let inventory::NfsMount { source, path, options } = mount.clone();
+    NfsMount { source, path, options }
 }
 
 fn registry(inventory: &Inventory, host: &Host, wanted: &Wanted) -> Registry {

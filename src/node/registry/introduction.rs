@@ -99,14 +99,7 @@ fn certificates_at(endpoint: &str) -> io::Result<Vec<CertificateDer<'static>>> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port().unwrap_or(443);
     let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-    let provider = Arc::new(default_provider());
-    let configuration = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Onlooker))
-        .with_no_client_auth();
-    let mut connection = ClientConnection::new(Arc::new(configuration), name).map_err(io::Error::other)?;
+    let mut connection = ClientConnection::new(onlooking()?, name).map_err(io::Error::other)?;
     #[expect(clippy::disallowed_methods, reason = "there is no HTTP yet, only a handshake")]
     let mut addresses = (host.as_str(), port).to_socket_addrs()?;
     let address = addresses.next().ok_or(io::ErrorKind::NotFound)?;
@@ -122,6 +115,17 @@ fn certificates_at(endpoint: &str) -> io::Result<Vec<CertificateDer<'static>>> {
         .iter()
         .map(|one| one.clone().into_owned())
         .collect())
+}
+
+/// Settings of a client that looks at what a server shows, and believes nothing.
+pub(in crate::node) fn onlooking() -> io::Result<Arc<ClientConfig>> {
+    let configuration = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Onlooker))
+        .with_no_client_auth();
+    Ok(Arc::new(configuration))
 }
 
 /// Looks at what is shown, and asks the server nothing afterwards.

@@ -19,7 +19,7 @@ pub(super) fn findings(inventory: &Inventory, survey: &Survey) -> Vec<Finding> {
         let certain = difference.abs() - look.clock.uncertainty;
         // Its certificates are made already: it is told, not kept out.
         let severity = match certain {
-            BLOCK.. if !look.status.is_node => Severity::Block,
+            BLOCK.. if !look.status.is_member() => Severity::Block,
             WARN.. => Severity::Warn,
             _ => continue,
         };

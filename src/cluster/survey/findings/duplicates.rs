@@ -46,13 +46,13 @@ fn twice(
         .filter_map(|host| Some((host.name.as_str(), survey.look(&host.name)?)))
         .collect();
     // A node keeps what it has.
-    looks.sort_by_key(|(_, look)| !look.status.is_node);
+    looks.sort_by_key(|(_, look)| !look.status.is_member());
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     let mut findings = Vec::new();
     for (host, look) in looks {
         let Some(value) = value(look) else { continue };
         match seen.get(&value) {
-            Some(other) if look.status.is_node => {
+            Some(other) if look.status.is_member() => {
                 let finding = finding(host, &value, other);
                 findings.push(Finding { severity: Severity::Warn, ..finding });
             }

@@ -20,7 +20,7 @@ pub(super) fn findings(inventory: &Inventory, survey: &Survey, wanted: &Wanted) 
     while let Some(host) = worst(inventory, survey, wanted, &left) {
         let (of_it, others): (Vec<&Link>, Vec<&Link>) =
             left.into_iter().partition(|link| link.from == host.name || link.to == host.name);
-        let is_node = survey.look(&host.name).is_some_and(|look| look.status.is_node);
+        let is_node = survey.look(&host.name).is_some_and(|look| look.status.is_member());
         let severity = if is_node { Severity::Warn } else { Severity::Block };
         findings.push(finding(&host.name, severity, &of_it, survey, wanted));
         left = others;
@@ -46,7 +46,7 @@ fn worst<'a>(
     let count =
         |host: &Host| links.iter().filter(|link| link.from == host.name || link.to == host.name).count();
     let may_go = |host: &Host| {
-        let is_node = survey.look(&host.name).is_some_and(|look| look.status.is_node);
+        let is_node = survey.look(&host.name).is_some_and(|look| look.status.is_member());
         !is_node && host.name != wanted.entry.host
     };
     let broken = inventory.hosts.iter().enumerate().filter(|(_, host)| count(host) > 0);

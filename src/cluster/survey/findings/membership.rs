@@ -24,7 +24,7 @@ fn founders<'a>(looks: impl Iterator<Item = (&'a Host, &'a Look)>) -> Option<Fin
             let has_founded = |identity: &crate::cluster::survey::look::Identity| {
                 identity.role == settings::Role::Server && identity.joined.is_none()
             };
-            look.status.is_node && !look.status.bundles.is_empty() && identity.is_some_and(has_founded)
+            look.status.is_member() && identity.is_some_and(has_founded)
         })
         .map(|(host, _)| host.name.as_str())
         .collect();
@@ -35,11 +35,11 @@ fn founders<'a>(looks: impl Iterator<Item = (&'a Host, &'a Look)>) -> Option<Fin
 }
 
 fn role(host: &Host, look: &Look) -> Option<Finding> {
-    let identity = look.status.identity.as_ref().filter(|_| !look.status.bundles.is_empty())?;
+    let identity = look.status.identity.as_ref().filter(|_| look.status.is_member())?;
     let wanted = match host.role {
         Role::Server => settings::Role::Server,
         Role::Agent => settings::Role::Agent,
-        Role::Balancer => return None,
+        Role::Balancer => settings::Role::Balancer,
     };
     let text =
         format!("{} is {} already, and the inventory wants {}", host.name, word(identity.role), word(wanted));
@@ -53,6 +53,7 @@ fn word(role: settings::Role) -> &'static str {
     match role {
         settings::Role::Server => "a server",
         settings::Role::Agent => "an agent",
+        settings::Role::Balancer => "a balancer",
     }
 }
 

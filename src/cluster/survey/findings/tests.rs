@@ -12,7 +12,7 @@ use crate::node::settings;
 use crate::oci::digest::Digest;
 
 /// Hosts that are no nodes yet: their names, each with the address 10.0.0.N.
-fn survey(names: &[&str]) -> Survey {
+pub(crate) fn survey(names: &[&str]) -> Survey {
     let look = |(index, name): (usize, &&str)| {
         let facts = facts(name, &format!("10.0.0.{}", index + 1));
         let look = Look { facts, status: Status::default(), clock: Clock::default(), boot: "one".to_owned() };
@@ -36,11 +36,11 @@ fn lines(findings: &[Finding]) -> String {
     findings.iter().map(line).collect()
 }
 
-fn look<'a>(survey: &'a mut Survey, host: &str) -> &'a mut Look {
+pub(crate) fn look<'a>(survey: &'a mut Survey, host: &str) -> &'a mut Look {
     survey.looks.get_mut(host).unwrap().as_mut().unwrap()
 }
 
-fn member(role: settings::Role, joined: Option<&str>) -> Status {
+pub(crate) fn member(role: settings::Role, joined: Option<&str>) -> Status {
     let installed =
         Installed { name: None, channel: "lab".to_owned(), serial: 1, manifest: Digest::of(b"manifest") };
     Status {
