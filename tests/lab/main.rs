@@ -31,3 +31,4 @@ mod server;
 mod standin;
 mod standin_cluster;
 mod stick;
+mod virtual_address;
