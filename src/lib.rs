@@ -60,6 +60,9 @@
 //! | `/var/lib/airlock/incoming/HEX` | [`node::origin::remote`] | bytes so far of a blob from another node |
 //! | `/var/lib/airlock/replaced/HEX` | [`node::work`] | a file that was in the way, for the reset |
 //! | `/var/lib/airlock/apt/NAME/`, `apt/transaction` | [`node::packages`] | a repository, its private source, lists; names of packages |
+//! | `/etc/keepalived/keepalived.conf`, `/etc/haproxy/haproxy.cfg`, `airlock.conf` beside the units of both | [`node::availability`] | keepalived.conf(5), the manual of haproxy, systemd.unit(5) |
+//! | `airlock-kube-vip.yaml` among the manifests of a k3s server | [`node::availability`] | Kubernetes |
+//! | units for each network file system in `/etc/systemd/system` | [`node::nfs`] | systemd.mount(5), systemd.automount(5) |
 //! | `/etc/modprobe.d/airlock-nouveau.conf` | [`node::nvidia`] | modprobe.d(5) |
 //! | `/etc/cdi/nvidia.yaml` | [`node::nvidia`], by `nvidia-ctk` | Container Device Interface |
 //! | `airlock-nvidia-*.yaml` among the manifests of a k3s server | [`node::nvidia`] | Kubernetes |

@@ -136,7 +136,6 @@ fn configure(disk: &Disk) -> io::Result<Finished> {
 }
 
 /// A configuration of a package that is not the one it came with stands in `/state/modified`.
-/// A configuration that somebody has changed.
 fn verify(disk: &Disk) -> Finished {
     match disk.read("/state/modified") {
         Ok(path) if !path.is_empty() => {

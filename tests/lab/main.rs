@@ -37,3 +37,4 @@ mod standin_cluster;
 mod standin_etcd;
 mod standin_upkeep;
 mod stick;
+mod virtual_address;

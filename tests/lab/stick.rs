@@ -34,7 +34,13 @@ impl Stick {
     /// The stick, made once. `None`, loudly, where the archive cannot be reached.
     pub fn get() -> Option<&'static Stick> {
         static STICK: OnceLock<Option<Stick>> = OnceLock::new();
-        STICK.get_or_init(make).as_ref()
+        STICK.get_or_init(|| make("lab-stick", PACKAGE)).as_ref()
+    }
+
+    /// The same with what holds a virtual address.
+    pub fn with_balancers() -> Option<&'static Stick> {
+        static STICK: OnceLock<Option<Stick>> = OnceLock::new();
+        STICK.get_or_init(|| make("lab-stick-balancers", "keepalived, haproxy")).as_ref()
     }
 
     /// Its directory on this machine.
@@ -71,8 +77,8 @@ impl Stick {
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
-fn make() -> Option<Stick> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-stick");
+fn make(name: &str, packages: &str) -> Option<Stick> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&directory).unwrap();
     let lock = fs::File::create(directory.join("lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
@@ -87,7 +93,7 @@ fn make() -> Option<Stick> {
     let busybox = fs::read(samples::static_busybox().unwrap()).unwrap();
     samples::make_with_k3s(&upstream, &busybox, &fs::read(k3s).unwrap()).unwrap();
     let server = Server::start(Options::new(&upstream)).unwrap();
-    fs::write(directory.join("bundle.yaml"), spec(&server.url())).unwrap();
+    fs::write(directory.join("bundle.yaml"), spec(&server.url(), packages)).unwrap();
     fs::write(directory.join("motd"), "welcome\n").unwrap();
 
     let run = |arguments: &[&str]| {
@@ -110,6 +116,9 @@ fn make() -> Option<Stick> {
 
 /// Images of two registries, k3s, a package of Debian, a file.
 fn spec(upstream: &str) -> String {
+/// Images of two registries, k3s, packages of Debian, a file.
+fn spec(upstream: &str, packages: &str) -> String {
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let [hub, quay] = IMAGES;
     format!(
         "apiVersion: airlock/v1\nkind: Bundle\nname: lab\nversion: \"1.0\"\nplatforms: [linux/{ARCHITECTURE}]\n\
@@ -117,7 +126,7 @@ fn spec(upstream: &str) -> String {
          registries:\n  docker.io: {{mirrors: [\"{upstream}\"]}}\n  quay.io: {{mirrors: [\"{upstream}\"]}}\n\
          k3s:\n  channel: stable\n  baseUrl: {upstream}/k3s-io/k3s/releases/download\n  \
          channelUrl: {upstream}/v1-release/channels\n\
-         apt:\n  packages: [{PACKAGE}]\n  targets:\n    - host: debian-12\n      baseline: essential\n\
+         apt:\n  packages: [{packages}]\n  targets:\n    - host: debian-12\n      baseline: essential\n\
          files:\n  - path: motd\n    to: /etc/motd.d/site\n"
     )
 }

@@ -47,8 +47,7 @@ fn configuration(balancer: &Balancer, own: IpAddr) -> String {
          global\n    \
              log /dev/log local0\n    \
              user haproxy\n    \
-             group haproxy\n    \
-             maxconn 20000\n\
+             group haproxy\n\
          \n\
          defaults\n    \
              log global\n    \
@@ -97,7 +96,6 @@ mod tests {
             log /dev/log local0
             user haproxy
             group haproxy
-            maxconn 20000
 
         defaults
             log global

@@ -15,7 +15,8 @@ pub(super) struct Address {
     pub(super) address: IpAddr,
 }
 
-/// What `ip -json address show` says of an interface; an empty object where none of its addresses was asked for.
+/// What `ip -json address show` says of an interface. Objects are empty where interfaces or addresses are not those that
+/// were asked for.
 #[derive(Deserialize)]
 struct Shown {
     #[serde(default)]
@@ -27,7 +28,8 @@ struct Shown {
 /// An address of it.
 #[derive(Deserialize)]
 struct Own {
-    local: IpAddr,
+    local: Option<IpAddr>,
+    #[serde(default)]
     prefixlen: u8,
 }
 
@@ -53,7 +55,7 @@ fn places(json: &str, address: IpAddr) -> Result<Vec<(String, u8)>> {
         let of = shown.ifname;
         shown.addr_info.into_iter().map(move |own| (of.clone(), own))
     });
-    Ok(own.filter(|(_, own)| own.local == address).map(|(name, own)| (name, own.prefixlen)).collect())
+    Ok(own.filter(|(_, own)| own.local == Some(address)).map(|(name, own)| (name, own.prefixlen)).collect())
 }
 
 impl Step for Address {
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn interfaces_that_have_it_are_found() {
-        let json = r#"[{},{"ifname":"eth1","addr_info":[{"local":"10.0.0.100","prefixlen":24,"scope":"global"},
+        let json = r#"[{},{"ifname":"eth1","addr_info":[{},{"local":"10.0.0.100","prefixlen":24,"scope":"global"},
             {"local":"fe80::1","prefixlen":64}]},{}]"#;
         let address = "10.0.0.100".parse().unwrap();
         assert_eq!(places(json, address).unwrap(), [("eth1".to_owned(), 24)]);
