@@ -35,3 +35,4 @@ mod standin_cluster;
 mod standin_etcd;
 mod standin_upkeep;
 mod stick;
+mod vip;

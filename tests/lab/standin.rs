@@ -1,6 +1,5 @@
 //! Puts the stand-in for k3s on nodes, with the unit that the installer of k3s writes.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -8,6 +7,7 @@ use std::sync::OnceLock;
 use fs_err as fs;
 
 use crate::lab::node::Node;
+use crate::samples;
 
 /// The token of the clusters here, in its short form.
 pub const TOKEN: &str = "password-of-the-lab";
@@ -125,8 +125,8 @@ pub fn write(node: &Node, path: &str, text: &str) {
 pub fn program_of(release: &str, directory: &Path) -> PathBuf {
     let copy = directory.join(format!("k3s-{release}"));
     fs::copy(program(), &copy).unwrap();
-    let mut file = fs::OpenOptions::new().append(true).open(&copy).unwrap();
-    writeln!(file, "\nk3s-standin-release: {release}").unwrap();
+    let named = samples::releases::stand_in(&fs::read(&copy).unwrap(), release, std::env::consts::ARCH);
+    fs::write(&copy, named).unwrap();
     copy
 }
 
