@@ -135,7 +135,7 @@ fn make(directory: &Path, editions: &[Edition]) -> bool {
     for made in ["upstream", "config", "bundle.lock", "key", "key.pub"] {
         remove(&directory.join(made));
     }
-    strip(Path::new(env!("CARGO_BIN_EXE_airlock")), &directory.join("airlock"));
+    standin::strip(Path::new(env!("CARGO_BIN_EXE_airlock")), &directory.join("airlock"));
     let server = Server::start(Options::new(&upstream(directory, editions))).unwrap();
     fs::write(directory.join("motd"), "welcome\n").unwrap();
     let key = ["key", "generate", "--no-passphrase", "--output", "key", "--comment", "lab"];
@@ -158,9 +158,8 @@ fn is_built(built: &Result<String, String>) -> bool {
 
 /// The sample upstream, with the releases of k3s that these editions have.
 fn upstream(directory: &Path, editions: &[Edition]) -> PathBuf {
-    let (upstream, k3s) = (directory.join("upstream"), directory.join("k3s"));
-    strip(&standin::program(), &k3s);
-    let k3s = fs::read(k3s).unwrap();
+    let upstream = directory.join("upstream");
+    let k3s = fs::read(standin::program()).unwrap();
     let busybox = fs::read(samples::static_busybox().unwrap()).unwrap();
     samples::make_with_k3s(&upstream, &busybox, &k3s).unwrap();
     for edition in editions {
@@ -197,10 +196,4 @@ fn spec(upstream: &str, edition: &Edition) -> String {
          apt:\n  packages: [{packages}]\n  targets:\n    - host: debian-12\n      baseline: essential\n\
          files:\n  - path: motd\n    to: /etc/motd.d/site\n"
     )
-}
-
-/// A copy without what debuggers want, which is most of a program that was not built for others.
-fn strip(program: &Path, to: &Path) {
-    let done = Command::new("strip").arg("--strip-debug").arg("-o").arg(to).arg(program).status().unwrap();
-    assert!(done.success());
 }
