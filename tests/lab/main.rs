@@ -37,4 +37,5 @@ mod standin_cluster;
 mod standin_etcd;
 mod standin_upkeep;
 mod stick;
+mod vip;
 mod virtual_address;

@@ -45,6 +45,9 @@ fn an_administrator_gets_in_by_key_and_becomes_root_and_nodes_have_no_way_out() 
         assert_eq!(run(node, "whoami; hostname"), format!("operator\n{}\n", node.name()));
         assert_eq!(run(node, "sudo -n whoami"), "root\n");
     }
+    let found = provisioner.command("sh", &["-c", "echo ~root; touch $TMPDIR/mine"]).output().unwrap();
+    assert_eq!(said(&found).trim_end(), provisioner.home().to_str().unwrap());
+    assert!(provisioner.temporary().join("mine").exists());
     assert!(!nodes[0].run(&["curl", "-s", "-m2", "https://docker.io"]).unwrap().status.success());
     assert_ne!(nodes[0].host_key_fingerprint().unwrap(), nodes[1].host_key_fingerprint().unwrap());
     let seen = provisioner.command("ssh-keyscan", &["-t", "ed25519", "10.77.0.11"]).output().unwrap();

@@ -1,6 +1,5 @@
 //! Puts the stand-in for k3s on nodes, with the unit that the installer of k3s writes.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -8,6 +7,7 @@ use std::sync::OnceLock;
 use fs_err as fs;
 
 use crate::lab::node::Node;
+use crate::samples;
 
 /// The token of the clusters here, in its short form.
 pub const TOKEN: &str = "password-of-the-lab";
@@ -125,12 +125,13 @@ pub fn write(node: &Node, path: &str, text: &str) {
 pub fn program_of(release: &str, directory: &Path) -> PathBuf {
     let copy = directory.join(format!("k3s-{release}"));
     fs::copy(program(), &copy).unwrap();
-    let mut file = fs::OpenOptions::new().append(true).open(&copy).unwrap();
-    writeln!(file, "\nk3s-standin-release: {release}").unwrap();
+    let named = samples::releases::stand_in(&fs::read(&copy).unwrap(), release, std::env::consts::ARCH);
+    fs::write(&copy, named).unwrap();
     copy
 }
 
-/// The program, built where it is missing or old: `cargo test --test lab` alone does not build it.
+/// The program without what debuggers want, built where it is missing or old: `cargo test --test lab` alone does not
+/// build it.
 pub fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
@@ -139,7 +140,22 @@ pub fn program() -> PathBuf {
         assert!(cargo.status().unwrap().success());
         // Tests are in `deps`, beside the directory of the examples.
         let own = std::env::current_exe().unwrap();
-        own.parent().unwrap().with_file_name("examples").join("k3s-standin")
+        let built = own.parent().unwrap().with_file_name("examples").join("k3s-standin");
+        let stripped = Path::new(env!("CARGO_TARGET_TMPDIR")).join("k3s-standin");
+        let changed = |file: &Path| fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+        if changed(&stripped) < changed(&built) {
+            strip(&built, &stripped);
+        }
+        stripped
     };
     PROGRAM.get_or_init(build).clone()
+}
+
+/// A copy without what debuggers want, which is most of a program that was not built for others.
+pub fn strip(program: &Path, to: &Path) {
+    // Others may do the same at the same time.
+    let partial = to.with_added_extension(std::process::id().to_string());
+    let mut strip = Command::new("strip");
+    assert!(strip.arg("--strip-debug").arg("-o").arg(&partial).arg(program).status().unwrap().success());
+    fs::rename(partial, to).unwrap();
 }

@@ -113,7 +113,7 @@ fn the_address_of_three_servers_moves_and_stays() {
     if !is_possible() {
         return;
     }
-    let Some(stick) = Stick::with_balancers() else { return };
+    let Some([stick, ..]) = Stick::for_clusters() else { return };
     let lab = Lab::with_gap("address", Gap::Reject).unwrap();
     let first = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
     let second = lab.node("server2", Release::Bookworm).unwrap();
@@ -189,7 +189,7 @@ fn two_balancers_pass_connections_on() {
     if !is_possible() {
         return;
     }
-    let Some(stick) = Stick::with_balancers() else { return };
+    let Some([stick, ..]) = Stick::for_clusters() else { return };
     let lab = Lab::with_gap("balancers", Gap::Reject).unwrap();
     let server = lab.node_with_stick("server1", Release::Bookworm, &stick.path()).unwrap();
     let balancers = ["balancer1", "balancer2"].map(|name| lab.node(name, Release::Bookworm).unwrap());

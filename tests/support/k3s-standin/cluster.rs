@@ -12,7 +12,8 @@ use super::credentials::Credentials;
 use super::datastore::Datastore;
 use super::kubernetes::Place;
 use super::paths::Paths;
-use super::{Result, Variables, members};
+use super::patience::Patience;
+use super::{Result, members};
 
 /// What agents say when their name belongs to somebody else.
 const PASSWORD_REJECTED: &str = "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' \
@@ -194,33 +195,6 @@ impl Cluster {
     }
 }
 
-/// How long a server waits until it believes that somebody is gone.
-pub struct Patience {
-    /// A node counts as ready for so long after it was heard of. Kubernetes waits 40 s; tests should not.
-    pub lease: Duration,
-    /// A learner may take so long to become a voter.
-    pub learner: SignedDuration,
-}
-
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience { lease: Duration::from_secs(5), learner: SignedDuration::from_secs(5 * 60) }
-    }
-}
-
-impl Patience {
-    /// As the environment of the unit has it: `K3S_STANDIN_LEASE` and `K3S_STANDIN_LEARNER`, in seconds.
-    pub fn of(variables: &Variables) -> Result<Patience> {
-        let usual = Patience::default();
-        let seconds = |name: &str| variables.get(name).map(|seconds| seconds.parse::<u32>()).transpose();
-        let (lease, learner) = (seconds("K3S_STANDIN_LEASE")?, seconds("K3S_STANDIN_LEARNER")?);
-        Ok(Patience {
-            lease: lease.map_or(usual.lease, |seconds| Duration::from_secs(seconds.into())),
-            learner: learner.map_or(usual.learner, |seconds| SignedDuration::from_secs(seconds.into())),
-        })
-    }
-}
-
 fn etcd_condition(is_voter: bool) -> Value {
     let (status, reason, message) = if is_voter {
         ("True", "MemberNotLearner", "Node is a voting member of the etcd cluster")
@@ -298,6 +272,30 @@ mod tests {
         cluster.set_reachable("server3", true);
         cluster.set_reachable("server3", false);
         assert!(!cluster.has_quorum());
+    }
+
+    #[test]
+    fn members_come_one_at_a_time_and_go_while_enough_are_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let cluster = cluster(directory.path());
+        let add = |name: &str, votes| {
+            cluster.datastore.put(&members::place(name), members::entry(name, name, "https://x", votes));
+        };
+        add("server1", true);
+        assert_eq!(members::remove(&cluster, "server1"), Err("a sole member cannot be removed"));
+        assert_eq!(members::refusal(&cluster, "server2"), None);
+        add("server2", false);
+        assert_eq!(members::refusal(&cluster, "server2"), None, "it asks again");
+        let refusal = members::refusal(&cluster, "server3");
+        assert_eq!(refusal, Some("etcdserver: too many learner members in cluster"));
+        add("server2", true);
+        assert_eq!(members::refusal(&cluster, "server3"), Some("etcdserver: unhealthy cluster"));
+        add("server3", true);
+        cluster.set_reachable("server2", true);
+        let refusal = "etcdserver: re-configuration failed due to not enough started members";
+        assert_eq!(members::remove(&cluster, "server2"), Err(refusal));
+        assert_eq!(members::remove(&cluster, "server3"), Ok(()));
+        assert_eq!(members::remove(&cluster, "server3"), Err("etcdserver: member not found"));
     }
 
     #[test]

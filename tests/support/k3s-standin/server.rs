@@ -8,11 +8,12 @@ use axum::Router;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::certificates::Clock;
-use super::cluster::{Cluster, Patience};
+use super::cluster::Cluster;
 use super::credentials::Credentials;
 use super::datastore::Datastore;
 use super::flags::Role;
 use super::members::Ended;
+use super::patience::Patience;
 use super::settings::Settings;
 use super::tls::{Peer, TlsListener};
 use super::{

@@ -2,7 +2,7 @@
 //! with a home of its own.
 //!
 //! `ssh` takes the home of a user from `/etc/passwd`, whatever `HOME` says (ssh(1), FILES); so what runs here sees another
-//! `/etc/passwd`, and finds the nodes by their names in another `/etc/hosts`. Both are seen by what is started here alone.
+//! `/etc/passwd`, and finds the nodes by their names in another `/etc/hosts`. All of it is seen by what is started here alone.
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,11 @@ use super::command::command;
 use super::node::Node;
 
 /// `sh -c SCRIPT sh DIRECTORY COMMAND…`, in a mount namespace of its own, which `ip netns exec` makes.
-const ENTER: &str =
-    r#"for f in passwd hosts; do mount --bind "$1/$f" "/etc/$f" || exit 125; done; shift; exec "$@""#;
+const ENTER: &str = r#"for f in passwd hosts; do mount --bind "$1/$f" "/etc/$f" || exit 125; done
+mount --bind "$1/tmp" /mnt || exit 125
+shift; exec "$@""#;
+/// Where [`Provisioner::temporary`] is for what runs there: the names of sockets must not be long (unix(7)).
+const TEMPORARY: &str = "/mnt";
 
 /// The machine of an administrator in a lab.
 pub struct Provisioner {
@@ -61,7 +64,8 @@ impl Provisioner {
         self.directory.join("home")
     }
 
-    /// Where its programs put what they need for a moment.
+    /// Where its programs put what they need for a moment, as this machine sees it. For them it is `TMPDIR` and
+    /// `XDG_RUNTIME_DIR`.
     pub fn temporary(&self) -> PathBuf {
         self.directory.join("tmp")
     }
@@ -74,7 +78,8 @@ impl Provisioner {
         let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
         let path = path.unwrap_or_default().to_owned();
         command.env_clear().env("PATH", path).env("LC_ALL", "C.UTF-8").env("USER", "root");
-        command.env("HOME", self.home()).env("TMPDIR", self.temporary());
+        command.env("HOME", self.home()).env("TMPDIR", TEMPORARY);
+        command.env("XDG_RUNTIME_DIR", TEMPORARY);
         command
     }
 
