@@ -7,6 +7,7 @@
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
 mod containerd;
+mod editions;
 mod failures;
 mod gaps;
 mod install;
@@ -37,5 +38,4 @@ mod standin_cluster;
 mod standin_etcd;
 mod standin_upkeep;
 mod stick;
-mod vip;
 mod virtual_address;
