@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use airlock::error::codes;
+
 use super::aftermath::is_whole;
 use super::child::{Ending, Failure, Task};
 use super::scenario::{INSTALLATION, REPAIRING, RESETTING, Scenario, WITH_SITE};
@@ -98,7 +100,9 @@ fn complaint_about(failure: &Failure, fault: Fault, task: Task) -> Option<String
     let is_named = text.contains("in step ") || outside.iter().any(|words| text.contains(words));
     // A repair does what it can, and says what is left.
     let is_expected = fault.statuses.contains(status) || task == Task::Repair && *status == PARTIAL;
-    let has_words = fault.words.iter().any(|words| text.contains(words));
+    // What a program could not look at because of the disk, the proof of a reset has found.
+    let is_proof = task == Task::Reset && text.starts_with(&codes::RESET_LEFTOVERS.to_string());
+    let has_words = is_proof || fault.words.iter().any(|words| text.contains(words));
     let complaints = [
         (!is_expected).then(|| format!("exit status {status}")),
         (!is_named).then(|| "neither step nor file is named".to_owned()),
