@@ -28,7 +28,7 @@ pub(crate) fn blamed(what: &str, path: &Path, error: io::Error) -> Result<Error,
                  `mount -o remount,rw …`; then run the same command again, it continues"
             ))
         }
-        _ if is_broken(&error) => {
+        _ if is(&error, Errno::IO) => {
             Error::new(codes::NODE_DISK, format!("{what}: its disk fails")).with_help(format!(
                 "`findmnt -T {above}` names the disk, and `dmesg` says more; mend or replace it, then run the same \
                  command again, it continues"
@@ -39,9 +39,9 @@ pub(crate) fn blamed(what: &str, path: &Path, error: io::Error) -> Result<Error,
     Ok(told.with_source(error))
 }
 
-/// Whether the device itself has failed. `fs_err`, which names the file, keeps the number of the error in its text alone.
-fn is_broken(error: &io::Error) -> bool {
-    let number = Errno::IO.raw_os_error();
+/// Whether an error has this number. `fs_err`, which names the file, keeps it in its text alone.
+pub(crate) fn is(error: &io::Error, number: Errno) -> bool {
+    let number = number.raw_os_error();
     error.raw_os_error() == Some(number) || error.to_string().ends_with(&format!("(os error {number})"))
 }
 

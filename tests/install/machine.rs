@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use airlock::bundle::Bundle;
 use airlock::bundle::manifest::{Artifact, Installer};
@@ -57,6 +58,17 @@ pub fn nothing_of_nvidia() -> Nvidia {
     Nvidia { wanted: Gpu::Auto, devices, secure_boot: false, packages: None }
 }
 
+/// A port that stays free while nothing runs on the machine: nobody is given it by chance, as those above 32767 are
+/// (ip(7), `ip_local_port_range`), and other test programs begin elsewhere.
+fn free_port() -> u16 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let next = || {
+        let number = std::process::id().wrapping_mul(97).wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        12_000 + (number % 16_000) as u16
+    };
+    std::iter::repeat_with(next).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 impl Host {
     /// A bare machine, with a bundle on its medium.
     pub fn new() -> Host {
@@ -74,8 +86,7 @@ impl Host {
         let medium = path.join("medium");
         fs_err::create_dir_all(&medium).unwrap();
         contents.signed(None).write_to(&medium);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        fs_err::write(path.join("port"), port.to_string()).unwrap();
+        fs_err::write(path.join("port"), free_port().to_string()).unwrap();
         Host { owned: Some(directory), ..Host::booted(&path) }
     }
 

@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use crate::disk;
 use crate::error::{Error, codes};
 use crate::quote::quote;
@@ -30,7 +32,23 @@ fn past(action: &str) -> &str {
     }
 }
 
-/// Nothing is there, nor can anything be: part of the path is a file.
+/// Nothing is there, nor can anything be: part of the path is a file, or the process that it is about has ended (proc(5)).
 pub(in crate::node) fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) || disk::is(error, Errno::SRCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn files_of_a_process_that_ends_while_they_are_read_are_missing() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let mut stat = fs_err::File::open(format!("/proc/{}/stat", child.id())).unwrap();
+        child.wait().unwrap();
+        let error = stat.read_to_end(&mut Vec::new()).unwrap_err();
+        assert!(is_missing(&error), "{error}");
+    }
 }

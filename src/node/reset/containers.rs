@@ -56,9 +56,9 @@ fn processes(machine: &Machine) -> Result<BTreeMap<u32, Process>> {
     for entry in entries {
         let name = entry.map_err(|error| failed("read", "/proc", error))?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        // It may have ended meanwhile.
-        let Ok(Some(stat)) = machine.read_text(&format!("/proc/{pid}/stat")) else { continue };
-        let Ok(Some(command)) = machine.read_text(&format!("/proc/{pid}/cmdline")) else { continue };
+        // It may have ended meanwhile. Of whom nothing can be known, somebody might be overlooked who uses what goes next.
+        let Some(stat) = machine.read_text(&format!("/proc/{pid}/stat"))? else { continue };
+        let Some(command) = machine.read_text(&format!("/proc/{pid}/cmdline"))? else { continue };
         if let Some(parent) = parent(&stat) {
             all.insert(pid, Process { parent, command });
         }
@@ -136,5 +136,17 @@ mod tests {
         let step = Containers { data_directory: "/var/lib/rancher/k3s".to_owned() };
         assert_eq!(step.processes(&machine).unwrap(), [12, 11, 10]);
         assert_eq!(step.check(&machine).unwrap()[0].to_string(), "stop containers (3 processes)");
+    }
+
+    #[test]
+    fn who_cannot_be_looked_at_is_not_taken_for_nobody() {
+        let root = tempfile::tempdir().unwrap();
+        process(root.path(), 10, 1, "/var/lib/rancher/k3s/data/abc/bin/containerd-shim-runc-v2");
+        // Reading it fails, as it does on a machine without memory.
+        fs_err::remove_file(root.path().join("proc/10/cmdline")).unwrap();
+        fs_err::create_dir(root.path().join("proc/10/cmdline")).unwrap();
+        let machine = Machine::new(root.path(), Arc::new(SystemPrograms));
+        let step = Containers { data_directory: "/var/lib/rancher/k3s".to_owned() };
+        assert!(step.check(&machine).unwrap_err().message().contains("/proc/10/cmdline"));
     }
 }

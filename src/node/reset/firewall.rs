@@ -2,7 +2,7 @@
 
 use crate::error::{Result, codes};
 use crate::node::change::{Change, Verb};
-use crate::node::machine::{Call, Machine};
+use crate::node::machine::{Call, Finished, Machine};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
@@ -24,11 +24,12 @@ impl Firewall {
         [program.to_owned(), format!("{}/data/current/bin/aux/{program}", self.data_directory)]
     }
 
-    /// All rules of a family; nothing where there is no iptables.
-    fn rules(&self, machine: &Machine, save: &str) -> Result<Option<String>> {
+    /// What the program that saves the rules of a family says, and how it was called; nothing where there is none.
+    fn save(&self, machine: &Machine, save: &str) -> Result<Option<(Call, Finished)>> {
         for program in self.places(save) {
-            match machine.run(&Call::new(program)) {
-                Ok(finished) => return Ok(finished.is_well().then_some(finished.output)),
+            let call = Call::new(program);
+            match machine.run(&call) {
+                Ok(finished) => return Ok(Some((call, finished))),
                 Err(error) if error.code() == codes::NODE_PROGRAM_MISSING => {}
                 Err(error) => return Err(error),
             }
@@ -63,9 +64,10 @@ impl Step for Firewall {
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         for (save, _) in FAMILIES {
-            let count = self
-                .rules(machine, save)?
-                .map_or(0, |rules| rules.lines().filter(|line| is_ours(line)).count());
+            // It fails where the kernel does not have this family.
+            let saved = self.save(machine, save)?.filter(|(_, finished)| finished.is_well());
+            let count =
+                saved.map_or(0, |(_, rules)| rules.output.lines().filter(|line| is_ours(line)).count());
             if count > 0 {
                 let what = save.trim_end_matches("-save");
                 changes
@@ -76,15 +78,24 @@ impl Step for Firewall {
     }
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
+        let mut failure = None;
         for (save, restore) in FAMILIES {
-            let Some(rules) = self.rules(work.machine(), save)? else { continue };
+            let Some((call, finished)) = self.save(work.machine(), save)? else { continue };
+            if !finished.is_well() {
+                failure.get_or_insert(finished.into_error(&call));
+                continue;
+            }
+            let rules = finished.output;
             if rules.lines().any(is_ours) {
                 let kept: String =
                     rules.lines().filter(|line| !is_ours(line)).map(|line| format!("{line}\n")).collect();
                 self.restore(work, restore, &kept)?;
             }
         }
-        Ok(Outcome::Done)
+        match failure {
+            Some(error) if !self.check(work.machine())?.is_empty() => Err(error),
+            _ => Ok(Outcome::Done),
+        }
     }
 }
 
@@ -96,7 +107,7 @@ mod tests {
     use super::*;
     use crate::node::driver::execute;
     use crate::node::journal::Journal;
-    use crate::node::machine::{Finished, Programs};
+    use crate::node::machine::Programs;
     use crate::progress::Silent;
 
     const RULES: &str = "# a comment about KUBE- things\n*filter\n:INPUT ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n\
@@ -137,5 +148,38 @@ mod tests {
             let left = iptables.rules.lock().unwrap().clone();
             assert!(!left.lines().any(is_ours) && left.contains("-A INPUT -j SITE\nCOMMIT\n"), "{left}");
         }
+    }
+
+    /// Its second call fails, and it has none of IPv6 at all.
+    #[derive(Default)]
+    struct Failing(Mutex<usize>);
+
+    impl Programs for Failing {
+        fn run(&self, call: &Call) -> io::Result<Finished> {
+            let mut calls = self.0.lock().unwrap();
+            let failed =
+                |words: &str| Finished { status: Some(1), errors: words.to_owned(), ..Finished::default() };
+            if call.program() != "iptables-save" {
+                return Ok(failed("no such family"));
+            }
+            *calls += 1;
+            Ok(match *calls {
+                2 => failed("cannot allocate memory"),
+                _ => Finished { status: Some(0), output: RULES.to_owned(), ..Finished::default() },
+            })
+        }
+    }
+
+    #[test]
+    fn a_program_that_fails_between_is_told_with_its_words() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::new(root.path(), Arc::new(Failing::default()));
+        let firewall = Firewall { data_directory: "/var/lib/rancher/k3s".to_owned() };
+        assert_eq!(firewall.check(&machine).unwrap().len(), 1);
+        let mut journal = Journal::open(&machine).unwrap();
+        let mut work = Work::new(&machine, &mut journal, &Silent, std::time::Duration::from_secs(10));
+        let error = firewall.act(&mut work).unwrap_err();
+        assert_eq!(error.code(), codes::NODE_PROGRAM);
+        assert!(error.details().join(" ").contains("cannot allocate memory"), "{error:?}");
     }
 }

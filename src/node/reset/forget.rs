@@ -1,6 +1,6 @@
 //! The last step: proves that nothing is left, and removes the record of the node.
 
-use super::{Reset, removal};
+use super::{Reset, failed, removal};
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::journal::{self, Journal};
@@ -48,10 +48,15 @@ impl Forget {
     }
 
     /// Everything below our own directory but what is spared and the journal.
-    fn remains(&self, machine: &Machine) -> Vec<String> {
-        let entries = fs_err::read_dir(machine.path(STATE_DIRECTORY)).into_iter().flatten().flatten();
-        let paths = entries.map(|entry| format!("{STATE_DIRECTORY}/{}", entry.file_name().to_string_lossy()));
-        paths.filter(|path| path != journal::PATH && path != lock::PATH && !self.reset.spares(path)).collect()
+    fn remains(&self, machine: &Machine) -> Result<Vec<String>> {
+        let unreadable = |error| failed("read", STATE_DIRECTORY, error);
+        let mut paths = Vec::new();
+        for entry in fs_err::read_dir(machine.path(STATE_DIRECTORY)).map_err(unreadable)? {
+            let name = entry.map_err(unreadable)?.file_name();
+            paths.push(format!("{STATE_DIRECTORY}/{}", name.to_string_lossy()));
+        }
+        paths.retain(|path| path != journal::PATH && path != lock::PATH && !self.reset.spares(path));
+        Ok(paths)
     }
 
     fn has_spared(&self, machine: &Machine) -> Result<bool> {
@@ -97,7 +102,7 @@ impl Step for Forget {
         if !left.is_empty() {
             return Err(not_gone(&left));
         }
-        for path in self.remains(machine) {
+        for path in self.remains(machine)? {
             removal::tree(machine, &path)?;
         }
         if self.has_spared(machine)? {
