@@ -8,6 +8,7 @@ mod handover;
 mod host;
 mod login;
 mod options;
+mod other_nodes;
 pub(super) mod report;
 mod secret_file;
 mod source;

@@ -93,6 +93,12 @@ fn unfinished(run: &LastRun) -> Option<Finding> {
 
 fn warnings(status: &Status, now: Timestamp, seen: Option<Timestamp>) -> Vec<Finding> {
     let mut warnings = Vec::new();
+    for endpoint in status.registry.iter().flat_map(|registry| &registry.silent) {
+        warnings.push(Finding::new(
+            format!("the registry at {endpoint} does not answer; others do"),
+            "`systemctl status airlock-registry` on that node says why",
+        ));
+    }
     if let Err(error) = clock::check(now, seen) {
         let help = error.help().unwrap_or_default();
         warnings

@@ -50,6 +50,7 @@ fn healthy() -> Status {
             why: None,
             bundles: Some(1),
             images: Some(23),
+            ..RegistryHealth::default()
         }),
         cluster: Some(ClusterState { ready: true, why: None }),
         storage: Some(Storage { store: 40 << 30, free: 200 << 30, total: 500 << 30 }),
