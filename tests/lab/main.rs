@@ -20,6 +20,7 @@ mod packages;
 mod pulls;
 mod quorum;
 mod repair;
+mod replicas;
 mod reset;
 #[path = "../support/roots.rs"]
 #[allow(clippy::print_stderr, reason = "a skipped check says why")]
