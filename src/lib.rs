@@ -48,7 +48,7 @@
 //! | `~/.cache/airlock/prove/`, `prove.lock` | [`prove`] | a root and a repository, while `--prove` runs |
 //! | `~/.config/airlock/signing-key`, `signing-key.pub` (`--output`) | `cli::key::generate`, [`trust::key_file`] | OpenSSH keys, mode 0600 and 0644 |
 //! | `~/.config/airlock/allowed_signers` | `cli::key::generate` adds lines | ssh-keygen(1), "ALLOWED SIGNERS" |
-//! | `/var/lib/airlock/store` (`--store`) | [`store::Store`] | `bundle-spec/store.md` |
+//! | `/var/lib/airlock/store` (`--store`) | [`store::Store`]; [`node::receive`] fills it from a connection | `bundle-spec/store.md`, `receive.md` |
 //! | `/var/lib/airlock/registry/ca.key`, `ca.crt` (`--tls-directory`) | [`registry::tls`] | PEM, mode 0600 and 0644 |
 //! | the file of `registry serve --token-file`, if it is missing | [`registry::access::token_file`] | a token a line, mode 0600 |
 //! | the socket of `registry serve --unix` | [`registry::listener`] | a unix socket, mode 0600 |

@@ -8,6 +8,7 @@ mod handover;
 mod host;
 mod login;
 mod options;
+mod other_nodes;
 pub(super) mod report;
 mod source;
 
@@ -119,7 +120,7 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     let before = before(&machine)?;
     let mut settings = arguments.node.settings(before.as_ref(), session)?;
     let source = source::choose(&arguments, &settings, session)?;
-    source.remember(&mut settings, &arguments.node);
+    source.remember(&mut settings, &arguments);
     settings.check()?;
     precondition::foreign_cluster(&machine)?;
     precondition::change(&machine, before.as_ref(), &settings)?;

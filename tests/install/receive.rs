@@ -1,5 +1,7 @@
 //! A bundle that is sent to a node, over connections that break.
 
+mod command;
+
 use std::io::{Read, Write as _, pipe};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,11 +1,14 @@
 //! Servers that take the whole bundle from another one, and nodes that know several registries.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use airlock::bundle::Bundle;
 use airlock::error::codes;
 use airlock::node::install::{self, Context, Place};
 use airlock::node::origin::remote::{INCOMING, Remote};
+use airlock::node::origin::stored::Stored;
 use airlock::node::plan::Plan;
 use airlock::node::registry::certificates;
 use airlock::node::registry::fingerprint::{self, Fingerprint};
@@ -16,9 +19,10 @@ use airlock::node::settings::{Registry, Settings};
 use airlock::oci::digest::Digest;
 use airlock::progress::Silent;
 use airlock::store::Store;
+use airlock::store::garbage::{Mode, Rules};
 
-use super::bundles::test_policy;
-use super::machine::Host;
+use super::bundles::{Contents, test_policy};
+use super::machine::{Host, contents};
 use super::remote::{authority, endpoint, peer, remote_of};
 
 const STORE: &str = "/var/lib/airlock/store";
@@ -163,7 +167,11 @@ fn several_servers_are_introduced_by_their_fingerprints() {
     let nowhere = ["https://127.0.0.1:1".to_owned()];
     let pem = introduction::authorities(&nowhere, &known[..1], Some(&authority(&first))).unwrap();
     assert_eq!(pem.authorities, authority(&first));
-    assert!(introduction::authorities(&nowhere, &known[1..], Some(&authority(&first))).is_err());
+    let unknown = introduction::authorities(&nowhere, &known[1..], Some(&authority(&first))).unwrap_err();
+    assert_eq!(unknown.code(), codes::FETCH_CONNECT);
+    // Those that were known before stay.
+    let more = introduction::authorities(&both, &known[1..], Some(&authority(&first))).unwrap();
+    assert_eq!(more.authorities, certificates::union(&[&authority(&first), &authority(&second)]).unwrap());
 }
 
 #[test]
@@ -172,4 +180,44 @@ fn a_bundle_is_asked_for_by_its_digest() {
     server.install(false).unwrap();
     let missing = Remote::signed(&[peer(&server)], Some(Digest::of(b"other"))).err().unwrap();
     assert_eq!((missing.code(), missing.kind().exit_status()), (codes::SERVER_BUNDLE, 8));
+}
+
+/// The bundle of [`contents`] again, newer, with another image under the same name.
+fn newer(serial: u64) -> Contents {
+    let mut contents = contents();
+    contents.manifest.version = "2.0".to_owned();
+    contents.manifest.serial = serial;
+    contents
+}
+
+#[test]
+fn a_node_goes_back_to_the_bundle_before_and_others_get_that_one() {
+    let host = Host::new();
+    host.install(false).unwrap();
+    let store = Store::open(&host.machine.path(STORE)).unwrap();
+    let before = store.bundle_digests().unwrap()[0];
+    let next = newer(contents().manifest.serial + 1).signed(None).verify().unwrap();
+    store.import(&next, NonZeroUsize::MIN, &Silent).unwrap();
+    assert_eq!(store.bundle_digests().unwrap(), [next.digest(), before]);
+    // What the upgrade needs is no waste, and what the way back needs neither.
+    let rules = Rules::unneeded(Duration::ZERO, Mode::Remove);
+    assert_eq!(store.collect_garbage(rules).unwrap().blobs, 0);
+    let signed = Stored::signed(&store, &before).unwrap().unwrap();
+    let verified = signed.verify(&test_policy()).unwrap();
+    let context = Context {
+        origin: Arc::new(Stored::new(store.clone(), verified)),
+        place: Place::Earlier(Arc::new(signed)),
+        ..host.context(false)
+    };
+    let plan = Plan::make(&install::steps(&context).unwrap(), &host.machine).unwrap();
+    let step = plan.steps.iter().find(|step| step.name == "store").unwrap();
+    assert_eq!(step.title, "Go back to golden-1.0 in the store");
+    assert_eq!(step.changes.len(), 1);
+    install(&context, &host).unwrap();
+    assert_eq!(store.bundle_digests().unwrap()[0], before);
+    assert_eq!(Digest::of(&Remote::signed(&[peer(&host)], None).unwrap().bytes), before);
+    assert!(install(&context, &host).unwrap().is_empty());
+    // The one that was left is still there for another try, by its digest.
+    let left = Remote::signed(&[peer(&host)], Some(next.digest())).unwrap();
+    assert_eq!(Digest::of(&left.bytes), next.digest());
 }

@@ -21,15 +21,20 @@ pub fn install_server(node: &Node, stick: &Stick) -> String {
 }
 
 /// A node that joins with the small program alone, by the line that the server has printed for this role.
-fn join(role: &str, node: &Node, server: &Node, stick: &Stick, printed: &str) {
+pub fn join(role: &str, node: &Node, server: &Node, stick: &Stick, printed: &str) {
+    bring_program_and_token(node, server, stick);
+    let line = printed.split(&format!("sudo ./install --role {role} ")).nth(1).unwrap();
+    let line = line.split("\nor on").next().unwrap();
+    node.shell(&format!("cd /root && ./install --yes --role {role} {line}")).unwrap();
+}
+
+/// What a node that joins needs, in `/root`.
+pub fn bring_program_and_token(node: &Node, server: &Node, stick: &Stick) {
     node.copy_in(&stick.program(), PROGRAM).unwrap();
     let local = tempfile::tempdir().unwrap();
     let token = local.path().join("token");
     server.copy_out("/var/lib/rancher/k3s/server/token", &token).unwrap();
     node.copy_in(&token, TOKEN).unwrap();
-    let line = printed.split(&format!("sudo ./install --role {role} ")).nth(1).unwrap();
-    let line = line.split("\nor on").next().unwrap();
-    node.shell(&format!("cd /root && ./install --yes --role {role} {line}")).unwrap();
 }
 
 /// What a later run prints, which has nothing to do.

@@ -24,6 +24,7 @@ mod quorum;
 mod reached;
 mod repair;
 mod repair_from_node;
+mod replicas;
 mod reset;
 #[path = "../support/roots.rs"]
 #[allow(clippy::print_stderr, reason = "a skipped check says why")]

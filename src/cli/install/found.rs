@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::consent::ConsentOptions;
+use super::other_nodes::{authority, digest, peers};
 use super::source::Source;
 use super::{InstallArgs, again, consent};
 use crate::bundle::signed::{SignedManifest, VerifiedManifest};
@@ -15,18 +16,15 @@ use crate::cli::files;
 use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::node::install::Place;
-use crate::node::k3s::paths::REGISTRY_CA;
 use crate::node::machine::Machine;
 use crate::node::origin::Origin;
 use crate::node::origin::remote::{INCOMING, Remote};
 use crate::node::origin::stored::Stored;
-use crate::node::registry::fingerprint::Fingerprint;
-use crate::node::registry::peer::{Network, Peer};
-use crate::node::registry::{STORE, introduction};
+use crate::node::registry::STORE;
+use crate::node::registry::peer::Network;
 use crate::node::settings::{Registry, Settings};
 use crate::node::trust::signers::{self, Consent};
 use crate::node::trust::state::State;
-use crate::oci::digest::Digest;
 use crate::quote::quote;
 use crate::store::Store;
 use crate::trust::Policy;
@@ -128,33 +126,6 @@ fn stored(store: &Store, bundle: Option<&str>) -> Result<(SignedManifest, Place)
     }
 }
 
-/// The identity of a bundle, by which other nodes are asked for it.
-fn digest(bundle: &str) -> Result<Digest> {
-    bundle.parse().map_err(|error: Error| {
-        let message = format!("`{}` does not name a bundle of another node", quote(bundle));
-        Error::new(codes::USAGE, message)
-            .with_help("name it by the digest of its manifest, sha256:…; `airlock store list` shows it there")
-            .with_source(error)
-    })
-}
-
-/// The node that is named, and the others that the settings know. Only if it is the only one is it asked patiently.
-pub(super) fn peers(
-    url: &str,
-    settings: &Settings,
-    authority: Option<&[u8]>,
-    network: &Network,
-) -> Result<Vec<Peer>> {
-    let all = endpoints(url, settings);
-    let patience = all.len() == 1;
-    all.iter().map(|peer| Peer::new(peer, authority, network, patience)).collect()
-}
-
-fn endpoints(url: &str, settings: &Settings) -> Vec<String> {
-    let others = settings.peers().into_iter().filter(|peer| peer != url);
-    std::iter::once(url.to_owned()).chain(others).collect()
-}
-
 /// Whether this node believes a bundle that somebody sends, and may have it.
 pub(in crate::cli) fn believe_sent(
     signed: &SignedManifest,
@@ -253,42 +224,6 @@ pub(super) fn explain(error: Error, settings: &Settings) -> Error {
             ),
         _ => error,
     }
-}
-
-/// The certificates that were given, else those that the node knows already.
-fn authority(
-    source: &Source,
-    arguments: &InstallArgs,
-    settings: &Settings,
-    machine: &Machine,
-    session: &Session,
-) -> Result<Option<Vec<u8>>> {
-    let options = &arguments.source;
-    if let Some(path) = &options.ca {
-        return files::read(path, "certificate authorities", 1024 * 1024).map(Some);
-    }
-    let known = machine.read(REGISTRY_CA)?;
-    if options.ca_fingerprint.is_empty() {
-        return Ok(known);
-    }
-    let endpoints = match source {
-        Source::Server(url) => endpoints(url, settings),
-        Source::Medium(_) | Source::Store => settings.peers(),
-    };
-    if endpoints.is_empty() {
-        return Err(Error::new(codes::USAGE, "--ca-fingerprint is for other nodes, and none is named")
-            .with_help("name one: `--from https://HOST:5443`"));
-    }
-    let fingerprints: Vec<Fingerprint> =
-        options.ca_fingerprint.iter().map(|text| Fingerprint::parse(text)).collect::<Result<_>>()?;
-    let introduced = introduction::authorities(&endpoints, &fingerprints, known.as_deref())?;
-    for (endpoint, error) in &introduced.silent {
-        session.warn(&format!(
-            "{}; run the same command again when {endpoint} answers, so that this node trusts it",
-            error.message()
-        ));
-    }
-    Ok(Some(introduced.authorities))
 }
 
 fn nothing_imported() -> Error {

@@ -113,7 +113,8 @@ fn no_bundle(message: &str) -> Error {
 impl Source {
     /// Keeps where the bundle is for later runs. Who takes it from another node asks that one for images as well,
     /// unless options say otherwise: an agent instead of a registry of its own, a server after it.
-    pub(super) fn remember(&self, settings: &mut Settings, options: &NodeOptions) {
+    pub(super) fn remember(&self, settings: &mut Settings, arguments: &InstallArgs) {
+        let options = &arguments.node;
         match self {
             Source::Medium(path) => settings.bundle = Some(path.to_string_lossy().into_owned()),
             Source::Server(url) => {
@@ -122,6 +123,8 @@ impl Source {
                     remember_peer(url, settings, options);
                 }
             }
+            // Whoever goes on after a restart takes it from there as well, where it is the newest by then.
+            Source::Store if arguments.bundle.is_some() => settings.bundle = None,
             Source::Store => {}
         }
     }

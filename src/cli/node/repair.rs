@@ -17,6 +17,7 @@ use crate::cli::{fetching, files};
 use crate::error::{Error, Result, codes};
 use crate::fetch::Client;
 use crate::node::install::{Context, Place};
+use crate::node::k3s::paths::REGISTRY_CA;
 use crate::node::machine::Machine;
 use crate::node::plan::Plan;
 use crate::node::registry::fingerprint::Fingerprint;
@@ -30,8 +31,8 @@ use crate::ui::human;
 
 /// Put right what `airlock node verify` finds
 ///
-/// Damaged and missing blobs come again from the medium of the last run if it is there, or from wherever
-/// `--from` says; packages are unpacked again from the bundle; everything else is done by the steps of the
+/// Damaged and missing blobs come again from the medium of the last run if it is there, from wherever `--from`
+/// says, or from the other servers that this node knows; packages are unpacked again from the bundle; everything else is done by the steps of the
 /// installation. Then everything is checked again, and what is left is named with what to bring. It may be
 /// interrupted at any moment and simply be run again. Needs root.
 ///
@@ -183,8 +184,22 @@ impl RepairArgs {
             }
             Some(RepairSource::Bundle(_)) | None => {}
         }
+        places.extend(others(context, session)?);
         Ok(places)
     }
+}
+
+/// The other nodes that have the bundle as well, if the settings know some.
+fn others(context: &Context, session: &Session) -> Result<Vec<blobs::Place>> {
+    let authorities = context.machine.read(REGISTRY_CA)?;
+    let place = |url: &String| {
+        let host = url.trim_start_matches("https://").trim_end_matches('/').to_owned();
+        let mut settings = fetching::settings(BTreeMap::new(), session)?;
+        settings.authorities = authorities.iter().map(|pem| (host.clone(), pem.clone())).collect();
+        let source = Source::Remote(Remote::new(Servers::Node(host), Client::new(settings)));
+        Ok(blobs::Place { name: url.clone(), source })
+    };
+    context.settings.registry.others().iter().map(place).collect()
 }
 
 fn host_settings(from: &RepairSource) -> BTreeMap<String, HostSettings> {

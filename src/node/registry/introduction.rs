@@ -31,40 +31,39 @@ pub struct Introduced {
     pub silent: Vec<(String, Error)>,
 }
 
-/// The authorities with these fingerprints in PEM, from the servers at `endpoints`, `https://HOST:PORT`, one of which
-/// has to answer. What is `known`, in PEM, is not asked for. A server that answers has to show one of them.
+/// The authorities with these fingerprints, from the servers at `endpoints`, `https://HOST:PORT`, with those that are
+/// `known` already, in PEM. A server that answers has to show one of them; those that do not answer are told.
 ///
 /// # Errors
-/// [`codes::FETCH_CONNECT`] if no server can be reached; [`codes::AUTHORITY_FINGERPRINT`] if one of them shows no such
-/// certificate.
+/// [`codes::AUTHORITY_FINGERPRINT`] if a server shows no such certificate; [`codes::FETCH_CONNECT`] if none of them was
+/// found, since servers do not answer.
 pub fn authorities(
     endpoints: &[String],
     fingerprints: &[Fingerprint],
     known: Option<&[u8]>,
 ) -> Result<Introduced> {
-    let is_meant = |certificate: &CertificateDer<'_>| fingerprints.iter().any(|one| one.is_of(certificate));
     let mut found = certificates::parse(known.unwrap_or_default())?;
-    found.retain(|certificate| is_meant(certificate));
-    let mut introduced = Introduced::default();
+    let has = |found: &[CertificateDer<'_>], one: &Fingerprint| found.iter().any(|shown| one.is_of(shown));
+    let mut silent = Vec::new();
     // Where all are known, nobody has to be asked.
-    let all_known = fingerprints.iter().all(|one| found.iter().any(|certificate| one.is_of(certificate)));
+    let all_known = fingerprints.iter().all(|one| has(&found, one));
     for endpoint in endpoints.iter().filter(|_| !all_known) {
         match shown(endpoint) {
-            Ok(shown) => match shown.into_iter().find(|certificate| is_meant(certificate)) {
-                Some(certificate) => found.push(certificate),
-                None => return Err(another(endpoint)),
-            },
-            Err(error) => introduced.silent.push((endpoint.clone(), error)),
+            Ok(shown) if shown.iter().any(|certificate| found.contains(certificate)) => {}
+            Ok(shown) => {
+                let is_meant = |one: &CertificateDer<'_>| fingerprints.iter().any(|print| print.is_of(one));
+                found.push(shown.into_iter().find(is_meant).ok_or_else(|| another(endpoint))?);
+            }
+            Err(error) => silent.push((endpoint.clone(), error)),
         }
     }
-    if found.is_empty()
-        && let Some((_, error)) = introduced.silent.pop()
+    if !fingerprints.iter().any(|one| has(&found, one))
+        && let Some((_, error)) = silent.pop()
     {
         return Err(error);
     }
     let pem: Vec<u8> = found.iter().flat_map(|certificate| certificates::pem(certificate)).collect();
-    introduced.authorities = certificates::union(&[&pem])?;
-    Ok(introduced)
+    Ok(Introduced { authorities: certificates::union(&[&pem])?, silent })
 }
 
 /// The authority with this fingerprint in PEM, from the server at `https://HOST:PORT`.

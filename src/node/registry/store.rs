@@ -20,6 +20,12 @@ use crate::store::Store;
 /// A slow stick with a large bundle takes hours.
 const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Blobs that are fetched from another node at the same time, which serves others as well.
+const DOWNLOADS: NonZeroUsize = match NonZeroUsize::new(4) {
+    Some(count) => count,
+    None => NonZeroUsize::MIN,
+};
+
 /// The step that imports a bundle.
 pub struct Import {
     /// The bundle: on a medium, or on other nodes.
@@ -63,7 +69,8 @@ impl Step for Import {
         let Some(supply) = self.origin.supply() else { return Ok(Outcome::Done) };
         supply.check_unchanged()?;
         let store = Store::create(&work.machine().path(STORE))?;
-        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = if supply.continues() { DOWNLOADS } else { cores };
         let imported = store.import(supply, threads, work.progress())?;
         work.note(&format!(
             "Copied {} blobs, {} were there already",

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Ending, LastRun, Status, Storage};
+use crate::node::receive;
 use crate::node::trust::clock;
 
 /// Less free space than that, in bytes, is soon none …
@@ -66,9 +67,14 @@ fn problems(status: &Status) -> Vec<Finding> {
 fn unfinished(run: &LastRun) -> Option<Finding> {
     let command = match run.command.as_str() {
         "install" => "sudo airlock install".to_owned(),
-        other => format!("sudo airlock node {other}"),
+        other => format!("sudo airlock node {}", other.trim_start_matches("node ")),
     };
-    let again = || format!("run `{command}` again; it continues");
+    let again = || match run.command.as_str() {
+        receive::COMMAND => {
+            "run the `airlock cluster` command again that has sent it; it continues".to_owned()
+        }
+        _ => format!("run `{command}` again; it continues"),
+    };
     let within =
         |step: &Option<String>| step.as_ref().map(|step| format!(" in step {step}")).unwrap_or_default();
     let finding = match &run.ending {
@@ -93,6 +99,12 @@ fn unfinished(run: &LastRun) -> Option<Finding> {
 
 fn warnings(status: &Status, now: Timestamp, seen: Option<Timestamp>) -> Vec<Finding> {
     let mut warnings = Vec::new();
+    for endpoint in status.registry.iter().flat_map(|registry| &registry.silent) {
+        warnings.push(Finding::new(
+            format!("the registry at {endpoint} does not answer; others do"),
+            "`systemctl status airlock-registry` on that node says why",
+        ));
+    }
     if let Err(error) = clock::check(now, seen) {
         let help = error.help().unwrap_or_default();
         warnings
@@ -125,4 +137,23 @@ fn warnings(status: &Status, now: Timestamp, seen: Option<Timestamp>) -> Vec<Fin
 
 fn is_short(storage: &Storage) -> bool {
     storage.free < LEAST_FREE || storage.free < storage.total / LEAST_PART
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_out_of_a_failure_is_the_command_that_has_failed() {
+        let help = |command: &str| {
+            let ending = Ending::Interrupted { step: Some("store".to_owned()) };
+            let run =
+                LastRun { command: command.to_owned(), version: String::new(), at: String::new(), ending };
+            unfinished(&run).unwrap().help
+        };
+        assert_eq!(help("install"), "run `sudo airlock install` again; it continues");
+        assert_eq!(help("reset"), "run `sudo airlock node reset` again; it continues");
+        assert_eq!(help("node repair"), "run `sudo airlock node repair` again; it continues");
+        assert!(help("node receive").starts_with("run the `airlock cluster` command again"));
+    }
 }

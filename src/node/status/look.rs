@@ -95,15 +95,19 @@ impl Look<'_> {
         settings: Option<&Settings>,
         network: &Network,
     ) -> Option<RegistryHealth> {
-        let registry = &settings?.registry;
-        if matches!(registry, Registry::Peers { endpoints } if endpoints.is_empty()) {
+        let wanted = &settings?.registry;
+        if matches!(wanted, Registry::Peers { endpoints } if endpoints.is_empty()) {
             return None;
         }
         let authority = self.note(self.machine.read(paths::REGISTRY_CA)).flatten();
-        let health = RegistryHealth::of(registry, authority.as_deref(), network);
-        if !matches!(registry, Registry::Own { .. }) {
+        let health = RegistryHealth::of(wanted, authority.as_deref(), network);
+        if !matches!(wanted, Registry::Own { .. }) {
             return Some(health);
         }
+        let health = match self.note(self.machine.read(&registry::authority::own())).flatten() {
+            Some(own) => self.note(health.clone().with_authority(&own)).unwrap_or(health),
+            None => health,
+        };
         let with_store =
             Store::open(&self.machine.path(STORE)).and_then(|store| health.clone().with_store(&store));
         match with_store {

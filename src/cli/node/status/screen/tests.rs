@@ -50,6 +50,7 @@ fn healthy() -> Status {
             why: None,
             bundles: Some(1),
             images: Some(23),
+            ..RegistryHealth::default()
         }),
         virtual_address: Some(VirtualAddress { address: [10, 0, 0, 100].into(), is_here: true }),
         cluster: Some(ClusterState { ready: true, why: None }),
