@@ -43,7 +43,7 @@ impl NfsMount {
             let rest = self.path.strip_prefix(*directory);
             rest.is_some_and(|rest| rest.is_empty() || *directory != "/" && rest.starts_with('/'))
         };
-        if OF_THE_SYSTEM.iter().any(|directory| is_inside(directory)) {
+        if OF_THE_SYSTEM.iter().any(is_inside) {
             return Err(("path", self.path.clone(), "the system itself lies there"));
         }
         let fits = |character: char| character.is_ascii_alphanumeric() || "=,._:/-".contains(character);

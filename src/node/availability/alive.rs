@@ -58,3 +58,59 @@ fn is_well(line: &str) -> bool {
     let mut words = line.split(' ');
     words.next().is_some_and(|version| version.starts_with("HTTP/1.")) && words.next() == Some("200")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::thread;
+
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{ServerConfig, ServerConnection};
+
+    use super::*;
+
+    /// A server that says this to one caller, by a certificate that nobody knows. Gives its port.
+    fn says(answer: &'static str) -> u16 {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+        let configuration = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key.into())
+            .unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let connection = ServerConnection::new(Arc::new(configuration)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream);
+            let _ = stream.read(&mut [0; 512]).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        port
+    }
+
+    #[test]
+    fn an_api_that_answers_is_alive_whatever_its_certificate() {
+        check(says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong")).unwrap();
+    }
+
+    #[test]
+    fn everything_else_is_not() {
+        for (answer, word) in [
+            ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "it says `HTTP/1.1 503 Service Unavailable`"),
+            ("200 pong\r\n", "it says `200 pong`"),
+            ("\u{1b}[2J", "it says"),
+        ] {
+            let error = check(says(answer)).unwrap_err();
+            assert_eq!(error.code(), codes::NOT_ALIVE);
+            assert!(error.details()[0].contains(word) && !error.details()[0].contains('\u{1b}'), "{error:?}");
+        }
+        assert!(check(says("")).unwrap_err().message().starts_with("nobody answers at port"));
+        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        assert!(check(closed).unwrap_err().message().starts_with("nobody answers at port"));
+    }
+}

@@ -42,13 +42,19 @@ impl Segment {
             None => likely(network, known),
         };
         let interface = interface.ok_or_else(|| nowhere(address, named))?;
-        let is_fitting = |own: &IpAddr| own.is_ipv4() == address.is_ipv4() && *own != address;
-        let own = interface.addresses.iter().filter(|subnet| !subnet.is_link_local());
-        let own: Vec<IpAddr> = own.map(|subnet| subnet.address).filter(is_fitting).collect();
-        let own = known.filter(|known| own.contains(known)).or_else(|| own.first().copied());
-        let own = own.ok_or_else(|| without_address(address, &interface.name))?;
+        let own = own_address(interface, address, known)
+            .ok_or_else(|| without_address(address, &interface.name))?;
         Ok(Some(Segment { interface: interface.name.clone(), address: own }))
     }
+}
+
+/// The address of the node on an interface that gets a virtual one: the known one if it is there, else the first.
+fn own_address(interface: &Interface, address: IpAddr, known: Option<IpAddr>) -> Option<IpAddr> {
+    let own = interface.addresses.iter().filter(|subnet| !subnet.is_link_local());
+    let mut own =
+        own.map(|subnet| subnet.address).filter(|own| own.is_ipv4() == address.is_ipv4() && *own != address);
+    let first = own.clone().next();
+    own.find(|own| Some(*own) == known).or(first)
 }
 
 /// The interface that has the address of the node, else that of the default route.

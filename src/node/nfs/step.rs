@@ -80,16 +80,22 @@ fn change(mount: &NfsMount, machine: &Machine) -> Result<Option<Change>> {
 
 fn in_use(error: Error, mount: &NfsMount) -> Error {
     let message = format!("`{}` is in use and cannot be mounted anew", quote(&mount.path));
-    Error::new(codes::NFS_MOUNT, message).with_source(error).with_help(format!(
+    because(error, message).with_help(format!(
         "`fuser --mount {}` shows who uses it; end that, then run the same command again",
         mount.path
     ))
 }
 
+/// The error with everything that was said about its cause.
+fn because(error: Error, message: String) -> Error {
+    let told = error.details().iter().fold(Error::new(codes::NFS_MOUNT, message), Error::with_detail);
+    told.with_source(error)
+}
+
 fn not_mounted(error: Error, mount: &NfsMount, machine: &Machine) -> Error {
     let message = format!("`{}` cannot be mounted at `{}`", quote(&mount.source), quote(&mount.path));
     let host = mount.source.split(":/").next().unwrap_or_default();
-    let told = Error::new(codes::NFS_MOUNT, message).with_source(error).with_help(format!(
+    let told = because(error, message).with_help(format!(
         "see that the server is up and lets this machine mount it: `showmount -e {host}` lists what it exports; \
          then run the same command again"
     ));
