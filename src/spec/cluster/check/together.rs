@@ -230,7 +230,10 @@ fn virtual_address(
         }
     }
     let prefix = match &wanted.mode {
-        VirtualAddressMode::Keepalived(vrrp) | VirtualAddressMode::Haproxy { vrrp, .. } => vrrp.prefix?,
+        // On an interface of its own it may be in another network than the nodes.
+        VirtualAddressMode::Keepalived(vrrp) | VirtualAddressMode::Haproxy { vrrp, .. } => {
+            vrrp.prefix.filter(|_| vrrp.interface.is_none())?
+        }
         VirtualAddressMode::KubeVip { .. } | VirtualAddressMode::External { .. } => return None,
     };
     let holds = |role: Role| addresses.iter().any(|(_, placed)| placed.host.role == role);
