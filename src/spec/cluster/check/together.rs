@@ -175,7 +175,8 @@ fn within(source: &Source<'_>, placed: &Placed, address: IpAddr, what: &str, key
     let name = &placed.host.name;
     let message =
         format!("the node `{name}` has the address {address}, which is in {cidr}, the network of the {what}");
-    let help = format!("choose a `{key}` that the site does not use, for example `{key}: 172.20.0.0/16`");
+    let key = if source.is_yaml { format!("{key}: ") } else { format!("{}=", key.replace("Cidr", "_cidr")) };
+    let help = format!("choose a network that the site does not use, for example `{key}172.20.0.0/16`");
     source.error(codes::INVENTORY_NETWORK, message, &placed.span, "").with_help(help)
 }
 
