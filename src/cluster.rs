@@ -11,4 +11,7 @@
 
 pub mod fleet;
 pub mod inventory;
+pub mod local;
+pub mod ping;
 pub mod remote;
+pub mod ssh;
