@@ -9,7 +9,6 @@ mod host;
 mod login;
 mod options;
 pub(super) mod report;
-mod secret_file;
 mod source;
 
 use std::path::PathBuf;
@@ -24,6 +23,7 @@ use self::report::{Outcome, Planned};
 use super::bundle::trust_options::TrustOptions;
 use super::files;
 use super::root;
+use super::secret_file;
 use super::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::fetch::CredentialSource;

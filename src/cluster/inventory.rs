@@ -16,16 +16,17 @@ pub const CONCURRENCY: usize = 30;
 pub const BATCH: usize = 50;
 
 /// A whole inventory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
-    /// The hosts, in the order of the file. At least one is a server.
+    /// Servers, then agents, then balancers, each in the order of the file. There is at least one server; the first
+    /// founds the cluster.
     pub hosts: Vec<Host>,
     /// What holds for all of them.
     pub cluster: Cluster,
 }
 
 /// One host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// Its name in the inventory, in reports, and in the cluster. No two are equal.
     pub name: String,
@@ -105,7 +106,7 @@ pub struct NfsMount {
 }
 
 /// What holds for all hosts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     /// Token with which nodes join; without one the first server makes it.
     pub token: Option<Secret<String>>,

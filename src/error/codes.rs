@@ -31,15 +31,15 @@ codes! {
     FILE_EXISTS = 11, Precondition, "a file is there already and is not overwritten";
     NEW_PASSPHRASE = 12, Usage, "a passphrase is empty, or was typed differently the second time";
 
-    SPEC_SYNTAX = 101, BadInput, "bundle.yaml is not well-formed YAML";
-    SPEC_UNKNOWN_KEY = 102, BadInput, "bundle.yaml has a key that airlock does not know";
-    SPEC_DUPLICATE_KEY = 103, BadInput, "bundle.yaml has a key twice";
-    SPEC_TYPE = 104, BadInput, "a value in bundle.yaml has the wrong type";
-    SPEC_VALUE = 105, BadInput, "a value in bundle.yaml is not allowed";
-    SPEC_MISSING = 106, BadInput, "bundle.yaml lacks something required";
-    SPEC_BUDGET = 107, BadInput, "bundle.yaml is too large, too deep or expands too much";
+    SPEC_SYNTAX = 101, BadInput, "bundle.yaml or cluster.yaml is not well-formed YAML";
+    SPEC_UNKNOWN_KEY = 102, BadInput, "bundle.yaml or cluster.yaml has a key that airlock does not know";
+    SPEC_DUPLICATE_KEY = 103, BadInput, "bundle.yaml or cluster.yaml has a key twice";
+    SPEC_TYPE = 104, BadInput, "a value in bundle.yaml or cluster.yaml has the wrong type";
+    SPEC_VALUE = 105, BadInput, "a value in bundle.yaml or cluster.yaml is not allowed";
+    SPEC_MISSING = 106, BadInput, "bundle.yaml or cluster.yaml lacks something required";
+    SPEC_BUDGET = 107, BadInput, "bundle.yaml or cluster.yaml is too large, too deep or expands too much";
     SPEC_NOT_YET = 108, BadInput, "bundle.yaml uses a section that this version cannot build yet";
-    SPEC_READ = 109, BadInput, "bundle.yaml cannot be read";
+    SPEC_READ = 109, BadInput, "bundle.yaml or cluster.yaml cannot be read";
     IMAGE_REFERENCE = 110, BadInput, "an image reference is malformed";
     DIGEST = 111, BadInput, "a digest is malformed or of an unsupported algorithm";
     PLATFORM = 112, BadInput, "a platform is malformed or not supported";
@@ -269,6 +269,14 @@ codes! {
     GPU_SECURE_BOOT = 1093, Precondition, "Secure Boot refuses the modules of the NVIDIA driver";
     GPU_DRIVER = 1094, Precondition, "the NVIDIA driver is loaded and does not work, or its parts have different versions";
     GPU_FABRIC_MANAGER = 1095, Precondition, "NVIDIA Fabric Manager is missing or has another version than the driver";
+
+    INVENTORY_SYNTAX = 1100, BadInput, "an Ansible inventory is not well-formed";
+    INVENTORY_NOT_UNDERSTOOD = 1101, BadInput, "an Ansible inventory says something that airlock cannot do";
+    INVENTORY_ROLE = 1102, BadInput, "a host of an inventory has no role, or several that exclude each other";
+    INVENTORY_TWICE = 1103, BadInput, "two hosts of an inventory are the same";
+    INVENTORY_NO_SERVER = 1104, BadInput, "an inventory has no server";
+    INVENTORY_NETWORK = 1105, BadInput, "addresses and networks of an inventory contradict each other";
+    INVENTORY_FORMAT = 1106, BadInput, "the inventory is in a format that airlock does not read";
 
     REMOTE_COMMAND = 1120, Precondition, "a command on a host has failed and told no error";
     REMOTE_ANSWER = 1121, Precondition, "the answer of a host cannot be understood";

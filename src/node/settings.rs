@@ -2,7 +2,7 @@
 //! JSON by `airlock cluster`. No secret is among them.
 
 mod broken;
-mod grammar;
+pub(crate) mod grammar;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, codes};
 ///
 /// # Errors
 /// [`codes::SECRET_OPEN`].
-pub(super) fn require_closed(path: &Path, renewal: &str) -> Result<()> {
+pub(in crate::cli) fn require_closed(path: &Path, renewal: &str) -> Result<()> {
     // One that cannot be looked at cannot be read either, and that is told there.
     let Ok(found) = fs_err::metadata(path) else { return Ok(()) };
     if !found.is_file() || found.mode() & 0o077 == 0 {
