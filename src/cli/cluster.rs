@@ -1,6 +1,8 @@
 //! `airlock cluster`: many nodes from one inventory.
 
+mod connecting;
 mod inventory;
+mod ping;
 mod read;
 
 use std::path::PathBuf;
@@ -28,6 +30,7 @@ pub struct Cluster {
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
     Inventory(inventory::InventoryCommand),
+    Ping(ping::PingArgs),
 }
 
 /// Which inventory, and which of its hosts.
@@ -81,6 +84,7 @@ impl Cluster {
     pub(super) async fn run(self, session: Session) -> Result<()> {
         match self.command {
             Command::Inventory(command) => command.run(session).await,
+            Command::Ping(arguments) => session.blocking(|session| ping::run(arguments, session)).await,
         }
     }
 }
