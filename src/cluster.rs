@@ -10,14 +10,17 @@
 //! ```
 
 pub mod address;
+pub mod deploy;
 pub mod fleet;
 pub mod hearsay;
 pub mod inventory;
+pub mod log;
 pub mod matrix;
 pub mod observe;
 pub mod order;
 pub mod plan;
 pub mod remote;
+pub mod report;
 pub mod survey;
 pub mod transfer;
 pub mod trouble;
