@@ -90,11 +90,12 @@ impl Command {
     fn run(self, session: Session) -> Ending {
         match self {
             Command::Bundle(bundle) => signals::run_until_stopped(bundle.run(session)),
-            Command::Cluster(cluster) => signals::run_until_stopped(cluster.run(session)),
+            Command::Cluster(cluster) => cluster.run(session),
             Command::Install(arguments) => signals::run_until_stopped(async move {
                 session.blocking(|session| install::run(*arguments, session)).await
             }),
             Command::Key(key) => signals::run_until_stopped(key.run(session)),
+            Command::Node(node) if node.is_server() => signals::run_server(|stop| node.serve(session, stop)),
             Command::Node(node) => signals::run_until_stopped(node.run(session)),
             Command::Registry(registry) => signals::run_server(|stop| registry.run(session, stop)),
             Command::Store(store) => signals::run_until_stopped(store.run(session)),

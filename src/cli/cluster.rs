@@ -1,5 +1,7 @@
 //! `airlock cluster`: many nodes from one inventory.
 
+mod deploy;
+mod dial;
 mod inventory;
 mod read;
 
@@ -7,6 +9,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::read::read_inventory;
 use super::session::Session;
+use super::signals::{self, Ending};
 use crate::cluster::inventory::{Host, Inventory, Role};
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
@@ -28,6 +31,7 @@ pub struct Cluster {
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
     Inventory(inventory::InventoryCommand),
+    Deploy(Box<deploy::DeployArgs>),
 }
 
 /// Which inventory, and which of its hosts.
@@ -78,9 +82,11 @@ fn role(word: &str) -> Option<Role> {
 }
 
 impl Cluster {
-    pub(super) async fn run(self, session: Session) -> Result<()> {
+    /// Runs it until it ends or a signal arrives. A deployment tells what it leaves when one does.
+    pub(super) fn run(self, session: Session) -> Ending {
         match self.command {
-            Command::Inventory(command) => command.run(session).await,
+            Command::Deploy(arguments) => signals::run_server(|stop| deploy::run(*arguments, session, stop)),
+            Command::Inventory(command) => signals::run_until_stopped(command.run(session)),
         }
     }
 }

@@ -24,7 +24,7 @@ use super::plan::{ClusterPlan, HostPlan, Phase, Work, waits_for};
 use super::remote::{Connect, Remote};
 use super::report::Ledger;
 use super::survey::Survey;
-use super::survey::conduct::{authorities, invitation};
+use super::survey::conduct::{Authorities, invitation};
 use super::transfer::Sent;
 use super::trouble::Trouble;
 use super::wanted::Wanted;
@@ -44,7 +44,7 @@ pub trait Carrier: Sync {
 }
 
 /// Lets time pass between two looks at something that nobody tells of.
-pub trait Patience: Sync {
+pub trait Pause: Sync {
     /// Waits so long.
     fn wait(&self, time: Duration);
 }
@@ -52,7 +52,7 @@ pub trait Patience: Sync {
 /// The time of this machine.
 pub struct RealTime;
 
-impl Patience for RealTime {
+impl Pause for RealTime {
     fn wait(&self, time: Duration) {
         std::thread::sleep(time);
     }
@@ -81,7 +81,7 @@ pub struct Deployment<'a> {
     /// Set when nothing more should be begun.
     pub stop: &'a AtomicBool,
     /// Lets time pass.
-    pub patience: &'a dyn Patience,
+    pub pause: &'a dyn Pause,
     /// What came of it, host by host.
     pub ledger: &'a Ledger,
 }
@@ -201,10 +201,10 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    fn authorities(&self, cluster: &Cluster) -> String {
+    fn authorities(&self, cluster: &Cluster) -> Authorities {
         let told = cluster.invitations.lock().unwrap_or_else(PoisonError::into_inner);
         let told = told.iter().map(|(host, told)| (host.as_str(), told)).collect();
-        authorities(&cluster.wanted, self.inventory, &told)
+        Authorities::of(&cluster.wanted, self.inventory, &told)
     }
 
     fn remote(&self, host: &str) -> Result<std::sync::Arc<dyn Remote>> {

@@ -53,7 +53,7 @@ impl Deployment<'_> {
                 });
             }
             self.stopped()?;
-            self.patience.wait(INTERVAL);
+            self.pause.wait(INTERVAL);
             waited += INTERVAL;
         }
     }

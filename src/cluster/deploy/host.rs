@@ -92,7 +92,7 @@ impl Deployment<'_> {
                 return answer.success()?.json();
             }
             while look::status(remote)?.running.is_some() && waited < BUSY && self.stopped().is_ok() {
-                self.patience.wait(INTERVAL);
+                self.pause.wait(INTERVAL);
                 waited += INTERVAL;
             }
             waited += INTERVAL;

@@ -27,7 +27,7 @@ impl Deployment<'_> {
         let mut waited = Duration::ZERO;
         loop {
             self.stopped()?;
-            self.patience.wait(INTERVAL);
+            self.pause.wait(INTERVAL);
             waited += INTERVAL;
             // While it is down every way to fail is possible.
             let boot = self.remote(host).and_then(|remote| look::boot(&*remote));

@@ -16,7 +16,7 @@ impl Deployment<'_> {
         let servers =
             self.plan.hosts.iter().filter(|host| matches!(host.phase, Phase::First | Phase::Server));
         for server in servers.filter(|host| self.ledger.is_well(&host.host)) {
-            if self.ledger.authorities(&server.host).as_deref() == Some(authorities.as_str())
+            if self.ledger.authorities(&server.host) == Some(authorities.for_host(&server.host))
                 || self.stopped().is_err()
             {
                 continue;

@@ -22,7 +22,7 @@ use crate::progress::Silent;
 
 struct Hurry;
 
-impl Patience for Hurry {
+impl Pause for Hurry {
     fn wait(&self, _: Duration) {}
 }
 
@@ -62,7 +62,7 @@ fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool
         batch: 50,
         progress: &Silent,
         stop,
-        patience: &Hurry,
+        pause: &Hurry,
         ledger: &ledger,
     };
     deployment.run();

@@ -76,7 +76,8 @@ fn three_servers_behind_a_virtual_address_and_two_agents() {
     for host in &plan.hosts {
         let settings = host.settings.as_ref().unwrap();
         settings.check().unwrap();
-        assert_eq!(settings.server_names, ["10.0.0.100"]);
+        let names = if settings.role == settings::Role::Server { vec!["10.0.0.100"] } else { Vec::new() };
+        assert_eq!(settings.certificate_names(), names);
         assert!(settings.share_images);
     }
 }
