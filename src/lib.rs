@@ -72,6 +72,8 @@
 //! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |
 //! | `/usr/local/bin/airlock` | [`node::install`] | the `airlock` program |
 //! | `/usr/local/bin/k3s` and its links, `/etc/rancher/k3s/…`, its unit | [`node::k3s`] | those of k3s |
+//! | `airlock-cluster-logs/TIME/HOST.log` (`--log-dir`) | [`cluster::log`] | text, mode 0600 |
+//! | what `cluster deploy --report` names | `cli::cluster::deploy` | `bundle-spec/cluster-report.md` |
 //! | what `cluster inventory convert --output` names, and `NAME-token`, `NAME-sudo-password` beside it | `cli::cluster::inventory` | `docs/cluster-yaml.md`; one line each, mode 0600 |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!

@@ -91,7 +91,15 @@ fn servers_come_one_after_the_other_and_a_second_run_has_nothing_to_do() {
     assert!(report.error().is_none());
     let mut installed = world.installed();
     installed[5..].sort();
-    insta::assert_snapshot!(installed.join("\n"), @"");
+    insta::assert_snapshot!(installed.join("\n"), @r"
+    s1 from its store, joins nobody, knows 0
+    s2 from https://10.0.0.1:5443, joins https://10.0.0.1:6443, knows 1
+    s3 from https://10.0.0.1:5443, joins https://10.0.0.1:6443, knows 2
+    s1 from its store, joins nobody, knows 2
+    s2 from https://10.0.0.1:5443, joins https://10.0.0.1:6443, knows 2
+    w1 from https://10.0.0.1:5443, joins https://10.0.0.1:6443, knows 3
+    w2 from https://10.0.0.1:5443, joins https://10.0.0.1:6443, knows 3
+    ");
     assert_eq!(world.sent(), ["s1"], "the bundle goes over the wire once");
     world.forget();
     let (plan, report) = run(&world, &inventory);
@@ -105,7 +113,12 @@ fn a_server_that_fails_keeps_further_servers_out_and_nobody_else() {
     let world = World::of(&inventory);
     world.let_it("s2", Fate::Fail);
     let (_, report) = run(&world, &inventory);
-    insta::assert_snapshot!(states(&report), @"");
+    insta::assert_snapshot!(states(&report), @r"
+    s1 Installed
+    s2 Failed E1038: k3s does not start
+    s3 LeftOut E1168: no further server is let in after s2 has failed
+    w1 Installed
+    ");
     let error = report.error().unwrap();
     assert_eq!((error.code(), error.kind().exit_status()), (codes::FLEET_PARTIAL, 9));
     assert!(error.details()[0].contains("E1038"), "{:?}", error.details());
@@ -122,7 +135,12 @@ fn a_host_that_is_away_or_goes_away_does_not_stop_the_others() {
     world.let_it("w1", Fate::BeAway);
     world.let_it("w2", Fate::Vanish);
     let (_, report) = run(&world, &inventory);
-    insta::assert_snapshot!(states(&report), @"");
+    insta::assert_snapshot!(states(&report), @r"
+    s1 Installed
+    w1 LeftOut E1120: w1 is away
+    w2 Failed E1120: w2 is away
+    w3 Installed
+    ");
     world.let_it("w1", Fate::Work);
     world.let_it("w2", Fate::Work);
     world.forget();
@@ -138,7 +156,10 @@ fn without_the_first_server_the_others_wait() {
     let world = World::of(&inventory);
     world.let_it("s1", Fate::Fail);
     let (_, report) = run(&world, &inventory);
-    insta::assert_snapshot!(states(&report), @"");
+    insta::assert_snapshot!(states(&report), @r"
+    s1 Failed E1038: k3s does not start
+    w1 LeftOut E1168: it joins s1, which is not there yet
+    ");
     world.let_it("s1", Fate::Work);
     assert!(run(&world, &inventory).1.error().is_none());
 }
@@ -149,7 +170,10 @@ fn a_host_that_needs_a_restart_gets_one_if_that_is_wanted() {
     let world = World::of(&inventory);
     world.let_it("w1", Fate::NeedRestart);
     let (_, report) = run(&world, &inventory);
-    insta::assert_snapshot!(states(&report), @"");
+    insta::assert_snapshot!(states(&report), @r"
+    s1 Installed
+    w1 Failed E1162: w1 has to be restarted (step nouveau); afterwards it continues by itself
+    ");
     let (_, report) = deploy(&world, &inventory, true, &AtomicBool::new(false));
     assert!(report.error().is_none(), "{}", states(&report));
     assert_eq!(report.hosts[1].steps, ["nouveau", "k3s"]);
