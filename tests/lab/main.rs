@@ -15,10 +15,12 @@ mod isolated;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;
+mod many;
 #[path = "../support/packages.rs"]
 mod packages;
 mod pulls;
 mod quorum;
+mod reached;
 mod repair;
 mod reset;
 #[path = "../support/roots.rs"]
@@ -30,4 +32,7 @@ mod samples;
 mod server;
 mod standin;
 mod standin_cluster;
+mod standin_etcd;
+mod standin_upkeep;
 mod stick;
+mod vip;

@@ -1,12 +1,13 @@
 //! Puts the stand-in for k3s on nodes, with the unit that the installer of k3s writes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use fs_err as fs;
 
 use crate::lab::node::Node;
+use crate::samples;
 
 /// The token of the clusters here, in its short form.
 pub const TOKEN: &str = "password-of-the-lab";
@@ -53,7 +54,9 @@ fn install<'a>(node: &'a Node, role: &str, unit: &'static str, configuration: &s
 impl Standin<'_> {
     /// Starts it and waits until it is ready.
     pub fn start(&self) {
-        self.node.succeed(&["timeout", "60", "systemctl", "start", self.unit]).unwrap();
+        if let Err(error) = self.node.succeed(&["timeout", "60", "systemctl", "start", self.unit]) {
+            self.give_up(&*error);
+        }
     }
 
     /// Starts it with another configuration, waits until it says this, and stops it. Returns what it said.
@@ -67,6 +70,18 @@ impl Standin<'_> {
 
     pub fn stop(&self) {
         self.node.systemctl(&["stop", self.unit]).unwrap();
+    }
+
+    /// Replaces the program as an installer does, without a moment in which there is none. What runs goes on.
+    pub fn replace_program(&self, program: &Path) {
+        self.node.copy_in(program, "/usr/local/bin/.k3s.new").unwrap();
+        self.node.succeed(&["mv", "/usr/local/bin/.k3s.new", "/usr/local/bin/k3s"]).unwrap();
+    }
+
+    /// Stops and starts it, and waits until it is ready.
+    pub fn restart(&self) {
+        self.stop();
+        self.start();
     }
 
     /// Variables in the environment of the service.
@@ -89,9 +104,13 @@ impl Standin<'_> {
     pub fn until(&self, condition: &str) {
         let line = format!("until {condition}; do sleep 0.2; done");
         if let Err(error) = self.node.succeed(&["timeout", "40", "bash", "-c", &line]) {
-            let journal = self.node.journal(self.unit).unwrap_or_default();
-            panic!("{error}\n{} has logged:\n{journal}", self.unit);
+            self.give_up(&*error);
         }
+    }
+
+    fn give_up(&self, error: &dyn std::error::Error) -> ! {
+        let journal = self.node.journal(self.unit).unwrap_or_default();
+        panic!("{error}\n{} has logged:\n{journal}", self.unit);
     }
 }
 
@@ -102,7 +121,17 @@ pub fn write(node: &Node, path: &str, text: &str) {
     node.copy_in(local.path(), path).unwrap();
 }
 
-/// The program, built where it is missing or old: `cargo test --test lab` alone does not build it.
+/// The program as another release of k3s: a copy in this directory, whose last line names it.
+pub fn program_of(release: &str, directory: &Path) -> PathBuf {
+    let copy = directory.join(format!("k3s-{release}"));
+    fs::copy(program(), &copy).unwrap();
+    let named = samples::releases::stand_in(&fs::read(&copy).unwrap(), release, std::env::consts::ARCH);
+    fs::write(&copy, named).unwrap();
+    copy
+}
+
+/// The program without what debuggers want, built where it is missing or old: `cargo test --test lab` alone does not
+/// build it.
 pub fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
@@ -111,7 +140,22 @@ pub fn program() -> PathBuf {
         assert!(cargo.status().unwrap().success());
         // Tests are in `deps`, beside the directory of the examples.
         let own = std::env::current_exe().unwrap();
-        own.parent().unwrap().with_file_name("examples").join("k3s-standin")
+        let built = own.parent().unwrap().with_file_name("examples").join("k3s-standin");
+        let stripped = Path::new(env!("CARGO_TARGET_TMPDIR")).join("k3s-standin");
+        let changed = |file: &Path| fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+        if changed(&stripped) < changed(&built) {
+            strip(&built, &stripped);
+        }
+        stripped
     };
     PROGRAM.get_or_init(build).clone()
+}
+
+/// A copy without what debuggers want, which is most of a program that was not built for others.
+pub fn strip(program: &Path, to: &Path) {
+    // Others may do the same at the same time.
+    let partial = to.with_added_extension(std::process::id().to_string());
+    let mut strip = Command::new("strip");
+    assert!(strip.arg("--strip-debug").arg("-o").arg(&partial).arg(program).status().unwrap().success());
+    fs::rename(partial, to).unwrap();
 }

@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use fs_err as fs;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
+use ssh_key::{HashAlg, PublicKey};
 
 use crate::samples;
 use crate::server::{Options, Server};
@@ -18,25 +19,59 @@ pub const IMAGES: [&str; 2] = [samples::BUSYBOX, samples::SIGNED];
 /// A package that depends on others, leaves no user behind, and is on no node.
 pub const PACKAGE: &str = "jq";
 
+/// The packages that put an address in front of several servers.
+pub const VIP_PACKAGES: [&str; 2] = ["haproxy", "keepalived"];
+
 /// The bundle and who signed it.
 pub struct Stick {
     directory: PathBuf,
+    name: &'static str,
     /// `SHA256:…` of the key, as the person who made the bundle would tell it.
     pub fingerprint: String,
     /// It keeps others from making the same stick while it is used.
-    _lock: fs::File,
+    _lock: Arc<fs::File>,
 }
+
+/// One version of the bundle.
+#[derive(Debug)]
+struct Edition {
+    /// Of the directory in which it is.
+    name: &'static str,
+    version: &'static str,
+    k3s: &'static str,
+    packages: &'static [&'static str],
+}
+
+/// What the tests of one node install.
+const USUAL: &[Edition] =
+    &[Edition { name: "stick", version: "1.0", k3s: samples::K3S_TAG, packages: &[PACKAGE] }];
+
+/// What clusters are made with, and what they are upgraded to: the next minor release of k3s, then one too many.
+/// Serials rise from edition to edition.
+const FOR_CLUSTERS: &[Edition] = &[
+    Edition { name: "first", version: "1.0", k3s: samples::K3S_TAG, packages: &WITH_VIP },
+    Edition { name: "next", version: "1.1", k3s: "v1.37.1+k3s1", packages: &WITH_VIP },
+    Edition { name: "skipping", version: "1.2", k3s: "v1.39.0+k3s1", packages: &WITH_VIP },
+];
+const WITH_VIP: [&str; 3] = [PACKAGE, VIP_PACKAGES[0], VIP_PACKAGES[1]];
 
 impl Stick {
     /// The stick, made once. `None`, loudly, where the archive cannot be reached.
     pub fn get() -> Option<&'static Stick> {
-        static STICK: OnceLock<Option<Stick>> = OnceLock::new();
-        STICK.get_or_init(make).as_ref()
+        static STICKS: OnceLock<Option<Vec<Stick>>> = OnceLock::new();
+        STICKS.get_or_init(|| get("lab-stick", USUAL)).as_ref().map(|sticks| &sticks[0])
+    }
+
+    /// Three versions of one bundle with [`VIP_PACKAGES`], signed by one person: the first has the k3s of
+    /// [`Stick::get`], the second the next minor release, the third leaves one out.
+    pub fn for_clusters() -> Option<&'static [Stick]> {
+        static STICKS: OnceLock<Option<Vec<Stick>>> = OnceLock::new();
+        STICKS.get_or_init(|| get("lab-cluster-sticks", FOR_CLUSTERS)).as_deref()
     }
 
     /// Its directory on this machine.
     pub fn path(&self) -> PathBuf {
-        self.directory.join("stick")
+        self.directory.join(self.name)
     }
 
     /// The digest that an image has upstream.
@@ -48,67 +83,117 @@ impl Stick {
         entry.unwrap()["digest"].as_str().unwrap().to_owned()
     }
 
+    /// What `airlock bundle inspect --packages --json` says about it.
+    pub fn inspect(&self) -> Value {
+        let key = fs::read_to_string(self.directory.join("key.pub")).unwrap();
+        fs::write(self.directory.join("signers"), format!("lab namespaces=\"airlock.*\" {key}")).unwrap();
+        let line = ["bundle", "inspect", "--packages", "--json", "--allowed-signers", "signers", self.name];
+        serde_json::from_str(&run(&self.directory, &line).unwrap()).unwrap()
+    }
+
     /// The program alone, as it is copied to nodes without a stick.
     pub fn program(&self) -> PathBuf {
         self.path().join("install")
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a skipped test says why")]
-fn make() -> Option<Stick> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-stick");
+/// All editions, in a directory of their own: as they are if the programs have not changed since they were made.
+fn get(name: &str, editions: &'static [Edition]) -> Option<Vec<Stick>> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&directory).unwrap();
     let lock = fs::File::create(directory.join("lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
-    for made in ["stick", "upstream", "config", "bundle.lock", "key", "key.pub"] {
-        let path = directory.join(made);
-        let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let lock = Arc::new(lock);
+    let (mark, made) = (mark(editions), directory.join("made"));
+    if fs::read_to_string(&made).unwrap_or_default() != mark {
+        remove(&made);
+        if !make(&directory, editions) {
+            return None;
+        }
+        fs::write(&made, mark).unwrap();
     }
-    let (airlock, k3s) = (directory.join("airlock"), directory.join("k3s"));
-    strip(Path::new(env!("CARGO_BIN_EXE_airlock")), &airlock);
-    strip(&standin::program(), &k3s);
-    let upstream = directory.join("upstream");
-    let busybox = fs::read(samples::static_busybox().unwrap()).unwrap();
-    samples::make_with_k3s(&upstream, &busybox, &fs::read(k3s).unwrap()).unwrap();
-    let server = Server::start(Options::new(&upstream)).unwrap();
-    fs::write(directory.join("bundle.yaml"), spec(&server.url())).unwrap();
-    fs::write(directory.join("motd"), "welcome\n").unwrap();
-
-    let run = |arguments: &[&str]| {
-        let mut command = Command::new(&airlock);
-        command.args(arguments).current_dir(&directory).stdin(Stdio::null()).env_remove("HTTPS_PROXY");
-        command.env("XDG_CACHE_HOME", directory.join("cache"));
-        command.env("XDG_CONFIG_HOME", directory.join("config")).output().unwrap()
+    let key = PublicKey::read_openssh_file(&directory.join("key.pub")).unwrap();
+    let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+    let stick = |edition: &Edition| Stick {
+        directory: directory.clone(),
+        name: edition.name,
+        fingerprint: fingerprint.clone(),
+        _lock: lock.clone(),
     };
-    let made = run(&["key", "generate", "--no-passphrase", "--output", "key", "--comment", "lab"]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let said = String::from_utf8(made.stdout).unwrap();
-    let fingerprint = said.split_whitespace().find(|word| word.starts_with("SHA256:")).unwrap().to_owned();
-    let built = run(&["bundle", "build", "--key", "key", "--progress", "none", "--output", "stick"]);
-    if !built.status.success() {
-        eprintln!("SKIPPED: no bundle can be made: {}", String::from_utf8_lossy(&built.stderr));
-        return None;
-    }
-    Some(Stick { directory, fingerprint, _lock: lock })
+    Some(editions.iter().map(stick).collect())
 }
 
-/// Images of two registries, k3s, a package of Debian, a file.
-fn spec(upstream: &str) -> String {
+/// What they are made from.
+fn mark(editions: &[Edition]) -> String {
+    let programs = [PathBuf::from(env!("CARGO_BIN_EXE_airlock")), standin::program()];
+    let built = programs.map(|program| fs::metadata(program).unwrap().modified().unwrap());
+    format!("{built:?} {editions:?} {}", spec("", &editions[0]))
+}
+
+/// Whether all could be made.
+fn make(directory: &Path, editions: &[Edition]) -> bool {
+    for made in ["upstream", "config", "bundle.lock", "key", "key.pub"] {
+        remove(&directory.join(made));
+    }
+    standin::strip(Path::new(env!("CARGO_BIN_EXE_airlock")), &directory.join("airlock"));
+    let server = Server::start(Options::new(&upstream(directory, editions))).unwrap();
+    fs::write(directory.join("motd"), "welcome\n").unwrap();
+    let key = ["key", "generate", "--no-passphrase", "--output", "key", "--comment", "lab"];
+    run(directory, &key).unwrap();
+    editions.iter().all(|edition| {
+        remove(&directory.join(edition.name));
+        fs::write(directory.join("bundle.yaml"), spec(&server.url(), edition)).unwrap();
+        let output = ["--progress", "none", "--output", edition.name];
+        is_built(&run(directory, &[&["bundle", "build", "--key", "key"], &output[..]].concat()))
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
+fn is_built(built: &Result<String, String>) -> bool {
+    if let Err(error) = built {
+        eprintln!("SKIPPED: no bundle can be made: {error}");
+    }
+    built.is_ok()
+}
+
+/// The sample upstream, with the releases of k3s that these editions have.
+fn upstream(directory: &Path, editions: &[Edition]) -> PathBuf {
+    let upstream = directory.join("upstream");
+    let k3s = fs::read(standin::program()).unwrap();
+    let busybox = fs::read(samples::static_busybox().unwrap()).unwrap();
+    samples::make_with_k3s(&upstream, &busybox, &k3s).unwrap();
+    for edition in editions {
+        samples::releases::make(&upstream.join("files"), edition.k3s, &k3s, samples::K3S_IMAGES).unwrap();
+    }
+    upstream
+}
+
+/// The program as its user runs it. What it prints, or what it says is wrong.
+fn run(directory: &Path, arguments: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(directory.join("airlock"));
+    command.args(arguments).current_dir(directory).stdin(Stdio::null()).env_remove("HTTPS_PROXY");
+    command.env("XDG_CACHE_HOME", directory.join("cache")).env("XDG_CONFIG_HOME", directory.join("config"));
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
+
+/// Images of two registries, k3s, packages of Debian, a file.
+fn spec(upstream: &str, edition: &Edition) -> String {
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let [hub, quay] = IMAGES;
+    let Edition { version, k3s, packages, .. } = edition;
+    let packages = packages.join(", ");
     format!(
-        "apiVersion: airlock/v1\nkind: Bundle\nname: lab\nversion: \"1.0\"\nplatforms: [linux/{architecture}]\n\
+        "apiVersion: airlock/v1\nkind: Bundle\nname: lab\nversion: \"{version}\"\nplatforms: [linux/{architecture}]\n\
          hosts: [debian-12]\nimages: [\"{hub}\", \"{quay}\"]\n\
          registries:\n  docker.io: {{mirrors: [\"{upstream}\"]}}\n  quay.io: {{mirrors: [\"{upstream}\"]}}\n\
-         k3s:\n  channel: stable\n  baseUrl: {upstream}/k3s-io/k3s/releases/download\n  \
-         channelUrl: {upstream}/v1-release/channels\n\
-         apt:\n  packages: [{PACKAGE}]\n  targets:\n    - host: debian-12\n      baseline: essential\n\
+         k3s:\n  version: {k3s}\n  baseUrl: {upstream}/k3s-io/k3s/releases/download\n\
+         apt:\n  packages: [{packages}]\n  targets:\n    - host: debian-12\n      baseline: essential\n\
          files:\n  - path: motd\n    to: /etc/motd.d/site\n"
     )
-}
-
-/// A copy without what debuggers want, which is most of a program that was not built for others.
-fn strip(program: &Path, to: &Path) {
-    let done = Command::new("strip").arg("--strip-debug").arg("-o").arg(to).arg(program).status().unwrap();
-    assert!(done.success());
 }

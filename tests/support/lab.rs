@@ -66,6 +66,17 @@ enum Command {
     PowerCycle { node: String },
     /// List the nodes
     List,
+    /// Print the nodes as an inventory of Ansible: the first one is the server
+    Inventory,
+    /// Run a program of this machine where the nodes are reached from, as `airlock cluster` or `ssh`
+    From {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Let a node hang: nothing on it runs, its kernel still answers
+    Hang { node: String },
+    /// Let it go on
+    Resume { node: String },
     /// Take a node away, or the whole lab
     Down { node: Option<String> },
 }
@@ -107,7 +118,10 @@ fn up(name: &str, nodes: usize, release: Release, gap: Gap, stick: Option<&Path>
             Err(_) => drop(lab.node_with(&node, release, stick.as_deref())?),
         }
     }
-    list(&lab)
+    list(&lab)?;
+    // An inventory of a single node is of no use.
+    let inventory = if nodes > 1 { format!("\n{}", lab.inventory()?) } else { String::new() };
+    Ok(io::stdout().write_all(inventory.as_bytes())?)
 }
 
 fn act(lab: &Lab, command: Command) -> Result<()> {
@@ -128,6 +142,10 @@ fn act(lab: &Lab, command: Command) -> Result<()> {
             node.boot()
         }
         Command::List => list(lab),
+        Command::Inventory => Ok(io::stdout().write_all(lab.inventory()?.as_bytes())?),
+        Command::From { command } => become_command_from(lab, &command),
+        Command::Hang { node } => lab.existing(&node)?.hang(),
+        Command::Resume { node } => lab.existing(&node)?.resume(),
         Command::Down { node: Some(node) } => lab.remove(&lab.existing(&node)?),
         Command::Down { node: None } => lab.down(),
     }
@@ -136,6 +154,13 @@ fn act(lab: &Lab, command: Command) -> Result<()> {
 fn become_command(lab: &Lab, node: &str, words: &[String]) -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut command = lab.existing(node)?.command(&words)?;
+    Err(command.stdin(Stdio::inherit()).exec().into())
+}
+
+fn become_command_from(lab: &Lab, words: &[String]) -> Result<()> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (program, arguments) = words.split_first().ok_or("there is no command")?;
+    let mut command = lab.provisioner()?.command(program, arguments);
     Err(command.stdin(Stdio::inherit()).exec().into())
 }
 

@@ -14,7 +14,7 @@ use super::pods::Pods;
 use super::registries::Registries;
 use super::settings::Settings;
 use super::supervisor_client::Supervisor;
-use super::{Result, VERSION, Variables, containerd, credentials, kubelet, log, node_object, notify, server};
+use super::{Result, Variables, containerd, credentials, kubelet, log, node_object, notify, server, version};
 
 /// Where a node says its name and password, and learns what it needs.
 pub const CONFIGURATION: &str = "/v1-k3s/config";
@@ -30,7 +30,10 @@ pub async fn run(arguments: &[String], variables: &Variables) -> Result<()> {
     let settings = Settings::read(Role::Agent, arguments, variables).await?;
     let token = settings.token.clone().ok_or("--token is required")?;
     let url = settings.server.clone().ok_or("--server is required")?;
-    log::info(&format!("Starting k3s agent {VERSION} (stand-in: nothing of this is Kubernetes)"));
+    log::info(&format!(
+        "Starting k3s agent {} (stand-in: nothing of this is Kubernetes)",
+        version::version()
+    ));
     let ready = || {
         log::info("k3s agent is up and running");
         notify::ready(variables)
@@ -119,7 +122,22 @@ async fn connect(settings: &Settings, url: &str, token: &str) -> Supervisor {
 /// What the server has to say yes to before the node begins.
 async fn introduce(settings: &Settings, supervisor: &Supervisor, password: &str) -> Result<()> {
     supervisor.given(CONFIGURATION, &settings.node_name, password).await?;
+    if settings.role == Role::Agent {
+        refuse_older(supervisor).await?;
+    }
     kubelet::prepare(settings, supervisor, password).await
+}
+
+/// A server has to be at least as new. The real agent does not compare versions: it misses what only newer servers send.
+async fn refuse_older(supervisor: &Supervisor) -> Result<()> {
+    let found = supervisor.call(Method::GET, "/version", None).await?.unwrap_or_default();
+    let theirs = found["gitVersion"].as_str().and_then(version::minor);
+    let own = version::version();
+    if theirs < version::minor(own) {
+        let message = "incompatible down-level server detected; servers must be upgraded to at least";
+        return Err(format!("{message} {own}, or restarted with --disable-network-policy").into());
+    }
+    Ok(())
 }
 
 /// Made once; by it a server knows the node again.
@@ -140,9 +158,11 @@ fn prepare_disk(settings: &Settings) -> Result<()> {
 async fn register(settings: &Settings, supervisor: &Supervisor) -> Result<()> {
     let nodes = Place::of_word("nodes", None);
     let path = nodes.named(&settings.node_name).path();
-    let labels = json!({"metadata": {"labels": node_object::labels(settings)}});
-    if supervisor.call(Method::PATCH, &path, Some(&labels)).await?.is_none() {
-        supervisor.call(Method::POST, &nodes.path(), Some(&node_object::node(settings))).await?;
+    let node = node_object::node(settings);
+    let renewed = json!({"metadata": {"labels": node["metadata"]["labels"], "annotations": node["metadata"]["annotations"]},
+        "status": node["status"]});
+    if supervisor.call(Method::PATCH, &path, Some(&renewed)).await?.is_none() {
+        supervisor.call(Method::POST, &nodes.path(), Some(&node)).await?;
     }
     renew_lease(settings, supervisor).await
 }

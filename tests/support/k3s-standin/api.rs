@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use super::kubernetes::{Place, status};
 use super::tls::Peer;
-use super::{VERSION, agent, join, kubelet, members};
+use super::{agent, etcd_snapshot, eviction, join, kubelet, members, removal, snapshots, version};
 
 /// Larger objects are refused, as by etcd.
 const LARGEST_OBJECT: usize = 1024 * 1024;
@@ -48,15 +48,18 @@ async fn answer(
     }
     let path = parts.uri.path();
     match path {
-        "/readyz" if !cluster.has_quorum() => {
+        "/readyz" | "/readyz/etcd" if !cluster.has_quorum() => {
             return (StatusCode::INTERNAL_SERVER_ERROR, "[-]etcd failed: reason withheld\n").into_response();
         }
         "/v1-k3s/server-bootstrap" | "/v1-k3s/stand-in/state" => {
             return for_servers(&cluster, path, user.as_deref());
         }
         members::NEWS => return news(&cluster, user.as_deref(), body).await,
-        "/readyz" | "/livez" | "/healthz" | "/v1-k3s/readyz" => return "ok".into_response(),
-        "/version" => return document(200, &json!({"gitVersion": VERSION, "platform": "stand-in"})),
+        etcd_snapshot::PATH => return snapshot(&cluster, user.as_deref(), body).await,
+        "/readyz" | "/readyz/etcd" | "/livez" | "/healthz" | "/v1-k3s/readyz" => return "ok".into_response(),
+        "/version" => {
+            return document(200, &json!({"gitVersion": version::version(), "platform": "stand-in"}));
+        }
         agent::CONFIGURATION | kubelet::CERTIFICATE => {
             return for_nodes(&cluster, path, &parts.headers).await;
         }
@@ -72,8 +75,18 @@ async fn answer(
         return failure(413, "RequestEntityTooLarge", "etcdserver: request is too large");
     };
     let object = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    if !cluster.has_quorum() && place.plural != "members" {
+    if let (&Method::PUT, "members", Some(name)) = (&parts.method, place.plural.as_str(), &place.name)
+        && let Some(refusal) = members::refusal(&cluster, name)
+    {
+        return failure(503, "ServiceUnavailable", refusal);
+    }
+    if !cluster.has_quorum() {
         return failure(503, "ServiceUnavailable", "etcdserver: no leader");
+    }
+    if path.ends_with("/eviction")
+        && let Some(refusal) = eviction::refusal(&cluster, &place)
+    {
+        return failure(429, "TooManyRequests", refusal);
     }
     let changes_state = parts.method != Method::GET && place.plural != "leases";
     if let (true, Some(leader)) = (changes_state, cluster.other_leader()) {
@@ -97,8 +110,27 @@ async fn news(cluster: &Cluster, user: Option<&str>, body: Body) -> Response {
     let state = to_bytes(body, usize::MAX).await.map_err(Into::into);
     let state = state.and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
     match state.and_then(|state: Value| cluster.adopt(&state)) {
-        Ok(()) => document(200, &json!({})),
+        Ok(true) => document(200, &json!({})),
+        Ok(false) => failure(412, "Conflict", "cluster ID mismatch"),
         Err(error) => failure(400, "BadRequest", &error.to_string()),
+    }
+}
+
+/// What `k3s etcd-snapshot` asks for.
+async fn snapshot(cluster: &Cluster, user: Option<&str>, body: Body) -> Response {
+    if !matches!(user, Some("server" | "system:admin")) {
+        return failure(403, "Forbidden", "not authorized");
+    }
+    let bytes = to_bytes(body, LARGEST_OBJECT).await.unwrap_or_default();
+    let request: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let result = if cluster.has_etcd {
+        snapshots::answer(cluster, &request)
+    } else {
+        Err("etcd datastore disabled".into())
+    };
+    match result {
+        Ok(answer) => document(200, &answer),
+        Err(error) => failure(500, "InternalError", &error.to_string()),
     }
 }
 
@@ -159,8 +191,16 @@ fn act(cluster: &Cluster, method: &Method, place: &Place, object: Value) -> Resp
             cluster.renew_lease(name);
             document(200, &object)
         }
+        ("GET", Some(name)) if place.plural == "leases" => {
+            let mut leases = cluster.leases().into_iter();
+            found(place, leases.find(|lease| lease["metadata"]["name"] == name.as_str()))
+        }
         ("GET", None) => {
-            let items = if is_node { cluster.nodes() } else { datastore.list(place) };
+            let items = match place.plural.as_str() {
+                "nodes" => cluster.nodes(),
+                "leases" => cluster.leases(),
+                _ => datastore.list(place),
+            };
             document(200, &json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items}))
         }
         ("GET", Some(_)) => {
@@ -177,11 +217,14 @@ fn act(cluster: &Cluster, method: &Method, place: &Place, object: Value) -> Resp
         ("PATCH", Some(_)) => found(place, datastore.patch(place, &object)),
         ("DELETE", Some(name)) => {
             let deleted = datastore.delete(place);
-            if is_node {
-                cluster.forget_node(name);
+            if let (true, Some(node)) = (is_node, &deleted) {
+                cluster.end_lease(name);
+                removal::after_deletion(cluster, node);
             }
             found(place, deleted)
         }
+        // An eviction that nothing speaks against is a deletion.
+        ("POST", Some(_)) if place.plural == "pods" => found(place, datastore.delete(place)),
         _ => failure(
             405,
             "MethodNotAllowed",

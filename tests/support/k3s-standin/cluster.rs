@@ -5,16 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use airlock::oci::digest::Digest;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::credentials::Credentials;
 use super::datastore::Datastore;
 use super::kubernetes::Place;
 use super::paths::Paths;
+use super::patience::Patience;
 use super::{Result, members};
 
-/// How long a node counts as ready after it was heard of. Kubernetes waits 40 s; tests should not.
-const LEASE: Duration = Duration::from_secs(5);
 /// What agents say when their name belongs to somebody else.
 const PASSWORD_REJECTED: &str = "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' \
     may not match server node-passwd entry, try enabling a unique node name with the --with-node-id flag";
@@ -24,8 +24,14 @@ pub struct Cluster {
     pub datastore: Datastore,
     pub credentials: Credentials,
     pub paths: Paths,
-    /// Of this server.
+    /// Of the node of this server.
+    pub node: String,
+    /// Of this server among the members of etcd; that of the node if it has no etcd.
     pub name: String,
+    /// Whether its objects lie in etcd.
+    pub has_etcd: bool,
+    /// How long it waits for others.
+    pub patience: Patience,
     /// What further servers have to agree on; see `join`.
     pub critical: Value,
     leases: Mutex<HashMap<String, Instant>>,
@@ -34,16 +40,26 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster with these objects, seen by the server `name`.
+    /// A cluster with these objects, seen by the server on `node`, which is the member `name`, if it is one.
     pub fn new(
         datastore: Datastore,
         credentials: Credentials,
         paths: Paths,
-        name: &str,
+        (node, name): (&str, Option<&str>),
         critical: Value,
     ) -> Cluster {
-        let (leases, reachable) = Default::default();
-        Cluster { datastore, credentials, paths, name: name.to_owned(), critical, leases, reachable }
+        Cluster {
+            datastore,
+            credentials,
+            paths,
+            node: node.to_owned(),
+            name: name.unwrap_or(node).to_owned(),
+            has_etcd: name.is_some(),
+            patience: Patience::default(),
+            critical,
+            leases: Mutex::default(),
+            reachable: Mutex::default(),
+        }
     }
 
     /// Takes note whether another member answers. The first time makes it a voter: until then it is a learner, whose
@@ -61,6 +77,11 @@ impl Cluster {
     /// Whether another member has answered the last time.
     pub fn is_reachable(&self, member: &str) -> bool {
         locked(&self.reachable).contains(member)
+    }
+
+    /// Whether a member is there: this one, or one that has answered the last time.
+    pub fn is_there(&self, member: &str) -> bool {
+        member == self.name || self.is_reachable(member)
     }
 
     /// Whether most voters are there. A server without etcd is alone and enough.
@@ -88,11 +109,14 @@ impl Cluster {
         let ages: HashMap<_, _> =
             leases.into_iter().filter_map(|(node, age)| Some((node, age.ok()?))).collect();
         let state = self.datastore.state();
-        json!({"revision": state.revision, "objects": state.objects, "leases": ages})
+        json!({"revision": state.revision, "objects": state.objects, "cluster": state.cluster, "leases": ages})
     }
 
-    /// Takes over what another member knows better.
-    pub fn adopt(&self, state: &Value) -> Result<()> {
+    /// Takes over what another member knows better. Says whether it is one of this cluster.
+    pub fn adopt(&self, state: &Value) -> Result<bool> {
+        if !self.datastore.adopt(serde_json::from_value(state.clone())?) {
+            return Ok(false);
+        }
         let mut leases = locked(&self.leases);
         for (node, age) in state["leases"].as_object().into_iter().flatten() {
             let heard = Instant::now().checked_sub(Duration::from_millis(age.as_u64().unwrap_or(u64::MAX)));
@@ -101,13 +125,31 @@ impl Cluster {
                 *known = heard.max(*known);
             }
         }
-        self.datastore.adopt(serde_json::from_value(state.clone())?);
-        Ok(())
+        Ok(true)
     }
 
     /// Takes note that a node is alive.
     pub fn renew_lease(&self, node: &str) {
         locked(&self.leases).insert(node.to_owned(), Instant::now());
+    }
+
+    /// Forgets that a node was heard of.
+    pub fn end_lease(&self, node: &str) {
+        locked(&self.leases).remove(node);
+    }
+
+    /// The leases of all nodes, as Kubernetes has them in `kube-node-lease`.
+    pub fn leases(&self) -> Vec<Value> {
+        let leases = locked(&self.leases);
+        let mut nodes: Vec<_> = leases.iter().collect();
+        nodes.sort();
+        let lease = |(node, heard): (&String, &Instant)| {
+            let renewed = Timestamp::now() - SignedDuration::try_from(heard.elapsed()).unwrap_or_default();
+            json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": node, "namespace": "kube-node-lease"},
+                "spec": {"holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": renewed.to_string()}})
+        };
+        nodes.into_iter().map(lease).collect()
     }
 
     /// All nodes, each with the condition it is in now.
@@ -120,7 +162,7 @@ impl Cluster {
     pub fn with_conditions(&self, mut node: Value) -> Value {
         let name = node["metadata"]["name"].as_str().unwrap_or_default();
         let leases = locked(&self.leases);
-        let is_alive = leases.get(name).is_some_and(|renewed| renewed.elapsed() < LEASE);
+        let is_alive = leases.get(name).is_some_and(|renewed| renewed.elapsed() < self.patience.lease);
         let (status, reason, message) = if is_alive {
             ("True", "KubeletReady", "kubelet is posting ready status")
         } else {
@@ -129,7 +171,7 @@ impl Cluster {
         let mut conditions =
             vec![json!({"type": "Ready", "status": status, "reason": reason, "message": message})];
         if node["metadata"]["labels"]["node-role.kubernetes.io/etcd"] == "true" {
-            conditions.push(etcd_condition(members::voters(&self.datastore).contains_key(name)));
+            conditions.push(etcd_condition(members::is_voter(&self.datastore, name)));
         }
         node["status"]["conditions"] = json!(conditions);
         node
@@ -151,12 +193,6 @@ impl Cluster {
             }
         }
     }
-
-    /// Forgets the password of a node that was deleted, and its membership.
-    pub fn forget_node(&self, node: &str) {
-        self.datastore.delete(&members::place(node));
-        self.datastore.delete(&password_place(node));
-    }
 }
 
 fn etcd_condition(is_voter: bool) -> Value {
@@ -172,7 +208,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn password_place(node: &str) -> Place {
+/// Where the password of a node is remembered.
+pub fn password_place(node: &str) -> Place {
     Place::of_word("secrets", Some("kube-system")).named(&format!("{node}.node-password.k3s"))
 }
 
@@ -183,7 +220,13 @@ mod tests {
     fn cluster(directory: &std::path::Path) -> Cluster {
         let datastore = Datastore::open(&directory.join("state.db")).unwrap();
         let credentials = Credentials { server: "s".to_owned(), node: "n".to_owned() };
-        Cluster::new(datastore, credentials, Paths::new("/nowhere"), "server1", Value::Null)
+        Cluster::new(
+            datastore,
+            credentials,
+            Paths::new("/nowhere"),
+            ("server1", Some("server1")),
+            Value::Null,
+        )
     }
 
     #[test]
@@ -197,7 +240,7 @@ mod tests {
             refused.starts_with("Node password rejected, duplicate hostname or contents of"),
             "{refused}"
         );
-        cluster.forget_node("agent1");
+        cluster.datastore.delete(&password_place("agent1"));
         assert_eq!(cluster.check_node_password("agent1", "second"), Ok(()));
     }
 
@@ -207,7 +250,7 @@ mod tests {
         let cluster = cluster(directory.path());
         assert!(cluster.has_quorum());
         for name in ["server0", "server1", "server2"] {
-            let entry = members::entry(name, &format!("https://{name}:6443"), true);
+            let entry = members::entry(name, name, &format!("https://{name}:6443"), true);
             cluster.datastore.put(&members::place(name), entry);
         }
         assert!(!cluster.has_quorum());
@@ -223,12 +266,36 @@ mod tests {
         for name in ["server0", "server2"] {
             cluster.datastore.delete(&members::place(name));
         }
-        let learner = members::entry("server3", "https://server3:6443", false);
+        let learner = members::entry("server3", "server3", "https://server3:6443", false);
         cluster.datastore.put(&members::place("server3"), learner);
         assert!(cluster.has_quorum());
         cluster.set_reachable("server3", true);
         cluster.set_reachable("server3", false);
         assert!(!cluster.has_quorum());
+    }
+
+    #[test]
+    fn members_come_one_at_a_time_and_go_while_enough_are_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let cluster = cluster(directory.path());
+        let add = |name: &str, votes| {
+            cluster.datastore.put(&members::place(name), members::entry(name, name, "https://x", votes));
+        };
+        add("server1", true);
+        assert_eq!(members::remove(&cluster, "server1"), Err("a sole member cannot be removed"));
+        assert_eq!(members::refusal(&cluster, "server2"), None);
+        add("server2", false);
+        assert_eq!(members::refusal(&cluster, "server2"), None, "it asks again");
+        let refusal = members::refusal(&cluster, "server3");
+        assert_eq!(refusal, Some("etcdserver: too many learner members in cluster"));
+        add("server2", true);
+        assert_eq!(members::refusal(&cluster, "server3"), Some("etcdserver: unhealthy cluster"));
+        add("server3", true);
+        cluster.set_reachable("server2", true);
+        let refusal = "etcdserver: re-configuration failed due to not enough started members";
+        assert_eq!(members::remove(&cluster, "server2"), Err(refusal));
+        assert_eq!(members::remove(&cluster, "server3"), Ok(()));
+        assert_eq!(members::remove(&cluster, "server3"), Err("etcdserver: member not found"));
     }
 
     #[test]

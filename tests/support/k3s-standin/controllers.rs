@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use super::kubernetes::Place;
-use super::log;
 use super::manifests::{self, Deployer};
-use super::scheduling;
 use super::settings::Settings;
+use super::{log, members, removal, scheduling};
 
 /// How often everything is looked at. k3s looks at manifests every 15 s; tests should not wait for that.
 const INTERVAL: Duration = Duration::from_millis(300);
@@ -34,6 +33,11 @@ pub async fn run(cluster: Arc<Cluster>, settings: Settings) {
         settle(&cluster, "daemonsets", settle_daemon_set);
         settle(&cluster, "jobs", settle_job);
         remove_orphans(&cluster);
+        members::drop_stalled(&cluster);
+        if removal::run(&cluster) {
+            // At once: this server may be the one that has to go.
+            members::replicate(&cluster).await;
+        }
         scheduling::schedule(&cluster);
     }
 }

@@ -21,8 +21,7 @@ impl Credentials {
     /// Those of this server: as they are if it was started before, else as it is told, else at random.
     pub fn prepare(settings: &Settings) -> Result<Credentials> {
         let paths = &settings.paths;
-        let given = settings.token.as_deref().map(|token| Token::parse(token, "server")).transpose()?;
-        let given = given.map(|token| token.password);
+        let given = Credentials::given(settings)?;
         let kept = read(paths);
         if let (Some(given), Some(kept)) = (&given, &kept)
             && *given != kept.server
@@ -42,6 +41,12 @@ impl Credentials {
         );
         write(&paths.server("cred/passwd"), passwd.as_bytes(), 0o600)?;
         Ok(credentials)
+    }
+
+    /// The password in the token that the server was given.
+    pub fn given(settings: &Settings) -> Result<Option<String>> {
+        let token = settings.token.as_deref().map(|token| Token::parse(token, "server")).transpose()?;
+        Ok(token.map(|token| token.password))
     }
 
     /// Writes the tokens that joiners are given. The authority has to exist.

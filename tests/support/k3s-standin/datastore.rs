@@ -25,6 +25,9 @@ pub struct State {
     pub revision: u64,
     /// By their paths.
     pub objects: BTreeMap<String, Value>,
+    /// Names the cluster; a reset makes another one of it.
+    #[serde(default)]
+    pub cluster: String,
 }
 
 impl Datastore {
@@ -89,14 +92,25 @@ impl Datastore {
         self.lock().clone()
     }
 
-    /// Takes over what another server has, if that is newer.
-    pub fn adopt(&self, newer: State) {
+    /// Makes it the data of another cluster.
+    pub fn set_cluster(&self, cluster: &str) {
         let mut state = self.lock();
+        cluster.clone_into(&mut state.cluster);
+        self.save(&mut state);
+    }
+
+    /// Takes over what another server has, if that is newer. Says whether it is of the same cluster.
+    pub fn adopt(&self, newer: State) -> bool {
+        let mut state = self.lock();
+        if newer.cluster != state.cluster {
+            return false;
+        }
         if newer.revision > state.revision {
             // Saving counts as a change.
             *state = State { revision: newer.revision - 1, ..newer };
             self.save(&mut state);
         }
+        true
     }
 
     fn save(&self, state: &mut State) {

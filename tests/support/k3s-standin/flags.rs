@@ -80,6 +80,7 @@ const SERVER_VALUES: &[&str] = &[
     "egress-selector-mode",
     "etcd-arg",
     "etcd-snapshot-dir",
+    "etcd-snapshot-name",
     "etcd-snapshot-retention",
     "etcd-snapshot-schedule-cron",
     "flannel-backend",

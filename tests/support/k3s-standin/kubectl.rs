@@ -3,8 +3,10 @@
 
 mod arguments;
 mod change;
-mod client;
+pub mod client;
+mod drain;
 mod jsonpath;
+mod nodes;
 mod output;
 
 use std::io::{self, Write as _};
@@ -15,7 +17,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::kubernetes::Place;
-use super::{Result, VERSION, Variables, say};
+use super::{Result, Variables, say, version};
 use arguments::Arguments;
 use client::Client;
 
@@ -29,22 +31,20 @@ pub async fn run(words: &[String], variables: &Variables) -> Result<()> {
     let client = Client::new(&PathBuf::from(given.unwrap_or("/etc/rancher/k3s/k3s.yaml")))?;
     let positional: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
     match positional[..] {
-        ["version"] => say(&format!("Client Version: {VERSION} (stand-in)")),
+        ["version"] => say(&format!("Client Version: {} (stand-in)", version::version())),
         ["get"] if arguments.option("raw").is_some() => {
             say(&client.raw(arguments.option("raw").unwrap_or_default()).await?)
         }
         ["get", kind, ref names @ ..] => get(&client, &arguments, kind, names).await,
         ["apply" | "create"] => change::apply(&client, &arguments).await,
         ["delete", ref what @ ..] => change::delete(&client, &arguments, what).await,
-        [verb @ ("label" | "annotate"), "node" | "nodes" | "no", node, ref words @ ..] => {
-            change::mark(&client, verb, node, words).await
+        [verb @ ("label" | "annotate"), "node" | "nodes" | "no", ref words @ ..] => {
+            nodes::mark(&client, &arguments, verb, words).await
         }
-        ["taint", "node" | "nodes" | "no", node, ref taints @ ..] => {
-            change::taint(&client, node, taints).await
-        }
-        ["cordon", node] => change::cordon(&client, node, true).await,
-        ["uncordon", node] => change::cordon(&client, node, false).await,
-        ["drain", node] => change::drain(&client, node).await,
+        ["taint", "node" | "nodes" | "no", ref words @ ..] => nodes::taint(&client, &arguments, words).await,
+        ["cordon", node] => nodes::cordon(&client, node, true).await,
+        ["uncordon", node] => nodes::cordon(&client, node, false).await,
+        ["drain", node] => drain::drain(&client, &arguments, node).await,
         ["wait", ref what @ ..] => wait(&client, &arguments, what).await,
         _ => Err(format!("error: unknown command \"{}\" for \"kubectl\"", words.join(" ")).into()),
     }

@@ -73,6 +73,8 @@ impl Place {
             "deploy" | "deployment" | "deployments" => ("apps/v1", "deployments"),
             "ds" | "daemonset" | "daemonsets" => ("apps/v1", "daemonsets"),
             "job" | "jobs" => ("batch/v1", "jobs"),
+            "lease" | "leases" => ("coordination.k8s.io/v1", "leases"),
+            "pdb" | "poddisruptionbudget" | "poddisruptionbudgets" => ("policy/v1", "poddisruptionbudgets"),
             "runtimeclass" | "runtimeclasses" => ("node.k8s.io/v1", "runtimeclasses"),
             "addon" | "addons" => ("k3s.cattle.io/v1", "addons"),
             other => ("v1", other),

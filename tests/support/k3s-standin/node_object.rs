@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::VERSION;
 use super::flags::Role;
 use super::settings::Settings;
+use super::{etcd, removal, version};
 
 /// The object of the node with these settings.
 pub fn node(settings: &Settings) -> Value {
@@ -22,7 +22,7 @@ pub fn node(settings: &Settings) -> Value {
                 "architecture": architecture(),
                 "containerRuntimeVersion": "containerd://stand-in",
                 "kernelVersion": read("/proc/sys/kernel/osrelease"),
-                "kubeletVersion": VERSION,
+                "kubeletVersion": version::version(),
                 "operatingSystem": "linux",
                 "osImage": os_image(),
             },
@@ -31,7 +31,7 @@ pub fn node(settings: &Settings) -> Value {
 }
 
 /// Applied at every start, over those that are there.
-pub fn labels(settings: &Settings) -> Value {
+fn labels(settings: &Settings) -> Value {
     let mut labels = Map::new();
     let name = &settings.node_name;
     for (key, value) in [
@@ -57,11 +57,12 @@ pub fn labels(settings: &Settings) -> Value {
 }
 
 fn annotations(settings: &Settings) -> Value {
-    if has_etcd(settings) {
-        let (name, address) = (&settings.node_name, &settings.node_ip);
-        return json!({"etcd.k3s.cattle.io/node-name": name, "etcd.k3s.cattle.io/node-address": address});
+    match etcd::known_name(&settings.paths) {
+        Some(name) if has_etcd(settings) => {
+            json!({removal::MEMBER: name, removal::ADDRESS: settings.node_ip})
+        }
+        _ => json!({}),
     }
-    json!({})
 }
 
 /// Whether the server keeps its data in etcd; once it does, it does for ever.

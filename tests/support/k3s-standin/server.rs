@@ -12,34 +12,60 @@ use super::cluster::Cluster;
 use super::credentials::Credentials;
 use super::datastore::Datastore;
 use super::flags::Role;
-use super::paths::write;
+use super::members::Ended;
+use super::patience::Patience;
 use super::settings::Settings;
 use super::tls::{Peer, TlsListener};
 use super::{
-    Result, VERSION, Variables, agent, api, certificates, controllers, join, kubeconfig, log, members,
-    node_object, notify,
+    Result, Variables, agent, api, certificates, controllers, credentials, etcd, join, kubeconfig, log,
+    members, node_object, notify, reset, version,
 };
 
-/// Where a member keeps the objects, below `server/`.
-pub const ETCD: &str = "db/etcd/stand-in.json";
 /// How often a server looks whether it may begin.
 const QUORUM_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs until it is told to stop.
 pub async fn run(arguments: &[String], variables: &Variables) -> Result<()> {
     let settings = Settings::read(Role::Server, arguments, variables).await?;
-    log::info(&format!("Starting k3s {VERSION} (stand-in: nothing of this is Kubernetes)"));
+    log::info(&format!("Starting k3s {} (stand-in: nothing of this is Kubernetes)", version::version()));
+    etcd::leave_grave(&settings)?;
     if settings.is_on("cluster-reset") {
-        return Err("this stand-in cannot reset a cluster".into());
+        return reset::run(&settings);
     }
-    if let (Some(url), false) = (&settings.server, settings.paths.server(ETCD).exists()) {
+    if let (Some(url), false) = (&settings.server, settings.paths.server(etcd::OBJECTS).exists()) {
         join::join(&settings, url).await?;
     }
     let cluster = Arc::new(prepare(&settings, variables)?);
     listen(&settings, &cluster).await?;
     log::info("Kube API server is now running");
-    let members = cluster.clone();
-    tokio::spawn(async move { members::run(&members).await });
+    tokio::select! {
+        ended = members::run(&cluster) => Err(end(&cluster, ended)?),
+        ended = serve(&settings, variables, &cluster) => ended,
+    }
+}
+
+/// What a server says when it is no member any more.
+fn end(cluster: &Cluster, ended: Ended) -> Result<Box<dyn std::error::Error + Send + Sync>> {
+    let message = match ended {
+        Ended::Removed => {
+            etcd::bury(&cluster.paths)?;
+            "This node has been removed from the cluster - please restart k3s to rejoin the cluster"
+                .to_owned()
+        }
+        Ended::Reset(members) => {
+            let found: Vec<String> = members.iter().map(|(name, url)| format!("{name}={url}")).collect();
+            let (found, name) = (found.join(" "), &cluster.name);
+            format!(
+                "starting kubernetes: preparing server: start managed database: this server is not a member of the etcd \
+                 cluster. Found [{found}], expect: {name}"
+            )
+        }
+    };
+    Ok(message.into())
+}
+
+/// Is a server until it is told to stop.
+async fn serve(settings: &Settings, variables: &Variables, cluster: &Arc<Cluster>) -> Result<()> {
     while !cluster.has_quorum() {
         log::info("Waiting for other members to finish joining etcd cluster");
         tokio::time::sleep(QUORUM_INTERVAL).await;
@@ -67,21 +93,21 @@ fn prepare(settings: &Settings, variables: &Variables) -> Result<Cluster> {
     certificates::prepare(paths, Clock::new(variables)?, &names(settings))?;
     credentials.write_tokens(settings)?;
     kubeconfig::write_admin(settings)?;
-    let has_etcd = node_object::has_etcd(settings);
-    let database = if has_etcd {
-        write(&paths.server("db/etcd/name"), settings.node_name.as_bytes(), 0o600)?;
-        log::info("ETCD server is now running");
-        ETCD
-    } else {
-        "db/state.db"
-    };
+    let name = node_object::has_etcd(settings).then(|| etcd::member_name(settings)).transpose()?;
+    let database = if name.is_some() { etcd::OBJECTS } else { "db/state.db" };
     let datastore = Datastore::open(&paths.server(database))?;
-    let own = members::place(&settings.node_name);
-    if has_etcd && members::all(&datastore).is_empty() {
-        let url = format!("https://{}:{}", settings.node_ip, settings.port);
-        datastore.put(&own, members::entry(&settings.node_name, &url, true));
+    if let Some(name) = &name {
+        log::info("ETCD server is now running");
+        if members::all(&datastore).is_empty() {
+            datastore.put(&members::place(name), members::own_entry(settings, name, true));
+            datastore.set_cluster(&credentials::random_password());
+        }
+        reset::finish(paths, &datastore, &settings.node_name)?;
     }
-    Ok(Cluster::new(datastore, credentials, paths.clone(), &settings.node_name, join::critical(settings)))
+    let names = (settings.node_name.as_str(), name.as_deref());
+    let mut cluster = Cluster::new(datastore, credentials, paths.clone(), names, join::critical(settings));
+    cluster.patience = Patience::of(variables)?;
+    Ok(cluster)
 }
 
 /// Names and addresses in the certificate of the server.

@@ -10,9 +10,9 @@ use super::paths::Paths;
 use super::{Result, Variables, configuration, network};
 
 /// Where the configuration is, unless `--config` or `K3S_CONFIG_FILE` says otherwise.
-const CONFIGURATION: &str = "/etc/rancher/k3s/config.yaml";
+pub const CONFIGURATION: &str = "/etc/rancher/k3s/config.yaml";
 /// Where everything else is, unless `--data-dir` says otherwise.
-const DATA_DIRECTORY: &str = "/var/lib/rancher/k3s";
+pub const DATA_DIRECTORY: &str = "/var/lib/rancher/k3s";
 /// A file with a token may come later than the service.
 const TOKEN_FILE_INTERVAL: Duration = Duration::from_secs(2);
 

@@ -24,6 +24,14 @@ pub fn create(directories: &[PathBuf]) -> Result<()> {
     directories.iter().try_for_each(|directory| Ok(fs::create_dir_all(directory)?))
 }
 
+/// Stops every process in the unified one, or lets all go on (cgroup-v2, `cgroup.freeze`).
+pub fn set_frozen(directories: &[PathBuf], is_frozen: bool) -> Result<()> {
+    let files = directories.iter().map(|directory| directory.join("cgroup.freeze"));
+    let file = files.into_iter().find(|file| file.exists());
+    let file = file.ok_or("there is no unified hierarchy of control groups to freeze a node in")?;
+    Ok(fs::write(file, if is_frozen { "1" } else { "0" })?)
+}
+
 /// Removes them with all below. No process may be left in them.
 pub fn remove(directories: &[PathBuf]) -> Result<()> {
     directories.iter().try_for_each(|directory| Ok(remove_below(directory)?))

@@ -7,6 +7,11 @@ use fs_err as fs;
 use super::Result;
 use super::command::{command, finish, run};
 
+/// What can be put on a file system of its own.
+const SMALL: &str = "var/lib";
+/// Room on that file system, which takes nothing of this machine until it is written.
+const SMALL_SIZE: u64 = 8 << 30;
+
 /// The disk in the directory of a node.
 pub struct Disk {
     directory: PathBuf,
@@ -51,7 +56,67 @@ impl Disk {
             self.directory.join("upper").display(),
             self.directory.join("work").display()
         );
-        finish(command("mount", &["-t", "overlay", "overlay", "-o", &layers]).arg(self.root())).map(drop)
+        finish(command("mount", &["-t", "overlay", "overlay", "-o", &layers]).arg(self.root()))?;
+        self.mount_small()
+    }
+
+    /// Puts what is below `/var/lib` on a file system of its own, of 8 GiB at most, if it is not. The node is off.
+    pub fn add_small(&self) -> Result<()> {
+        if self.small().exists() {
+            return Ok(());
+        }
+        self.mount()?;
+        let partial = self.directory.join("small.partial");
+        fs::File::create(&partial)?.set_len(SMALL_SIZE)?;
+        let image = partial.to_string_lossy();
+        run("mkfs.ext4", &["-q", "-m", "0", "-O", "^has_journal", &image])?;
+        let mount = self.directory.join("small");
+        fs::create_dir_all(&mount)?;
+        finish(command("mount", &["-o", "loop", &image]).arg(&mount))?;
+        finish(command("cp", &["--archive"]).arg(self.root().join(SMALL).join(".")).arg(&mount))?;
+        finish(command("umount", &[]).arg(&mount))?;
+        fs::rename(&partial, self.small())?;
+        self.mount_small()
+    }
+
+    fn mount_small(&self) -> Result<()> {
+        if !self.small().exists() {
+            return Ok(());
+        }
+        let image = self.small();
+        finish(command("mount", &["-o", "loop"]).arg(image).arg(self.root().join(SMALL))).map(drop)
+    }
+
+    /// The bytes in its own layer, in blocks of the file system below.
+    pub fn written(&self) -> Result<u64> {
+        let used =
+            finish(command("du", &["--summarize", "--block-size=1"]).arg(self.directory.join("upper")))?;
+        Ok(used.split_whitespace().next().unwrap_or_default().parse()?)
+    }
+
+    /// Leaves this many bytes on the file system of `/var/lib`, by a file that has the others.
+    pub fn fill(&self, left: u64) -> Result<()> {
+        self.make_room()?;
+        let space = rustix::fs::statvfs(self.root().join(SMALL))?;
+        let free = space.f_bavail * space.f_frsize;
+        let length = free.saturating_sub(left).to_string();
+        finish(command("fallocate", &["--length", &length]).arg(self.ballast())).map(drop)
+    }
+
+    /// Takes that file away.
+    pub fn make_room(&self) -> Result<()> {
+        if self.ballast().exists() {
+            fs::remove_file(self.ballast())?;
+        }
+        Ok(())
+    }
+
+    fn small(&self) -> PathBuf {
+        self.directory.join("small.ext4")
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.root().join(SMALL).join("ballast")
     }
 
     /// Unmounts it. Its content stays.

@@ -10,20 +10,30 @@
 //! | `roots/RELEASE-DIGEST/` | a root as mmdebstrap made it; [`root`] |
 //! | `labs/NAME/owner` | locked by the program whose lab it is; missing for labs that are to stay |
 //! | `labs/NAME/gap` | how the lab ends towards the outside; [`gap::Gap`] |
+//! | `labs/NAME/key`, `known_hosts` | the key that opens the nodes, and theirs; [`access`] |
+//! | `labs/NAME/provisioner/` | the home of the machine that nodes are reached from; [`provisioner`] |
 //! | `labs/NAME/nodes/NODE/` | the disk of a node, its address, its stick, its process, its console; [`node`] |
 //!
-//! Needs root, and the packages systemd-container, mmdebstrap, iproute2, util-linux, and tcpdump to capture.
+//! Needs root, and the packages systemd-container, mmdebstrap, iproute2, util-linux; tcpdump to capture, nftables to cut
+//! a cable in the middle of a transfer, e2fsprogs to fill a disk.
 #![allow(dead_code, reason = "every program that includes this module uses a part of it")]
 
+mod access;
+pub mod cable;
 pub mod capture;
 mod cgroup;
+mod clock;
 mod command;
 mod disk;
 pub mod gap;
+mod host_key;
+mod limits;
+mod login;
 mod machine;
 mod network;
 pub mod node;
 mod owner;
+pub mod provisioner;
 pub mod release;
 mod root;
 mod rootfs_settings;
@@ -32,10 +42,13 @@ mod switch;
 
 use std::path::{Path, PathBuf};
 
+use access::Access;
+use cable::Cable;
 use capture::Capture;
 use gap::Gap;
 use node::Node;
 use owner::Owner;
+use provisioner::Provisioner;
 use release::Release;
 use switch::Switch;
 
@@ -48,6 +61,7 @@ pub struct Lab {
     directory: PathBuf,
     roots: PathBuf,
     switch: Switch,
+    access: Access,
     /// Set if the lab goes away with this value.
     owner: Option<Owner>,
 }
@@ -86,6 +100,7 @@ impl Lab {
         fs_err::create_dir_all(directory.join("nodes"))?;
         fs_err::write(directory.join("gap"), gap.as_str())?;
         let lab = Lab::open_in(cache, name)?;
+        lab.access.prepare()?;
         lab.switch.up(gap)?;
         Ok(lab)
     }
@@ -96,7 +111,8 @@ impl Lab {
             return Err(format!("there is no lab `{name}`; start one with `scripts/lab up`").into());
         }
         let switch = Switch::of_lab(name);
-        Ok(Lab { name: name.to_owned(), roots: cache.join("roots"), directory, switch, owner: None })
+        let access = Access::of_lab(&directory);
+        Ok(Lab { name: name.to_owned(), roots: cache.join("roots"), directory, switch, access, owner: None })
     }
 
     /// A new node, booted. It gets the next address.
@@ -111,18 +127,38 @@ impl Lab {
 
     /// The same, with a stick or without.
     pub fn node_with(&self, name: &str, release: Release, stick: Option<&Path>) -> Result<Node> {
+        let node = self.prepare(name, release, stick)?;
+        node.boot()?;
+        Ok(node)
+    }
+
+    /// Several new nodes, booted side by side.
+    pub fn nodes_named(&self, names: &[&str], release: Release) -> Result<Vec<Node>> {
+        let nodes: Result<Vec<Node>> = names.iter().map(|name| self.prepare(name, release, None)).collect();
+        let nodes = nodes?;
+        // An error cannot leave its thread, but what it says can.
+        let boot = |node: &Node| node.boot().map_err(|error| error.to_string());
+        std::thread::scope(|scope| {
+            let boots: Vec<_> = nodes.iter().map(|node| scope.spawn(move || boot(node))).collect();
+            let mut ends =
+                boots.into_iter().map(|boot| boot.join().unwrap_or_else(|_| Err("panic".to_owned())));
+            ends.try_for_each(|end| end)
+        })?;
+        Ok(nodes)
+    }
+
+    fn prepare(&self, name: &str, release: Release, stick: Option<&Path>) -> Result<Node> {
         let root = root::prepare(&self.roots, release)?;
         let directory = self.nodes_directory().join(name);
         if directory.exists() {
             return Err(format!("the lab `{}` has a node `{name}` already", self.name).into());
         }
         let node = Node::create(&self.name, name, &directory, network::address(self.free_number()?))?;
-        node.prepare_disk(&root)?;
+        node.prepare_disk(&root, &self.access.public_key()?)?;
         if let Some(stick) = stick {
             node.insert(stick)?;
         }
         self.switch.connect(&node, self.gap()?)?;
-        node.boot()?;
         Ok(node)
     }
 
@@ -143,12 +179,42 @@ impl Lab {
 
     /// Pulls the cable of a node.
     pub fn cut(&self, node: &Node) -> Result<()> {
-        self.switch.set_port(node, "down")
+        self.cable(node).pull()
     }
 
     /// Puts the cable of a node back.
     pub fn join(&self, node: &Node) -> Result<()> {
-        self.switch.set_port(node, "up")
+        self.cable(node).put_back()
+    }
+
+    /// The cable of a node.
+    pub fn cable(&self, node: &Node) -> Cable<'_> {
+        self.switch.cable(node)
+    }
+
+    /// The machine that nodes are reached from. It knows the keys that the nodes of the lab have now.
+    pub fn provisioner(&self) -> Result<Provisioner> {
+        self.switch.connect_provisioner()?;
+        let (port, directory) = (switch::PROVISIONER_PORT, self.directory.join("provisioner"));
+        let provisioner =
+            Provisioner::new(self.switch.provisioner(), self.switch.namespace(), port, &directory);
+        provisioner.prepare(&self.nodes()?, &self.known_hosts()?)?;
+        Ok(provisioner)
+    }
+
+    /// The private key that opens all nodes, for `operator` and for root.
+    pub fn ssh_key(&self) -> PathBuf {
+        self.access.key()
+    }
+
+    /// A file of known hosts with the keys that the nodes have now.
+    pub fn known_hosts(&self) -> Result<PathBuf> {
+        self.access.write_known_hosts(&self.nodes()?)
+    }
+
+    /// An inventory of Ansible: the first node is the server.
+    pub fn inventory(&self) -> Result<String> {
+        Ok(self.access.inventory(&self.nodes()?))
     }
 
     /// Records every packet on the bridge from now on.

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
 
 use super::command::{command, finish};
-use super::{Result, cgroup};
+use super::{Result, cgroup, limits};
 
 /// How long a node may take to boot.
 const BOOT: Duration = Duration::from_secs(60);
@@ -44,6 +44,7 @@ impl Machine {
         if self.process()?.is_some() {
             return Ok(());
         }
+        limits::raise()?;
         let groups = cgroup::directories(&self.name);
         cgroup::create(&groups)?;
         // In the abstract namespace paths can be long, and nothing is left behind.
@@ -144,6 +145,11 @@ impl Machine {
         let own = format!("--machine={}", self.name);
         let is_ours = arguments.split(|byte| *byte == 0).any(|argument| argument == own.as_bytes());
         Ok(is_ours.then_some(process))
+    }
+
+    /// Stops all of its processes where they are, or lets them go on.
+    pub fn set_frozen(&self, is_frozen: bool) -> Result<()> {
+        cgroup::set_frozen(&cgroup::directories(&self.name), is_frozen)
     }
 
     /// Kills everything in it at once, as a power cut does.

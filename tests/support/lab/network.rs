@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 /// Number of the router, in labs that have one.
 pub const ROUTER: u8 = 1;
+/// Number of the machine of an administrator.
+pub const PROVISIONER: u8 = 2;
 /// Number of the first node.
 pub const FIRST_NODE: u8 = 11;
 /// Number of the last node.

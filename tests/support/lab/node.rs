@@ -1,5 +1,7 @@
 //! One node: what an administrator does with a server, and what fate does to it.
 
+mod mishaps;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,7 +13,7 @@ use super::command::{command, said};
 use super::disk::Disk;
 use super::machine::Machine;
 use super::snapshot::Snapshot;
-use super::{Result, rootfs_settings};
+use super::{Result, login, rootfs_settings};
 
 /// How long a node may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(100);
@@ -65,9 +67,10 @@ impl Node {
         })
     }
 
-    pub(super) fn prepare_disk(&self, root: &Path) -> Result<()> {
+    pub(super) fn prepare_disk(&self, root: &Path, public_key: &str) -> Result<()> {
         self.disk.create(root)?;
-        rootfs_settings::name(&self.disk.root(), &self.name)
+        rootfs_settings::name(&self.disk.root(), &self.name)?;
+        login::admit(&self.disk.root(), public_key)
     }
 
     pub(super) fn insert(&self, stick: &Path) -> Result<()> {
@@ -117,10 +120,17 @@ impl Node {
 
     /// Shuts it down in order and boots it again.
     pub fn reboot(&self) -> Result<()> {
-        self.systemctl(&["--no-block", "poweroff"])?;
-        self.machine.wait_for_end(SHUTDOWN)?;
-        self.machine.kill()?;
+        self.shut_down()?;
         self.boot()
+    }
+
+    /// Shuts it down in order, if it runs.
+    pub fn shut_down(&self) -> Result<()> {
+        if self.is_running()? {
+            self.systemctl(&["--no-block", "poweroff"])?;
+            self.machine.wait_for_end(SHUTDOWN)?;
+        }
+        self.machine.kill()
     }
 
     /// A command in the node, for whoever wants to set its streams.
@@ -193,6 +203,11 @@ impl Node {
     /// Copies a file or a directory of the node to this machine.
     pub fn copy_out(&self, from: &str, to: &Path) -> Result<()> {
         copy(&self.inside(from)?, to)
+    }
+
+    /// The bytes that it has written on its disk, over what it shares with others.
+    pub fn written(&self) -> Result<u64> {
+        self.disk.written()
     }
 
     /// Every entry of its root file system.

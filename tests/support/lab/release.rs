@@ -21,9 +21,11 @@ const PACKAGES: &[&str] = &[
     "iptables",
     "iputils-ping",
     "kmod",
+    "libfaketime",
     "needrestart",
     "openssh-server",
     "procps",
+    "sudo",
     "systemd",
     "systemd-sysv",
 ];

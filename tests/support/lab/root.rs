@@ -13,7 +13,7 @@ use super::release::Release;
 use super::{Result, rootfs_settings};
 
 /// Part of the name of a root; a new one when [`rootfs_settings`] change.
-const SETTINGS_VERSION: &str = "2";
+const SETTINGS_VERSION: &str = "3";
 
 /// The root of `release` below `roots`; made if it is not there.
 pub fn prepare(roots: &Path, release: Release) -> Result<PathBuf> {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::Result;
 use super::release::Release;
 use super::root::{archive, mirror};
+use super::{Result, login};
 
 /// A resolver that does not exist (RFC 5737): sites without internet often keep the one of their image.
 const RESOLVER: &str = "nameserver 192.0.2.53\n";
@@ -27,7 +27,7 @@ pub fn write(root: &Path, release: Release) -> Result<()> {
     fs::write(etc.join("fstab"), "")?;
     fs::create_dir_all(etc.join("airlock"))?;
     fs::write(etc.join("airlock/preflight-policy.yaml"), POLICY)?;
-    Ok(())
+    login::prepare(root)
 }
 
 /// Those of this machine, for another release of the same archive.

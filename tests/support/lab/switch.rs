@@ -1,5 +1,6 @@
 //! The bridge of a lab and, where the lab has one, its router: each in a network namespace of its own.
 
+use super::cable::Cable;
 use super::command::run;
 use super::gap::Gap;
 use super::network;
@@ -10,17 +11,21 @@ use super::{Result, command};
 const BRIDGE: &str = "lab0";
 /// The name of the port of the router on the bridge.
 const ROUTER_PORT: &str = "router";
+/// The name of the port of the machine of an administrator.
+pub const PROVISIONER_PORT: &str = "provisioner";
 
 /// The bridge of one lab.
 pub struct Switch {
     namespace: String,
     router: String,
+    provisioner: String,
 }
 
 impl Switch {
     /// The bridge of the lab with this name, whether it exists or not.
     pub fn of_lab(lab: &str) -> Switch {
-        Switch { namespace: format!("airlock-{lab}-switch"), router: format!("airlock-{lab}-router") }
+        let name = |what: &str| format!("airlock-{lab}-{what}");
+        Switch { namespace: name("switch"), router: name("router"), provisioner: name("provisioner") }
     }
 
     /// The network namespace that the bridge is in.
@@ -70,9 +75,24 @@ impl Switch {
         self.ip(&["link", "set", port, "master", BRIDGE, "up"])
     }
 
-    /// Plugs a node in (`up`) or out (`down`), as `ip link set` says it.
-    pub fn set_port(&self, node: &Node, state: &str) -> Result<()> {
-        self.ip(&["link", "set", &port(node), state])
+    /// Gives the machine of an administrator its namespace and its address, if it has none.
+    pub fn connect_provisioner(&self) -> Result<()> {
+        if namespace_exists(&self.provisioner) {
+            return Ok(());
+        }
+        add_namespace(&self.provisioner)?;
+        self.add_port(PROVISIONER_PORT, &self.provisioner)?;
+        set_address(&self.provisioner, &network::with_prefix(network::address(network::PROVISIONER)))
+    }
+
+    /// The network namespace of the machine of an administrator.
+    pub fn provisioner(&self) -> &str {
+        &self.provisioner
+    }
+
+    /// The cable of a node.
+    pub fn cable(&self, node: &Node) -> Cable<'_> {
+        Cable::in_port(&self.namespace, port(node))
     }
 
     /// Takes the namespace of a node away, and with it both ends of its cable.
@@ -80,8 +100,9 @@ impl Switch {
         delete_namespace(node.namespace())
     }
 
-    /// Takes bridge and router away.
+    /// Takes the bridge away, and what is on it beside nodes.
     pub fn down(&self) -> Result<()> {
+        delete_namespace(&self.provisioner)?;
         delete_namespace(&self.router)?;
         delete_namespace(&self.namespace)
     }

@@ -12,6 +12,7 @@ const WITH_VALUE: &[&str] = &[
     "output",
     "namespace",
     "selector",
+    "field-selector",
     "filename",
     "raw",
     "kubeconfig",
@@ -69,14 +70,24 @@ impl Arguments {
         Place::of_word(kind, (!self.has("all-namespaces")).then_some(namespace))
     }
 
-    /// Whether the object has the labels that were asked for.
+    /// Whether the object has the labels and the fields that were asked for.
     pub fn selects(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
-        let mut wanted = self.option("selector").into_iter().flat_map(|selector| selector.split(','));
-        wanted.all(|term| match term.split_once('=') {
-            Some((key, value)) => labels[key.trim_end_matches('=')] == value.trim_start_matches('='),
-            None => labels.get(term).is_some(),
-        })
+        let terms = |option: &str| self.option(option).into_iter().flat_map(|selector| selector.split(','));
+        let has_labels = terms("selector").all(|term| match (term.split_once("!="), term.split_once('=')) {
+            (Some((key, value)), _) => labels[key] != value,
+            (None, Some((key, value))) => labels[key.trim_end_matches('=')] == value.trim_start_matches('='),
+            (None, None) => match term.strip_prefix('!') {
+                Some(key) => labels.get(key).is_none(),
+                None => labels.get(term).is_some(),
+            },
+        });
+        has_labels
+            && terms("field-selector").all(|term| {
+                let (path, value) = term.split_once('=').unwrap_or((term, ""));
+                let found = path.split('.').fold(object, |object, name| &object[name]);
+                found == value.trim_start_matches('=')
+            })
     }
 }
 
@@ -111,5 +122,10 @@ mod tests {
         assert_eq!(arguments.place("pods").path(), "/api/v1/pods");
         assert!(arguments.selects(&json!({"metadata": {"labels": {"app": "web", "tier": "x"}}})));
         assert!(!arguments.selects(&json!({"metadata": {"labels": {"app": "web"}}})));
+        let pod = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"nodeName": "a"}});
+        for (selector, fits) in [("app!=db,!tier", true), ("app!=web", false), ("!app", false)] {
+            let line = ["-l", selector, "--field-selector", "spec.nodeName=a"].map(str::to_owned);
+            assert_eq!(Arguments::parse(&line).unwrap().selects(&pod), fits, "{selector}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The templates of `kubectl get -o jsonpath=…`, without filters, ranges and slices.
+//! The templates of `kubectl get -o jsonpath=…`, without ranges and slices; filters compare one field with one text.
 
 use serde_json::Value;
 
@@ -51,8 +51,8 @@ fn steps(path: &str) -> Result<Vec<String>> {
             '[' => {
                 step.extend(letters.by_ref().take_while(|letter| *letter != ']'));
                 step = step.trim_matches('\'').to_owned();
-                if step.contains(['?', ':', ',']) {
-                    return Err("error: the stand-in knows no filters and no ranges".into());
+                if !step.starts_with("?(@.") && step.contains(['?', ':', ',']) {
+                    return Err("error: the stand-in knows no ranges".into());
                 }
             }
             other => {
@@ -68,11 +68,22 @@ fn follow<'a>(value: &'a Value, step: &str) -> Vec<&'a Value> {
     match (value, step) {
         (Value::Array(items), "*") => items.iter().collect(),
         (Value::Object(entries), "*") => entries.values().collect(),
+        (Value::Array(items), filter) if filter.starts_with('?') => {
+            items.iter().filter(|item| passes(item, filter)).collect()
+        }
         (Value::Array(items), index) => {
             index.parse().ok().and_then(|index: usize| items.get(index)).into_iter().collect()
         }
         (other, name) => other.get(name).into_iter().collect(),
     }
+}
+
+/// `?(@.type=="Ready")`
+fn passes(item: &Value, filter: &str) -> bool {
+    let inner = filter.trim_start_matches("?(@.").trim_end_matches(')');
+    let Some((field, wanted)) = inner.split_once("==") else { return item.get(inner).is_some() };
+    let quotes = ['"', '\''];
+    item[field.trim()].as_str() == Some(wanted.trim().trim_matches(quotes))
 }
 
 #[cfg(test)]
@@ -83,7 +94,8 @@ mod tests {
     #[test]
     fn paths_lead_to_what_kubectl_shows() {
         let node = json!({"metadata": {"name": "a", "annotations": {"airlock/smoke-test": "1", "k3s.io/x": "2"}},
-            "status": {"addresses": [{"address": "10.77.0.11"}, {"address": "b"}], "ready": true}});
+            "status": {"addresses": [{"address": "10.77.0.11"}, {"address": "b"}], "ready": true,
+                "conditions": [{"type": "EtcdIsVoter", "status": "False"}, {"type": "Ready", "status": "True"}]}});
         for (template, expected) in [
             ("{.metadata.annotations.airlock/smoke-test}", "1"),
             ("{.metadata.annotations.k3s\\.io/x}", "2"),
@@ -92,10 +104,11 @@ mod tests {
             ("{.status.addresses[1].address}{\"\\n\"}", "b\n"),
             ("name: {$.metadata.name}, {.status.ready}", "name: a, true"),
             ("{.metadata.none.deeper}", ""),
+            ("{.status.conditions[?(@.type==\"Ready\")].status}", "True"),
         ] {
             assert_eq!(render(template, &node).unwrap(), expected, "{template}");
         }
-        assert!(render("{.a[?(@.b)]}", &node).is_err());
+        assert!(render("{.a[1:2]}", &node).is_err());
         assert!(render("{.a", &node).is_err());
     }
 }

@@ -28,6 +28,11 @@ pub fn render(collection: &Place, items: &[Value], arguments: &Arguments, is_one
         }
         output => table(collection, items, output == Some("wide"), arguments.has("all-namespaces")),
     };
+    let is_table = !matches!(output, Some("json" | "name"));
+    let text = match text.split_once('\n') {
+        Some((_, rows)) if is_table && arguments.has("no-headers") => rows.to_owned(),
+        _ => text,
+    };
     Ok(if text.is_empty() { text } else { text + "\n" })
 }
 
