@@ -90,7 +90,7 @@ impl Command {
     fn run(self, session: Session) -> Ending {
         match self {
             Command::Bundle(bundle) => signals::run_until_stopped(bundle.run(session)),
-            Command::Cluster(cluster) => signals::run_until_stopped(cluster.run(session)),
+            Command::Cluster(cluster) => cluster.run(session),
             Command::Install(arguments) => signals::run_until_stopped(async move {
                 session.blocking(|session| install::run(*arguments, session)).await
             }),

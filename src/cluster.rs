@@ -10,16 +10,19 @@
 //! ```
 
 pub mod address;
+pub mod deploy;
 pub mod fleet;
 pub mod hearsay;
 pub mod inventory;
 pub mod local;
+pub mod log;
 pub mod matrix;
 pub mod observe;
 pub mod order;
 pub mod ping;
 pub mod plan;
 pub mod remote;
+pub mod report;
 pub mod ssh;
 pub mod survey;
 pub mod transfer;

@@ -75,6 +75,8 @@
 //! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |
 //! | `/usr/local/bin/airlock` | [`node::install`] | the `airlock` program |
 //! | `/usr/local/bin/k3s` and its links, `/etc/rancher/k3s/…`, its unit | [`node::k3s`] | those of k3s |
+//! | `airlock-cluster-logs/TIME/HOST.log` (`--log-dir`) | [`cluster::log`] | text, mode 0600 |
+//! | what `cluster deploy --report` names | `cli::cluster::deploy` | `bundle-spec/cluster-report.md` |
 //! | what `cluster inventory convert --output` names, and `NAME-token`, `NAME-sudo-password` beside it | `cli::cluster::inventory` | `docs/cluster-yaml.md`; one line each, mode 0600 |
 //! | `airlock-ssh-PID-N/` in `$XDG_RUNTIME_DIR` or `/tmp`, while a command of `airlock cluster` runs | [`cluster::ssh`] | sockets of OpenSSH, `known_hosts` |
 //! | `/run/airlock-agent-PID-N/`, while a command runs for `airlock cluster` | [`node::agent`] | files of the request, mode 0600 |

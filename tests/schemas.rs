@@ -34,6 +34,7 @@ fn the_committed_schemas_are_the_generated_ones() {
         ("bundle-spec/cluster.schema.json", spec::cluster::schema()),
         ("bundle-spec/lock.schema.json", file::schema()),
         ("bundle-spec/manifest.schema.json", Manifest::schema()),
+        ("bundle-spec/cluster-report.schema.json", airlock::cluster::report::Report::schema()),
         ("bundle-spec/settings.schema.json", Settings::schema()),
     ] {
         let generated = serde_json::to_string_pretty(&schema).unwrap() + "\n";

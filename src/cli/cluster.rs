@@ -1,6 +1,8 @@
 //! `airlock cluster`: many nodes from one inventory.
 
 mod connecting;
+mod deploy;
+mod dial;
 mod inventory;
 mod ping;
 mod read;
@@ -9,6 +11,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::read::read_inventory;
 use super::session::Session;
+use super::signals::{self, Ending};
 use crate::cluster::inventory::{Host, Inventory, Role};
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
@@ -31,6 +34,7 @@ pub struct Cluster {
 pub enum Command {
     Inventory(inventory::InventoryCommand),
     Ping(ping::PingArgs),
+    Deploy(Box<deploy::DeployArgs>),
 }
 
 /// Which inventory, and which of its hosts.
@@ -81,10 +85,14 @@ fn role(word: &str) -> Option<Role> {
 }
 
 impl Cluster {
-    pub(super) async fn run(self, session: Session) -> Result<()> {
+    /// Runs it until it ends or a signal arrives. A deployment tells what it leaves when one does.
+    pub(super) fn run(self, session: Session) -> Ending {
         match self.command {
-            Command::Inventory(command) => command.run(session).await,
-            Command::Ping(arguments) => session.blocking(|session| ping::run(arguments, session)).await,
+            Command::Deploy(arguments) => signals::run_server(|stop| deploy::run(*arguments, session, stop)),
+            Command::Inventory(command) => signals::run_until_stopped(command.run(session)),
+            Command::Ping(arguments) => signals::run_until_stopped(async move {
+                session.blocking(|session| ping::run(arguments, session)).await
+            }),
         }
     }
 }

@@ -70,7 +70,7 @@ pub struct Source {
 ///
 /// # Errors
 /// [`codes::INTERNAL`] if the settings cannot be written.
-pub fn install(settings: &Settings, source: &Source, terms: &Terms) -> Result<Command<'static>> {
+pub fn install<'a>(settings: &Settings, source: &Source, terms: &Terms) -> Result<Command<'a>> {
     let mut words = ["install", "--settings", "{settings}", "--yes"].map(str::to_owned).to_vec();
     let mut files = vec![("settings", json(settings)?)];
     words.extend(source.from.iter().flat_map(|url| ["--from".to_owned(), url.clone()]));

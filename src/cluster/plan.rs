@@ -7,14 +7,16 @@ use serde::Serialize;
 
 pub use self::work::Work;
 use super::inventory::{Inventory, Role};
+use super::survey::examine::ChangedStep;
 use super::survey::findings::{Finding, findings, verdict};
 use super::survey::{Severity, Survey};
 use super::trouble::Trouble;
 use super::wanted::Wanted;
 use crate::bundle::manifest::Manifest;
-use crate::bundle::names;
+use crate::bundle::names as bundle_names;
 use crate::error::codes;
-use crate::node::settings::Settings;
+use crate::node::settings::{Registry, Settings};
+use crate::node::step::names;
 use crate::oci::digest::Digest;
 use crate::quote::quote;
 
@@ -87,7 +89,7 @@ impl Medium {
     /// The bundle with this manifest.
     pub fn of(manifest: &Manifest, digest: Digest) -> Medium {
         Medium {
-            name: names::stem(&manifest.name, &manifest.version),
+            name: bundle_names::stem(&manifest.name, &manifest.version),
             manifest: digest,
             serial: manifest.serial,
             bytes: manifest.total_size(),
@@ -146,6 +148,7 @@ pub fn plan(
         .collect();
     hosts.sort_by_key(|host| host.phase);
     wait_for_first(&mut hosts);
+    introduce_newcomers(&mut hosts);
     let obstacle = verdict(&findings, None).or_else(|| other_bundle(&wanted, survey, bundle));
     let entry = wanted.entry;
     ClusterPlan {
@@ -173,6 +176,24 @@ fn wait_for_first(hosts: &mut [HostPlan]) {
     let Work::LeaveOut { .. } = first.work else { return };
     for host in others.iter_mut().filter(|host| host.work.is_due()) {
         host.work = Work::LeaveOut { why: waits_for(&first.host) };
+    }
+}
+
+/// A registry that is new is one that all others have to know.
+fn introduce_newcomers(hosts: &mut [HostPlan]) {
+    let has_registry = |host: &HostPlan| {
+        let registry = host.settings.as_ref().map(|settings| &settings.registry);
+        matches!(registry, Some(Registry::Own { .. }))
+    };
+    let is_new = |host: &HostPlan| matches!(host.work, Work::Install | Work::Continue) && has_registry(host);
+    let new: Vec<&str> = hosts.iter().filter(|host| is_new(host)).map(|host| host.host.as_str()).collect();
+    if new.is_empty() {
+        return;
+    }
+    let title = format!("Trust the registry of {}", new.join(", "));
+    let step = ChangedStep { name: names::REGISTRY_CA.to_owned(), title };
+    for host in hosts.iter_mut().filter(|host| host.work == Work::Nothing) {
+        host.work = Work::Change { steps: vec![step.clone()] };
     }
 }
 

@@ -32,7 +32,7 @@ impl Wanted {
         let of = |host: &super::inventory::Host| {
             let found = match looks.get(&host.name)? {
                 Ok(look) => address(host, &look.facts.network).map_err(Trouble::from),
-                Err(_) => host.address.map(Ok)?,
+                Err(_) => address::presumed(host).map(Ok)?,
             };
             Some((host.name.clone(), found))
         };

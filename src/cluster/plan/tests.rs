@@ -69,14 +69,21 @@ fn three_servers_behind_a_virtual_address_and_two_agents() {
         mode: VirtualAddressMode::KubeVip { interface: None },
     });
     let plan = planned(&inventory, &survey(&names));
-    insta::assert_snapshot!(told(&plan), @"");
+    insta::assert_snapshot!(told(&plan), @r"
+    s1 First: Install; joins -; own + https://10.0.0.2:5443 https://10.0.0.3:5443
+    s2 Server: Install; joins https://10.0.0.1:6443; own + https://10.0.0.1:5443 https://10.0.0.3:5443
+    s3 Server: Install; joins https://10.0.0.1:6443; own + https://10.0.0.1:5443 https://10.0.0.2:5443
+    w1 Agent: Install; joins https://10.0.0.100:6443; peers https://10.0.0.1:5443 https://10.0.0.2:5443 https://10.0.0.3:5443
+    w2 Agent: Install; joins https://10.0.0.100:6443; peers https://10.0.0.1:5443 https://10.0.0.2:5443 https://10.0.0.3:5443
+    ");
     let receivers: Vec<&str> =
         plan.hosts.iter().filter(|host| host.receives_bundle).map(|host| host.host.as_str()).collect();
     assert_eq!(receivers, ["s1"], "the bundle goes over the wire once");
     for host in &plan.hosts {
         let settings = host.settings.as_ref().unwrap();
         settings.check().unwrap();
-        assert_eq!(settings.server_names, ["10.0.0.100"]);
+        let names = if settings.role == settings::Role::Server { vec!["10.0.0.100"] } else { Vec::new() };
+        assert_eq!(settings.certificate_names(), names);
         assert!(settings.share_images);
     }
 }
@@ -129,7 +136,12 @@ fn what_is_new_or_different_is_done_and_nothing_else() {
     look(&mut survey, "w3").status =
         crate::cluster::survey::look::Status { is_node: true, ..Default::default() };
     survey.examinations.remove("w3");
-    insta::assert_snapshot!(told(&planned(&inventory(&names), &survey)), @"");
+    insta::assert_snapshot!(told(&planned(&inventory(&names), &survey)), @r"
+    s1 First: Nothing; joins -; own + 
+    w1 Agent: change 1; joins https://10.0.0.1:6443; peers https://10.0.0.1:5443
+    w2 Agent: Install; joins https://10.0.0.1:6443; peers https://10.0.0.1:5443
+    w3 Agent: Continue; joins https://10.0.0.1:6443; peers https://10.0.0.1:5443
+    ");
 }
 
 #[test]
@@ -145,8 +157,16 @@ fn a_host_that_is_away_is_left_out_and_without_the_first_nobody_begins() {
         survey.looks.insert(host.to_owned(), Err(why));
         survey
     };
-    insta::assert_snapshot!(told(&planned(&inventory(&names), &away("w1", survey(&names)))), @"");
-    insta::assert_snapshot!(told(&planned(&inventory(&names), &away("s1", survey(&names)))), @"");
+    insta::assert_snapshot!(told(&planned(&inventory(&names), &away("w1", survey(&names)))), @r"
+    s1 First: Install; joins -; own + 
+    w1 Agent: left out: no route; joins -; -
+    w2 Agent: Install; joins https://10.0.0.1:6443; peers https://10.0.0.1:5443
+    ");
+    insta::assert_snapshot!(told(&planned(&inventory(&names), &away("s1", survey(&names)))), @r"
+    s1 First: left out: no route; joins -; -
+    w1 Agent: left out: the address of the server that it joins is not known; joins -; -
+    w2 Agent: left out: the address of the server that it joins is not known; joins -; -
+    ");
 }
 
 #[test]
@@ -160,7 +180,12 @@ fn a_second_cluster_is_never_founded() {
     survey.examinations.remove("s1");
     let plan = planned(&inventory, &survey);
     assert_eq!((plan.entry.as_str(), plan.founds), ("s2", false));
-    insta::assert_snapshot!(told(&plan), @"");
+    insta::assert_snapshot!(told(&plan), @r"
+    s2 First: change 1; joins https://10.0.0.1:6443; own + https://10.0.0.1:5443 https://10.0.0.3:5443
+    s1 Server: Install; joins https://10.0.0.2:6443; own + https://10.0.0.2:5443 https://10.0.0.3:5443
+    s3 Server: change 1; joins https://10.0.0.1:6443; own + https://10.0.0.2:5443 https://10.0.0.1:5443
+    w1 Agent: change 1; joins https://10.0.0.1:6443; peers https://10.0.0.2:5443 https://10.0.0.1:5443 https://10.0.0.3:5443
+    ");
 }
 
 #[test]

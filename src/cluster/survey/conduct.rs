@@ -125,7 +125,7 @@ impl Surveyor<'_> {
     }
 
     /// What the registries of those servers are known by that are members.
-    fn authorities(&self, survey: &Survey, wanted: &Wanted) -> String {
+    fn authorities(&self, survey: &Survey, wanted: &Wanted) -> Authorities {
         let members: Vec<&Host> = self
             .inventory
             .of_role(Role::Server)
@@ -136,7 +136,7 @@ impl Surveyor<'_> {
         });
         // Who does not tell is asked again when it is its turn.
         let (told, _) = invitations.split();
-        authorities(
+        Authorities::of(
             wanted,
             self.inventory,
             &told.iter().map(|(host, told)| (host.name.as_str(), told)).collect(),
@@ -152,19 +152,35 @@ pub fn invitation(remote: &dyn remote::Remote) -> Result<Invitation> {
     remote::ask(remote, Command::airlock(["node", "token"]))
 }
 
-/// The authorities of registries, one after the other, that of the entry first.
-pub fn authorities(
-    wanted: &Wanted,
-    inventory: &Inventory,
-    invitations: &BTreeMap<&str, &Invitation>,
-) -> String {
-    let of = |host: &str| Some(invitations.get(host)?.registry.as_ref()?.certificate.as_str());
-    wanted.registries(inventory).iter().filter_map(|(host, _)| of(host)).collect()
+/// What the registries of servers are known by: their names and certificates in PEM, that of the entry first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authorities(Vec<(String, String)>);
+
+impl Authorities {
+    /// From what servers have told.
+    pub fn of(
+        wanted: &Wanted,
+        inventory: &Inventory,
+        invitations: &BTreeMap<&str, &Invitation>,
+    ) -> Authorities {
+        let of = |host: &str| Some(invitations.get(host)?.registry.as_ref()?.certificate.clone());
+        let known = wanted.registries(inventory).into_iter().filter_map(|(host, _)| Some((of(&host)?, host)));
+        Authorities(known.map(|(certificate, host)| (host, certificate)).collect())
+    }
+
+    /// Those that a host has to be told: of all others, since it knows its own.
+    pub fn for_host(&self, host: &str) -> String {
+        self.0
+            .iter()
+            .filter(|(other, _)| other != host)
+            .map(|(_, certificate)| certificate.as_str())
+            .collect()
+    }
 }
 
 /// Where a host takes the bundle from: the first from its own store, all others from the first.
-pub fn source(inventory: &Inventory, wanted: &Wanted, host: &str, authorities: &str) -> Source {
+pub fn source(inventory: &Inventory, wanted: &Wanted, host: &str, authorities: &Authorities) -> Source {
     let is_origin = host == wanted.entry.host || inventory.cluster.site_registry.is_some();
     let registry = wanted.registries(inventory).into_iter().next().map(|(_, url)| url);
-    Source { from: registry.filter(|_| !is_origin), authorities: authorities.to_owned() }
+    Source { from: registry.filter(|_| !is_origin), authorities: authorities.for_host(host) }
 }

@@ -43,6 +43,16 @@ pub fn address(host: &Host, network: &Network) -> Result<IpAddr> {
     reached.or_else(routed).or_else(only).ok_or_else(|| unclear(host, &all))
 }
 
+/// The address of a host that cannot be asked, as far as the inventory tells: a server that is down for a while stays
+/// one whose registry the others know.
+pub(super) fn presumed(host: &Host) -> Option<IpAddr> {
+    let reached = match &host.connection {
+        Connection::Ssh(ssh) => ssh.host.parse::<IpAddr>().ok().filter(|address| !address.is_loopback()),
+        Connection::Local { .. } => None,
+    };
+    host.address.or(reached.filter(|_| host.interface.is_none()))
+}
+
 /// `https://ADDRESS:PORT`.
 pub fn url(address: IpAddr, port: u16) -> String {
     match address {
@@ -146,6 +156,22 @@ mod tests {
         host.interface = Some("eth9".to_owned());
         let error = address(&host, &one).unwrap_err();
         assert!(error.details()[0].contains("eth0"), "{error:?}");
+    }
+
+    #[test]
+    fn a_host_that_is_away_is_presumed_where_it_was() {
+        let mut host = hosts(&["a"]).remove(0);
+        assert_eq!(presumed(&host), None);
+        let mut reached_by = |name: &str| {
+            let Connection::Ssh(ssh) = &mut host.connection else { panic!() };
+            ssh.host = name.to_owned();
+            presumed(&host).map(|address| address.to_string())
+        };
+        assert_eq!(reached_by("192.168.0.7").as_deref(), Some("192.168.0.7"));
+        assert_eq!(reached_by("127.0.0.1"), None, "we go through a tunnel");
+        let mut other = hosts(&["a"]).remove(0);
+        (other.interface, other.address) = (Some("eth1".to_owned()), Some("10.0.0.9".parse().unwrap()));
+        assert_eq!(presumed(&other).unwrap().to_string(), "10.0.0.9");
     }
 
     #[test]

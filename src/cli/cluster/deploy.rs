@@ -1,0 +1,260 @@
+//! `airlock cluster deploy`: all machines of an inventory become one cluster.
+
+mod screen;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+
+use super::dial::DialOptions;
+use super::{InventoryOptions, read_inventory};
+use crate::bundle::{Bundle, Verified};
+use crate::cli::bundle::opened;
+use crate::cli::bundle::trust_options::{Trust as Believed, TrustOptions};
+use crate::cli::install::consent;
+use crate::cli::session::Session;
+use crate::cli::signals::Stop;
+use crate::cli::{files, site_policy};
+use crate::cluster::deploy::{Carrier, Deployment, RealTime};
+use crate::cluster::inventory::{BATCH, Inventory};
+use crate::cluster::log::Logged;
+use crate::cluster::order::{Terms, Trust};
+use crate::cluster::plan::{self, ClusterPlan, Medium};
+use crate::cluster::remote::{Connect, Remote};
+use crate::cluster::report::{Ledger, Report};
+use crate::cluster::survey::Survey;
+use crate::cluster::survey::conduct::Surveyor;
+use crate::cluster::transfer::{self, Sent};
+use crate::error::{Error, Result, codes};
+use crate::progress::Progress;
+use crate::trust::allowed_signers;
+use crate::ui::text::json_document;
+
+/// Make all machines of an inventory one cluster, from a bundle
+///
+/// First every host is looked at, and who reaches whom; then a plan says what would be done where. The bundle is sent
+/// once, to the first server; all others take it from there. Servers come one at a time, each when the datastore is
+/// well, everybody else side by side.
+///
+/// A host that fails does not stop the others: the command ends with 9, and the same command goes on from there. It
+/// changes nothing that is as it should be.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct DeployArgs {
+    /// Which hosts.
+    #[command(flatten)]
+    pub hosts: InventoryOptions,
+
+    /// The bundle: its directory or one of its volumes
+    #[arg(long, short, value_name = "PATH")]
+    pub bundle: PathBuf,
+
+    /// Show what would be done on which host, and change nothing
+    #[arg(long)]
+    pub plan: bool,
+
+    /// Do not ask before the first change
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+
+    /// Restart hosts that need it, such as for a driver, and wait until they are back
+    #[arg(long)]
+    pub restart: bool,
+
+    /// Go on although the survey has found this: `clock`, `ports`, `host-name`, `D4`, …
+    #[arg(long, value_name = "FINDING")]
+    pub despite: Vec<String>,
+
+    /// Commands that run at the same time [default: as the inventory says, else 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub concurrency: Option<u16>,
+
+    /// Agents that join before the next ones begin
+    #[arg(long, value_name = "N", default_value_t = BATCH as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub batch: u16,
+
+    /// Weigh the checks of the hosts as FILE says (`airlock node preflight`); they keep it
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// Directory for the logs of the hosts [default: airlock-cluster-logs/TIME here]
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+
+    /// Write what came of it as JSON to FILE (bundle-spec/cluster-report.md)
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// The way to the hosts.
+    #[command(flatten)]
+    pub dial: DialOptions,
+
+    /// Options of trust.
+    #[command(flatten)]
+    pub trust: TrustOptions,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  airlock cluster deploy --bundle /media/stick --plan
+  airlock cluster deploy -i inventory.ini --bundle /media/stick --restart --report report.json
+  airlock cluster deploy --bundle /media/stick --limit gpu7,gpu8";
+
+/// Everything that a deployment keeps, for whoever breaks it off.
+#[derive(Default)]
+struct Kept {
+    stop: Arc<AtomicBool>,
+    ledger: Ledger,
+    plan: std::sync::OnceLock<(ClusterPlan, Timestamp)>,
+}
+
+pub(super) async fn run(arguments: DeployArgs, session: Session, stop: Stop) -> Result<()> {
+    let kept = Arc::new(Kept::default());
+    let (at_work, report) = (kept.clone(), arguments.report.clone());
+    let work = session.blocking(move |session| deploy(&arguments, session, &at_work));
+    tokio::select! {
+        result = work => result,
+        // What is at work on hosts ends with the connections, and the next run goes on from there.
+        () = stop.wait() => kept.broken_off(report.as_deref()),
+    }
+}
+
+impl Kept {
+    fn broken_off(&self, report: Option<&Path>) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        let Some((plan, begun)) = self.plan.get() else {
+            return Err(Error::new(codes::INTERRUPTED, "interrupted; nothing was changed")
+                .with_help("run the same command again"));
+        };
+        let told = self.ledger.report(plan, *begun, true);
+        write(&told, report)?;
+        told.error().map_or(Ok(()), Err)
+    }
+}
+
+fn deploy(arguments: &DeployArgs, session: &Session, kept: &Kept) -> Result<()> {
+    let mut inventory = read_inventory(&arguments.hosts.inventory, session)?.inventory;
+    if let Some(concurrency) = arguments.concurrency {
+        inventory.cluster.concurrency = usize::from(concurrency);
+    }
+    let limit = arguments.limit(&inventory)?;
+    let believed = arguments.trust.clone().check(session.environment());
+    let bundle = opened::open(&arguments.bundle, &believed, session)?;
+    let terms = terms(arguments, &believed, &bundle)?;
+    let dialer = arguments.dial.dialer(session, &kept.stop)?;
+    let logs = arguments.logs();
+    let connect = Logged::new(&dialer, &logs)?;
+    let survey = survey(&inventory, &connect, &bundle, &terms, session, kept);
+    let medium = Medium::of(bundle.manifest(), bundle.digest());
+    let plan = plan::plan(&inventory, &survey, &medium, &arguments.despite, &limit);
+    if arguments.plan {
+        session.print(&plan, screen::plan)?;
+        return plan.obstacle.as_ref().map_or(Ok(()), |why| Err(why.to_error()));
+    }
+    if let Some(obstacle) = &plan.obstacle {
+        return Err(obstacle.to_error());
+    }
+    if !plan.is_empty() && !arguments.yes && !agreed(&plan)? {
+        session.note("Nothing was changed");
+        return Ok(());
+    }
+    let (plan, begun) = kept.plan.get_or_init(|| (plan, Timestamp::now()));
+    let carrier = ByConnection { bundle: &bundle, terms: &terms, stop: &kept.stop };
+    let progress = session.progress();
+    Deployment {
+        inventory: &inventory,
+        survey: &survey,
+        plan,
+        connect: &connect,
+        carrier: &carrier,
+        terms: &terms,
+        restart: arguments.restart,
+        batch: usize::from(arguments.batch),
+        progress,
+        stop: &kept.stop,
+        pause: &RealTime,
+        ledger: &kept.ledger,
+    }
+    .run();
+    let report = kept.ledger.report(plan, *begun, kept.stop.load(Ordering::Relaxed));
+    write(&report, arguments.report.as_deref())?;
+    session.print(&report, |report| screen::report(report, &logs))?;
+    report.error().map_or(Ok(()), Err)
+}
+
+fn survey(
+    inventory: &Inventory,
+    connect: &dyn Connect,
+    bundle: &Bundle<Verified>,
+    terms: &Terms,
+    session: &Session,
+    kept: &Kept,
+) -> Survey {
+    let (manifest, digest) = (bundle.manifest(), bundle.digest());
+    let progress = session.progress();
+    Surveyor { inventory, connect, manifest, digest, terms, progress, stop: &kept.stop }.survey()
+}
+
+/// Whether the plan may be carried out; without a terminal it may.
+fn agreed(plan: &ClusterPlan) -> Result<bool> {
+    if !consent::has_terminal() {
+        return Ok(true);
+    }
+    let answer = consent::ask(&format!("{}Go on? [y/N] ", screen::plan(plan)))?;
+    Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn write(report: &Report, path: Option<&Path>) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let document = json_document(report).map_err(|error| {
+        Error::new(codes::INTERNAL, "the report cannot be written as JSON").with_source(error)
+    })?;
+    files::replace(path, document.as_bytes(), 0o644)
+}
+
+/// The hosts believe whom this machine believes.
+fn terms(arguments: &DeployArgs, believed: &Believed, bundle: &Bundle<Verified>) -> Result<Terms> {
+    let read = |path: &Path, what: &str| files::read_text(path, what, allowed_signers::MAX_LENGTH);
+    let list =
+        || believed.allowed_signers.as_deref().map(|path| read(path, "list of allowed signers")).transpose();
+    let trust = match (bundle.signers(), believed.signatures) {
+        ([], _) => Trust::Unsigned(bundle.digest()),
+        ([signer, ..], 1) => Trust::Signer(signer.fingerprint.clone()),
+        (_, threshold) => Trust::Signers { list: list()?.unwrap_or_default(), threshold },
+    };
+    let policy = arguments.policy.as_deref().map(site_policy::bytes).transpose()?;
+    let policy = policy.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let revoked = believed.revoked.as_deref().map(|path| read(path, "list of revoked keys")).transpose()?;
+    Ok(Terms { trust, revoked, policy })
+}
+
+impl DeployArgs {
+    fn limit(&self, inventory: &Inventory) -> Result<Vec<String>> {
+        if self.hosts.limit.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.hosts.selected(inventory)?.into_iter().map(|host| host.name.clone()).collect())
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.log_dir.clone().unwrap_or_else(|| {
+            let time = Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+            Path::new("airlock-cluster-logs").join(time)
+        })
+    }
+}
+
+/// Sends the bundle over the connection that there is.
+struct ByConnection<'a> {
+    bundle: &'a Bundle<Verified>,
+    terms: &'a Terms,
+    stop: &'a AtomicBool,
+}
+
+impl Carrier for ByConnection<'_> {
+    fn send(&self, remote: &dyn Remote, progress: &dyn Progress) -> Result<Sent> {
+        transfer::send(remote, self.bundle, &self.terms.of_transfer(), progress, self.stop)
+    }
+}

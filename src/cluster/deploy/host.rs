@@ -1,0 +1,140 @@
+//! One host becomes what it should.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Cluster, Deployment, is_member};
+use crate::cluster::hearsay;
+use crate::cluster::order::{self, Source};
+use crate::cluster::plan::{HostPlan, Phase};
+use crate::cluster::remote::{Answer, Remote};
+use crate::cluster::survey::{conduct, look};
+use crate::error::{Error, Result, codes};
+use crate::node::settings::Settings;
+use crate::progress::{Event, Progress};
+
+/// How long to wait for another command on the host, such as the one that goes on after a restart.
+const BUSY: Duration = Duration::from_secs(60 * 60);
+/// How often that is looked at.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// How an installation ended, as `airlock install --json` tells it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Installed {
+    /// Steps that have changed something.
+    pub(super) changed: Vec<String>,
+    /// The step that needs a restart, if one does.
+    pub(super) reboot_for: Option<String>,
+}
+
+impl Deployment<'_> {
+    /// Installs it, with everything that belongs to it.
+    pub(super) fn install(&self, plan: &HostPlan, cluster: &Cluster) -> Result<()> {
+        let host = plan.host.as_str();
+        self.stopped()?;
+        self.progress.event(Event::HostStarted { host, what: "installing" });
+        self.ledger.begin(host);
+        let settings = plan.settings.as_ref().ok_or_else(|| super::not_planned(host))?;
+        let source = conduct::source(self.inventory, &cluster.wanted, host, &self.authorities(cluster));
+        let remote = self.remote(host)?;
+        if plan.receives_bundle {
+            let sent = self.carrier.send(&*remote, &OnHost { host, progress: self.progress })?;
+            self.ledger.sent(host, sent.bytes);
+        }
+        let steps = self.install_through(plan, settings, &source, cluster)?;
+        let what = match steps {
+            0 => "as it should be".to_owned(),
+            1 => "installed, 1 step".to_owned(),
+            many => format!("installed, {many} steps"),
+        };
+        self.progress.event(Event::HostFinished { host, what: &what });
+        self.ledger.installed(host, source.authorities);
+        Ok(())
+    }
+
+    /// Through restarts, if there may be any; how many steps have changed something.
+    fn install_through(
+        &self,
+        plan: &HostPlan,
+        settings: &Settings,
+        source: &Source,
+        cluster: &Cluster,
+    ) -> Result<usize> {
+        let mut steps = 0;
+        loop {
+            let remote = self.remote(&plan.host)?;
+            let installed = self.install_once(plan, &*remote, settings, source, cluster)?;
+            steps += installed.changed.len();
+            self.ledger.changed(&plan.host, installed.changed);
+            let Some(step) = installed.reboot_for else { return Ok(steps) };
+            if !self.restart {
+                return Err(restart_needed(&plan.host, &step));
+            }
+            self.restart(&plan.host, &*remote)?;
+        }
+    }
+
+    fn install_once(
+        &self,
+        plan: &HostPlan,
+        remote: &dyn Remote,
+        settings: &Settings,
+        source: &Source,
+        cluster: &Cluster,
+    ) -> Result<Installed> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let answer = self.order(plan, remote, settings, source, cluster)?;
+            let is_busy = answer.status != 0 && answer.error().code() == codes::NODE_BUSY;
+            if !is_busy || waited >= BUSY || self.stopped().is_err() {
+                return answer.success()?.json();
+            }
+            while look::status(remote)?.running.is_some() && waited < BUSY && self.stopped().is_ok() {
+                self.pause.wait(INTERVAL);
+                waited += INTERVAL;
+            }
+            waited += INTERVAL;
+        }
+    }
+
+    /// Runs the installation on the host. The token goes over its standard input.
+    fn order(
+        &self,
+        plan: &HostPlan,
+        remote: &dyn Remote,
+        settings: &Settings,
+        source: &Source,
+        cluster: &Cluster,
+    ) -> Result<Answer> {
+        let mut command = order::install(settings, source, self.terms)?;
+        let gives_token = is_member(plan) && (plan.phase != Phase::First || self.plan.founds);
+        let token = cluster.token.as_ref().filter(|_| gives_token);
+        let mut input = token.map(|token| token.reveal().as_bytes()).unwrap_or_default();
+        if token.is_some() {
+            command.request.arguments.extend(["--token-file".to_owned(), "-".to_owned()]);
+            command = command.with_input(&mut input);
+        }
+        remote.run(command, &mut |line| hearsay::tell(&plan.host, line, self.progress))
+    }
+}
+
+/// Tells what happens as something that happens on a host.
+struct OnHost<'a> {
+    host: &'a str,
+    progress: &'a dyn Progress,
+}
+
+impl Progress for OnHost<'_> {
+    fn event(&self, event: Event<'_>) {
+        self.progress.event(Event::OnHost { host: self.host, event: &event });
+    }
+}
+
+fn restart_needed(host: &str, step: &str) -> Error {
+    Error::new(codes::HOST_RESTART, format!("{host} has to be restarted (step {step}); afterwards it continues by itself"))
+        .with_help(format!(
+            "restart it, `sudo reboot` on {host}, then run the same command again; with `--restart` that is done for you"
+        ))
+}
