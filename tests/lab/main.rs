@@ -6,6 +6,7 @@
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
+mod cluster_deploy;
 mod containerd;
 mod editions;
 mod failures;

@@ -101,10 +101,15 @@ impl Stick {
 
     /// What `airlock bundle inspect --packages --json` says about it.
     pub fn inspect(&self) -> Value {
-        let key = fs::read_to_string(self.directory.join("key.pub")).unwrap();
-        fs::write(self.directory.join("signers"), format!("lab namespaces=\"airlock.*\" {key}")).unwrap();
+        fs::write(self.directory.join("signers"), self.signers()).unwrap();
         let line = ["bundle", "inspect", "--packages", "--json", "--allowed-signers", "signers", self.name];
         serde_json::from_str(&run(&self.directory, &line).unwrap()).unwrap()
+    }
+
+    /// The list of signers in which its maker stands alone.
+    pub fn signers(&self) -> String {
+        let key = fs::read_to_string(self.directory.join("key.pub")).unwrap();
+        format!("lab namespaces=\"airlock.*\" {key}")
     }
 
     /// The program alone, as it is copied to nodes without a stick.

@@ -232,7 +232,9 @@ impl Machine {
         }
         if self.name.starts_with('w') {
             let barrier = self.world.1.lock().unwrap().clone();
-            barrier.iter().for_each(|barrier| drop(barrier.wait()));
+            if let Some(barrier) = barrier {
+                barrier.wait();
+            }
         }
         self.of(|host| host.settings = Some(wanted));
         self.world.0.lock().unwrap().installed.push(line);
