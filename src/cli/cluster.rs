@@ -2,7 +2,6 @@
 
 mod connecting;
 mod deploy;
-mod dial;
 mod inventory;
 mod ping;
 mod read;

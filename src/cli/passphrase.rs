@@ -41,11 +41,6 @@ impl Prompt {
         Ok(passphrase)
     }
 
-    /// Asks for a password of something else, such as `Password for sudo: `.
-    pub(super) fn question(&self, question: &str) -> Result<Secret<String>> {
-        self.ask(question)
-    }
-
     /// Puts echo and line editing back as they were, if a question is open.
     pub(super) fn restore_terminal(&self) {
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -3,6 +3,7 @@
 
 mod broken;
 pub(crate) mod grammar;
+mod role;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::grammar::{Cidr, Taint};
 pub(in crate::node) use self::grammar::{check_host, check_interface, check_path};
+pub use self::role::{K3sRole, Role};
 use crate::error::{Error, Result, codes};
 use crate::node::availability::NodeVirtualAddress;
 use crate::node::nfs::{self, NfsMount};
@@ -81,66 +83,6 @@ pub struct Settings {
     pub signatures: usize,
     /// The one bundle without signature that the operator has accepted: the digest of its manifest.
     pub unsigned: Option<Digest>,
-}
-
-/// What a node is in the cluster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Role {
-    /// It runs the control plane and the datastore.
-    #[default]
-    Server,
-    /// It runs pods.
-    Agent,
-    /// It runs no k3s: it holds the virtual address and passes connections on to the servers.
-    Balancer,
-}
-
-/// What of k3s runs on a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum K3sRole {
-    /// `k3s server`.
-    Server,
-    /// `k3s agent`.
-    Agent,
-}
-
-impl Role {
-    /// Its name, as options and JSON have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Server => "server",
-            Role::Agent => "agent",
-            Role::Balancer => "balancer",
-        }
-    }
-
-    /// What of k3s runs on such a node; nothing on a balancer.
-    pub fn k3s(self) -> Option<K3sRole> {
-        match self {
-            Role::Server => Some(K3sRole::Server),
-            Role::Agent => Some(K3sRole::Agent),
-            Role::Balancer => None,
-        }
-    }
-}
-
-impl K3sRole {
-    /// The name of its systemd unit, without suffix.
-    pub fn unit(self) -> &'static str {
-        match self {
-            K3sRole::Server => "k3s",
-            K3sRole::Agent => "k3s-agent",
-        }
-    }
-
-    /// The command of k3s.
-    pub fn command(self) -> &'static str {
-        match self {
-            K3sRole::Server => "server",
-            K3sRole::Agent => "agent",
-        }
-    }
 }
 
 /// Where images come from.
@@ -397,77 +339,4 @@ fn wrong(key: &str, value: &str, why: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn defaults_are_those_of_a_first_server() {
-        let settings = Settings::parse(b"{}").unwrap();
-        assert_eq!(settings, Settings::default());
-        let json = serde_json::to_vec(&settings).unwrap();
-        assert_eq!(Settings::parse(&json).unwrap(), settings);
-        let json = br#"{"registry": {"kind": "external", "endpoint": "http://harbor.lab:8080/platform"}}"#;
-        assert!(Settings::parse(json).is_ok(), "without TLS, but only as it is written");
-    }
-
-    #[test]
-    fn certificates_name_the_virtual_address_once() {
-        let json = br#"{"serverNames": ["k3s.lab"], "virtualAddress": {"kind": "kubeVip", "address": "10.0.0.100"}}"#;
-        let mut settings = Settings::parse(json).unwrap();
-        assert_eq!(settings.certificate_names(), ["k3s.lab", "10.0.0.100"]);
-        settings.server_names.push("10.0.0.100".to_owned());
-        assert_eq!(settings.certificate_names(), ["k3s.lab", "10.0.0.100"]);
-    }
-
-    #[test]
-    fn a_balancer_has_no_registry_and_may_have_the_port_of_the_servers() {
-        let json = br#"{"role": "balancer", "virtualAddress": {"kind": "haproxy", "address": "10.0.0.100",
-            "vrrp": {"priority": 1}, "balancer": {"port": 6443, "statusPort": 8404, "servers": ["10.0.0.1"]}}}"#;
-        let settings = Settings::parse(json).unwrap();
-        assert_eq!(settings.registry, Registry::Peers { endpoints: Vec::new() });
-        assert_eq!(settings.role.k3s(), None);
-    }
-
-    #[test]
-    fn what_cannot_work_is_told_with_its_option() {
-        for (json, part) in [
-            (r#"{"role": "agent"}"#, "which server"),
-            (r#"{"rolle": "agent"}"#, "cannot be understood"),
-            (r#"{"role": "agent", "join": "http://a:6443"}"#, "--join"),
-            (r#"{"labels": {"node-role.kubernetes.io/master": "true"}}"#, "--label"),
-            (r#"{"labels": {"a b": "true"}}"#, "--label"),
-            (r#"{"taints": ["gpu=yes:Sometimes"]}"#, "cannot be understood"),
-            (r#"{"name": "GPU_1"}"#, "--node-name"),
-            (r#"{"httpPort": 6443}"#, "--http-port"),
-            (r#"{"httpPort": 443}"#, "--https-port"),
-            (r#"{"httpsPort": 5443}"#, "--registry-port"),
-            (r#"{"serviceCidr": "10.42.128.0/20"}"#, "--cluster-cidr"),
-            (r#"{"interface": "-x"}"#, "--interface"),
-            (r#"{"dataDirectory": "data"}"#, "--data-dir"),
-            (r#"{"disable": ["a\nb"]}"#, "--disable"),
-            (r#"{"signatures": 0}"#, "--signatures"),
-            (r#"{"registry": {"kind": "external", "endpoint": "harbor"}}"#, "--registry"),
-            (r#"{"registry": {"kind": "external", "endpoint": "https://a/B"}}"#, "--registry"),
-            (r#"{"registry": {"kind": "peers", "endpoints": ["http://a"]}}"#, "--peer"),
-            (r#"{"registry": {"kind": "own", "port": 5443, "endpoints": ["a"]}}"#, "--peer"),
-            (r#"{"nfs": [{"source": "nas", "path": "/data"}]}"#, "nfs.source"),
-            (r#"{"virtualAddress": {"kind": "external", "host": "a b"}}"#, "virtualAddress.host"),
-            (r#"{"virtualAddress": {"kind": "floating"}}"#, "cannot be understood"),
-            (r#"{"role": "balancer"}"#, "virtual address"),
-            (
-                r#"{"role": "agent", "join": "https://a:6443",
-                    "virtualAddress": {"kind": "external", "host": "lb"}}"#,
-                "virtualAddress.kind",
-            ),
-            (
-                r#"{"virtualAddress": {"kind": "haproxy", "address": "10.0.0.100", "vrrp": {"priority": 1},
-                    "balancer": {"port": 443, "statusPort": 8404, "servers": ["10.0.0.1"]}}}"#,
-                "virtualAddress.balancer",
-            ),
-        ] {
-            let error = Settings::parse(json.as_bytes()).unwrap_err();
-            assert_eq!(error.code(), codes::NODE_SETTINGS);
-            assert!(error.message().contains(part), "{json}: {}", error.message());
-        }
-    }
-}
+mod tests;

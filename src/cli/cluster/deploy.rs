@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use super::dial::DialOptions;
+use super::connecting::ConnectionOptions;
 use super::{InventoryOptions, read_inventory};
 use crate::bundle::{Bundle, Verified};
 use crate::cli::bundle::opened;
@@ -18,7 +18,7 @@ use crate::cli::session::Session;
 use crate::cli::signals::Stop;
 use crate::cli::{files, site_policy};
 use crate::cluster::deploy::{Carrier, Deployment, RealTime};
-use crate::cluster::inventory::{BATCH, Inventory};
+use crate::cluster::inventory::{BATCH, Host, Inventory};
 use crate::cluster::log::Logged;
 use crate::cluster::order::{Terms, Trust};
 use crate::cluster::plan::{self, ClusterPlan, Medium};
@@ -87,9 +87,9 @@ pub struct DeployArgs {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 
-    /// The way to the hosts.
+    /// Options of the connections.
     #[command(flatten)]
-    pub dial: DialOptions,
+    pub connection: ConnectionOptions,
 
     /// Options of trust.
     #[command(flatten)]
@@ -143,7 +143,8 @@ fn deploy(arguments: &DeployArgs, session: &Session, kept: &Kept) -> Result<()> 
     let believed = arguments.trust.clone().check(session.environment());
     let bundle = opened::open(&arguments.bundle, &believed, session)?;
     let terms = terms(arguments, &believed, &bundle)?;
-    let dialer = arguments.dial.dialer(session, &kept.stop)?;
+    let hosts: Vec<&Host> = inventory.hosts.iter().collect();
+    let dialer = arguments.connection.dialer(&hosts, kept.stop.clone(), session)?;
     let logs = arguments.logs();
     let connect = Logged::new(&dialer, &logs)?;
     let survey = survey(&inventory, &connect, &bundle, &terms, session, kept);
