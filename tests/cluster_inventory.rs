@@ -1,4 +1,5 @@
 //! Inventories in both formats: bad ones and what is said about them, good ones and what becomes of them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 #[path = "cluster_inventory/ansible.rs"]
 mod ansible;
@@ -10,6 +11,8 @@ mod generated;
 mod injection;
 #[path = "cluster_inventory/rejected.rs"]
 mod rejected;
+#[path = "cluster_inventory/rejected_ini.rs"]
+mod rejected_ini;
 #[path = "cluster_inventory/yaml.rs"]
 mod yaml;
 

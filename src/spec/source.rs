@@ -92,7 +92,8 @@ impl<'a> Source<'a> {
         let masked = mask(self.text[start..].lines().next().unwrap_or_default());
         let within = |offset: usize| offset.clamp(start, start + masked.len()) - start;
         let mut shown = String::with_capacity(masked.len());
-        for secret in &self.secrets {
+        let first = self.secrets.partition_point(|secret| secret.end <= start);
+        for secret in self.secrets[first..].iter().take_while(|secret| secret.start < start + masked.len()) {
             let secret = within(secret.start)..within(secret.end);
             if !secret.is_empty() {
                 shown.push_str(&masked[shown.len()..secret.start]);

@@ -3,6 +3,7 @@
 mod connection;
 mod host;
 mod nfs;
+mod node;
 mod settings;
 mod together;
 mod value;

@@ -1,6 +1,6 @@
 //! The address in front of the servers.
 
-use super::{host, value};
+use super::{node, value};
 use crate::cluster::inventory::{VirtualAddress, VirtualAddressMode, Vrrp};
 use crate::error::{Result, codes};
 use crate::node::settings::grammar;
@@ -113,7 +113,7 @@ fn with_details(
     host: Option<&str>,
 ) -> Option<VirtualAddressMode> {
     let width = if host.is_some_and(|host| host.contains(':')) { 128 } else { 32 };
-    let interface = check.optional(fields.interface.as_ref(), host::interface);
+    let interface = check.optional(fields.interface.as_ref(), node::interface);
     let prefix = check.optional(fields.prefix.as_ref(), |source, value| {
         value::number(source, value, "the length of a prefix", 1..=width)
     });
