@@ -21,6 +21,11 @@ fn hosts_that_can_be_worked_on_and_hosts_that_cannot() {
     }
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let right = format!("hostKeys: [\"{}\"]", pinned.fingerprint);
+    let (keyless, behind) = (site.server(), site.server());
+    site.trust(&keyless);
+    site.trust(&behind);
+    site.gate("gate", &good);
+    site.gate("unknown-gate", &unknown);
     let wrong = format!("hostKeys: [\"{}\"]", pinned.fingerprint);
     site.inventory(&[
         ("good", good.port, ""),
@@ -31,7 +36,9 @@ fn hosts_that_can_be_worked_on_and_hosts_that_cannot() {
         ("dead", free_port(), ""),
         ("silent", silent.local_addr().unwrap().port(), ""),
         ("shell-less", shell_less.port, ""),
-        ("keyless", good.port, &format!("identityFile: {}", site.text("missing"))),
+        ("keyless", keyless.port, &format!("identityFile: {}", site.text("missing"))),
+        ("behind", behind.port, "jump: root@gate"),
+        ("beyond", free_port(), "jump: root@unknown-gate"),
     ]);
     let (status, rows, output) = site.ping(&[]);
     assert_eq!(status, 9, "{}", String::from_utf8_lossy(&output.stderr));
@@ -46,6 +53,8 @@ fn hosts_that_can_be_worked_on_and_hosts_that_cannot() {
         ("silent", "E1123"),
         ("shell-less", "E1130"),
         ("keyless", "E1128"),
+        ("behind", "none"),
+        ("beyond", "E1129"),
     ];
     assert_eq!(told, expected, "{rows:#?}");
     assert!(rows[0]["clockAhead"].as_f64().unwrap().abs() < 10.0);

@@ -119,6 +119,17 @@ impl Site {
         fs_err::write(self.path("known_hosts"), known + &line).unwrap();
     }
 
+    /// Gives the server a name in the configuration of the client, which has a key for it.
+    pub fn gate(&self, name: &str, server: &Server) {
+        let config = fs_err::read_to_string(self.path("ssh_config")).unwrap();
+        let host = format!(
+            "Host {name}\n  HostName 127.0.0.1\n  Port {}\n  IdentityFile {}\n",
+            server.port,
+            self.text("key")
+        );
+        fs_err::write(self.path("ssh_config"), host + &config).unwrap();
+    }
+
     /// Writes the inventory: hosts of this machine, each with a port and further lines.
     pub fn inventory(&self, hosts: &[(&str, u16, &str)]) {
         let mut text = "apiVersion: airlock/v1\nkind: Cluster\nservers:\n".to_owned();
