@@ -17,6 +17,9 @@ use crate::error::{Error, codes};
 /// Value of `format` in the documents of this version.
 pub const FORMAT: u32 = 1;
 
+/// Most facts of an error that are told for each of several hosts; all of them are in the report and the logs.
+const DETAILS: usize = 4;
+
 /// What has come of each host so far. Many threads write into it.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<BTreeMap<String, Entry>>);
@@ -218,7 +221,7 @@ impl Report {
         }
         let message = format!("{} of {} hosts are not as they should be", bad.len(), self.hosts.len());
         let error = Error::new(codes::FLEET_PARTIAL, message);
-        let error = bad.iter().fold(error, |error, host| error.with_detail(host.line()));
+        let error = bad.iter().flat_map(|host| host.lines()).fold(error, Error::with_detail);
         Some(error.with_help("put right what is told about each of them, then run the same command again: it goes on from here"))
     }
 
@@ -230,6 +233,12 @@ impl Report {
 }
 
 impl HostReport {
+    /// Its line, and what is known besides.
+    fn lines(&self) -> Vec<String> {
+        let details = self.error.iter().flat_map(|error| error.details.iter().take(DETAILS));
+        std::iter::once(self.line()).chain(details.map(|detail| format!("{}: {detail}", self.host))).collect()
+    }
+
     /// `gpu1: E1001: …; help`, one line.
     fn line(&self) -> String {
         match (&self.error, self.state) {
