@@ -11,4 +11,6 @@
 
 pub mod fleet;
 pub mod inventory;
+pub mod observe;
+pub mod operation;
 pub mod remote;

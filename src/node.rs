@@ -35,6 +35,7 @@ pub mod packages;
 pub mod plan;
 pub mod preflight;
 pub mod reboot;
+pub mod recovery;
 pub mod registry;
 pub mod repair;
 pub mod reset;

@@ -2,8 +2,10 @@
 
 mod facts;
 mod preflight;
+mod recover;
 mod repair;
 mod reset;
+mod settings;
 mod status;
 mod verify;
 
@@ -27,7 +29,11 @@ pub enum Command {
     Preflight(preflight::PreflightArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
+    #[command(hide = true)]
+    Recover(recover::RecoverArgs),
     Reset(reset::ResetArgs),
+    #[command(hide = true)]
+    Settings(settings::SettingsArgs),
     Status(status::StatusArgs),
 }
 
@@ -40,7 +46,11 @@ impl Node {
             }
             Command::Verify(arguments) => session.blocking(|session| verify::run(arguments, session)).await,
             Command::Repair(arguments) => session.blocking(|session| repair::run(arguments, session)).await,
+            Command::Recover(arguments) => session.blocking(|session| recover::run(arguments, session)).await,
             Command::Reset(arguments) => session.blocking(|session| reset::run(arguments, session)).await,
+            Command::Settings(arguments) => {
+                session.blocking(|session| settings::run(arguments, session)).await
+            }
             Command::Status(arguments) => session.blocking(|session| status::run(arguments, session)).await,
         }
     }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::grammar::{Cidr, Taint};
+pub use self::grammar::{Cidr, Taint, check_key, check_label, check_value};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::push::Target;
