@@ -1,67 +1,91 @@
-//! The nodes of a cluster as one of its servers sees them: `kubectl get nodes -o json`, typed.
+//! The nodes of a cluster as one of its servers sees them: `k3s kubectl get nodes -o json`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::remote::{self, Command, Remote};
 use crate::error::Result;
 
-/// A node of the cluster (Kubernetes API, `Node`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Member {
+/// Label of nodes that run the control plane.
+const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+/// Label of nodes with a member of the datastore (`k3s.md` 4.1).
+const ETCD: &str = "node-role.kubernetes.io/etcd";
+
+/// A node of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
     /// Its name.
     pub name: String,
-    /// Whether its condition `Ready` is true.
-    pub is_ready: bool,
-    /// What it is.
-    pub roles: Roles,
-    /// Whether its member of etcd votes (condition `EtcdIsVoter`); nothing where it has none, or has said nothing.
-    pub etcd_voter: Option<bool>,
-    /// Version of its k3s: `v1.34.1+k3s1`.
-    pub kubelet_version: String,
+    /// What it is for the datastore and the control plane.
+    pub part: Part,
+    /// Whether it is `Ready`; why not, if it is not.
+    pub ready: Result<(), String>,
+    /// Whether no new pods are put on it.
+    pub is_cordoned: bool,
+    /// Version of its kubelet, such as `v1.36.3+k3s1`.
+    pub version: String,
+    /// Its address inside the cluster.
+    pub address: Option<IpAddr>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its taints, as kubectl takes them: `KEY=VALUE:EFFECT` or `KEY:EFFECT`.
-    pub taints: Vec<String>,
-    /// Whether new pods stay away from it (cordoned).
-    pub unschedulable: bool,
-    /// Its address for other nodes.
-    pub internal_ip: Option<IpAddr>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Its taints as they are written, `KEY=VALUE:EFFECT` or `KEY:EFFECT`.
+    pub taints: Vec<String>,
 }
 
-/// What a node is, by its labels `node-role.kubernetes.io/…`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Roles {
-    /// It runs the control plane.
-    pub control_plane: bool,
-    /// It has a member of etcd.
-    pub etcd: bool,
+/// What a node is for the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It runs pods alone.
+    Agent,
+    /// It runs the control plane, and no member of etcd.
+    Server,
+    /// It runs the control plane and a member of etcd that does not vote yet, or does not any more.
+    Learner,
+    /// It runs the control plane and a member of etcd that votes.
+    Voter,
 }
 
-/// Asks a server for the nodes of its cluster, in the order of their names.
+/// The nodes that a server knows, by name.
 ///
 /// # Errors
-/// Those of [`remote::ask`].
-pub fn members(remote: &dyn Remote) -> Result<Vec<Member>> {
-    let list: List = remote::ask(remote, Command::k3s(["kubectl", "get", "nodes", "-o", "json"]))?;
-    let mut members: Vec<Member> = list.items.into_iter().map(Node::into_member).collect();
-    members.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(members)
+/// Those of [`remote::ask`]: the server cannot be reached, its control plane does not answer.
+pub fn nodes(server: &dyn Remote) -> Result<Vec<Node>> {
+    let list: List = remote::ask(server, Command::k3s(["kubectl", "get", "nodes", "-o", "json"]))?;
+    let mut nodes: Vec<Node> = list.items.into_iter().map(Node::from).collect();
+    nodes.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(nodes)
+}
+
+impl Node {
+    /// Whether it works as what it is: ready, and voting if it has a member of etcd.
+    pub fn is_well(&self) -> bool {
+        self.ready.is_ok() && self.part != Part::Learner
+    }
+
+    /// What is wrong with it, in words; nothing if it is well.
+    pub fn trouble(&self) -> Option<String> {
+        match (&self.ready, self.part) {
+            (Err(why), _) => Some(format!("{} is not ready: {why}", self.name)),
+            (Ok(()), Part::Learner) => {
+                Some(format!("the datastore on {} does not vote, it is still catching up", self.name))
+            }
+            (Ok(()), _) => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
 struct List {
-    items: Vec<Node>,
+    items: Vec<Object>,
 }
 
+/// As the API of Kubernetes writes a node (core/v1).
 #[derive(Deserialize)]
-struct Node {
+struct Object {
     metadata: Metadata,
     #[serde(default)]
     spec: Spec,
@@ -79,9 +103,10 @@ struct Metadata {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
 struct Spec {
+    #[serde(default)]
     unschedulable: bool,
+    #[serde(default)]
     taints: Vec<Taint>,
 }
 
@@ -94,48 +119,50 @@ struct Taint {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 struct Status {
+    #[serde(default)]
     conditions: Vec<Condition>,
+    #[serde(default)]
     addresses: Vec<Address>,
+    #[serde(default)]
     node_info: NodeInfo,
 }
 
 #[derive(Deserialize)]
 struct Condition {
-    r#type: String,
+    #[serde(rename = "type")]
+    name: String,
     status: String,
+    #[serde(default)]
+    message: String,
 }
 
 #[derive(Deserialize)]
 struct Address {
-    r#type: String,
+    #[serde(rename = "type")]
+    kind: String,
     address: String,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 struct NodeInfo {
+    #[serde(default)]
     kubelet_version: String,
 }
 
-impl Node {
-    fn into_member(self) -> Member {
-        let Node { metadata, spec, status } = self;
-        let condition = |name: &str| {
-            let found = status.conditions.iter().find(|condition| condition.r#type == name);
-            found.map(|condition| condition.status == "True")
-        };
-        let has_role = |role: &str| metadata.labels.contains_key(&format!("node-role.kubernetes.io/{role}"));
-        let internal = status.addresses.iter().find(|address| address.r#type == "InternalIP");
-        Member {
-            is_ready: condition("Ready") == Some(true),
-            roles: Roles { control_plane: has_role("control-plane"), etcd: has_role("etcd") },
-            etcd_voter: condition("EtcdIsVoter"),
-            kubelet_version: status.node_info.kubelet_version,
-            taints: spec.taints.into_iter().map(Taint::into_text).collect(),
-            unschedulable: spec.unschedulable,
-            internal_ip: internal.and_then(|address| address.address.parse().ok()),
+impl From<Object> for Node {
+    fn from(object: Object) -> Node {
+        let Object { metadata, spec, status } = object;
+        let internal = status.addresses.iter().find(|address| address.kind == "InternalIP");
+        Node {
+            part: part(&metadata.labels, &status),
+            ready: ready(&status),
+            is_cordoned: spec.unschedulable,
+            address: internal.and_then(|address| address.address.parse().ok()),
+            version: status.node_info.kubelet_version,
+            taints: spec.taints.into_iter().map(written).collect(),
             name: metadata.name,
             labels: metadata.labels,
             annotations: metadata.annotations,
@@ -143,101 +170,90 @@ impl Node {
     }
 }
 
-impl Taint {
-    fn into_text(self) -> String {
-        let Taint { key, value, effect } = self;
-        if value.is_empty() { format!("{key}:{effect}") } else { format!("{key}={value}:{effect}") }
+fn part(labels: &BTreeMap<String, String>, status: &Status) -> Part {
+    let votes = status.conditions.iter().any(|one| one.name == "EtcdIsVoter" && one.status == "True");
+    match (labels.contains_key(CONTROL_PLANE), labels.contains_key(ETCD), votes) {
+        (_, true, true) => Part::Voter,
+        (_, true, false) => Part::Learner,
+        (true, false, _) => Part::Server,
+        (false, false, _) => Part::Agent,
+    }
+}
+
+fn ready(status: &Status) -> Result<(), String> {
+    match status.conditions.iter().find(|condition| condition.name == "Ready") {
+        Some(ready) if ready.status == "True" => Ok(()),
+        Some(ready) if ready.message.is_empty() => Err("its kubelet gives no reason".to_owned()),
+        Some(ready) => Err(ready.message.clone()),
+        None => Err("its kubelet has not reported yet".to_owned()),
+    }
+}
+
+fn written(Taint { key, value, effect }: Taint) -> String {
+    match value.as_str() {
+        "" => format!("{key}:{effect}"),
+        value => format!("{key}={value}:{effect}"),
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::cluster::remote::tests::Scripted;
 
-    /// A ready agent.
-    pub(crate) fn agent(name: &str) -> Member {
-        Member {
-            name: name.to_owned(),
-            is_ready: true,
-            kubelet_version: "v1.34.1+k3s1".to_owned(),
-            ..Member::default()
+    /// What kubectl prints for these nodes: their names, with `!` before one that is not ready, `~` before a learner;
+    /// those that begin with `s` are servers.
+    pub(crate) fn list(names: &[&str]) -> String {
+        let items: Vec<Value> = names.iter().map(|name| object(name)).collect();
+        json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+    }
+
+    fn object(name: &str) -> Value {
+        let (is_ready, votes) = (!name.starts_with('!'), !name.starts_with('~'));
+        let name = name.trim_start_matches(['!', '~']);
+        let status = |is_so: bool| if is_so { "True" } else { "False" };
+        let mut conditions =
+            vec![json!({"type": "Ready", "status": status(is_ready), "message": "kubelet is posting"})];
+        let mut labels = json!({"kubernetes.io/hostname": name});
+        if name.starts_with('s') {
+            labels[CONTROL_PLANE] = json!("true");
+            labels[ETCD] = json!("true");
+            conditions.push(json!({"type": "EtcdIsVoter", "status": status(votes)}));
         }
-    }
-
-    /// A ready server whose member of etcd votes.
-    pub(crate) fn server(name: &str) -> Member {
-        let roles = Roles { control_plane: true, etcd: true };
-        Member { roles, etcd_voter: Some(true), ..agent(name) }
-    }
-
-    /// The same member, which is not ready.
-    pub(crate) fn dead(member: Member) -> Member {
-        Member { is_ready: false, ..member }
-    }
-
-    /// Members as `kubectl get nodes -o json` prints them.
-    pub(crate) fn list(members: &[Member]) -> String {
-        let condition = |name: &str, is: bool| serde_json::json!({"type": name, "status": if is { "True" } else { "False" }});
-        let node = |member: &Member| {
-            let mut labels = member.labels.clone();
-            for (role, has) in [("control-plane", member.roles.control_plane), ("etcd", member.roles.etcd)] {
-                if has {
-                    labels.insert(format!("node-role.kubernetes.io/{role}"), "true".to_owned());
-                }
-            }
-            let mut conditions = vec![condition("Ready", member.is_ready)];
-            conditions.extend(member.etcd_voter.map(|votes| condition("EtcdIsVoter", votes)));
-            let taint = |text: &String| {
-                let (pair, effect) = text.rsplit_once(':').unwrap();
-                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                serde_json::json!({"key": key, "value": value, "effect": effect})
-            };
-            let address =
-                member.internal_ip.map(|ip| serde_json::json!({"type": "InternalIP", "address": ip}));
-            serde_json::json!({
-                "metadata": {"name": member.name, "labels": labels, "annotations": member.annotations},
-                "spec": {
-                    "unschedulable": member.unschedulable,
-                    "taints": member.taints.iter().map(taint).collect::<Vec<_>>(),
-                },
-                "status": {
-                    "conditions": conditions,
-                    "addresses": address.into_iter().collect::<Vec<_>>(),
-                    "nodeInfo": {"kubeletVersion": member.kubelet_version},
-                },
-            })
-        };
-        serde_json::json!({"items": members.iter().map(node).collect::<Vec<_>>()}).to_string()
+        json!({
+            "metadata": {"name": name, "labels": labels},
+            "spec": {"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]},
+            "status": {
+                "conditions": conditions,
+                "addresses": [{"type": "Hostname", "address": name}, {"type": "InternalIP", "address": "10.0.0.1"}],
+                "nodeInfo": {"kubeletVersion": "v1.36.3+k3s1"},
+            },
+        })
     }
 
     #[test]
-    fn a_node_is_what_its_conditions_and_labels_say() {
-        let json = r#"{"items": [
-            {"metadata": {"name": "s1",
-                "labels": {"node-role.kubernetes.io/control-plane": "true", "node-role.kubernetes.io/etcd": "true"},
-                "annotations": {"etcd.k3s.cattle.io/node-name": "s1-0123abcd"}},
-             "spec": {"taints": [{"key": "a", "effect": "NoSchedule"},
-                                 {"key": "b", "value": "c", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"}]},
-             "status": {"conditions": [{"type": "EtcdIsVoter", "status": "True"}, {"type": "Ready", "status": "Unknown"}],
-                "addresses": [{"type": "Hostname", "address": "s1"}, {"type": "InternalIP", "address": "10.0.0.1"}],
-                "nodeInfo": {"kubeletVersion": "v1.34.1+k3s1"}}},
-            {"metadata": {"name": "a1"}, "spec": {"unschedulable": true}}]}"#;
-        let remote = Scripted::default().with("k3s kubectl get nodes", json);
-        let [agent, server] = members(&remote).unwrap().try_into().unwrap();
-        assert_eq!((agent.name.as_str(), agent.unschedulable, agent.etcd_voter), ("a1", true, None));
-        assert_eq!(server.roles, Roles { control_plane: true, etcd: true });
-        assert_eq!((server.is_ready, server.etcd_voter), (false, Some(true)));
-        assert_eq!(server.taints, ["a:NoSchedule", "b=c:NoExecute"]);
-        assert_eq!(server.internal_ip, Some("10.0.0.1".parse().unwrap()));
+    fn nodes_are_told_as_what_they_are() {
+        let output = list(&["s1", "~s2", "!w1", "w2"]);
+        let server = Scripted::default().with("k3s kubectl get nodes", &output);
+        let nodes = nodes(&server).unwrap();
+        let parts: Vec<Part> = nodes.iter().map(|node| node.part).collect();
+        assert_eq!(parts, [Part::Voter, Part::Learner, Part::Agent, Part::Agent]);
+        let well: Vec<bool> = nodes.iter().map(Node::is_well).collect();
+        assert_eq!(well, [true, false, false, true]);
+        assert_eq!(nodes[2].trouble().unwrap(), "w1 is not ready: kubelet is posting");
+        let Node { version, address, taints, .. } = &nodes[0];
+        assert_eq!((version.as_str(), address.unwrap().to_string()), ("v1.36.3+k3s1", "10.0.0.1".to_owned()));
+        assert_eq!(taints, &["gpu=yes:NoSchedule"]);
     }
 
     #[test]
-    fn what_is_written_as_a_list_is_read_as_it_was() {
-        let mut all = vec![agent("a"), server("s")];
-        all[0].taints = vec!["gpu=yes:NoSchedule".to_owned()];
-        let remote = Scripted::default().with("k3s kubectl get nodes", &list(&all));
-        all[1].labels = members(&remote).unwrap()[1].labels.clone();
-        assert_eq!(members(&remote).unwrap(), all);
+    fn a_node_that_has_just_registered_says_little() {
+        let output = r#"{"items": [{"metadata": {"name": "w1"}}]}"#;
+        let server = Scripted::default().with("k3s kubectl get nodes", output);
+        let node = nodes(&server).unwrap().remove(0);
+        assert_eq!((node.part, node.is_cordoned), (Part::Agent, false));
+        assert!(node.ready.unwrap_err().contains("not reported"));
     }
 }

@@ -9,20 +9,29 @@ pub mod add;
 pub mod condition;
 pub mod cordon;
 pub mod drain;
+pub mod etcd;
 pub mod execute;
+pub mod kubeconfig;
 pub mod label;
 pub mod node;
 pub mod remove;
+pub mod repair;
 pub mod reset;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod site;
+pub mod status;
+pub mod upgrade;
 pub mod voters;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use self::condition::Condition;
+use super::observe::{self, Node};
 use super::remote::Command;
 use crate::node::agent::{Program, Request};
 use crate::node::machine::Call;
@@ -279,10 +288,25 @@ impl Invocation {
     }
 }
 
-/// Whether the first name is among those of the members, and which member it is.
-pub(crate) fn find<'a>(
-    members: &'a [super::observe::Member],
-    name: &str,
-) -> Option<&'a super::observe::Member> {
-    members.iter().find(|member| member.name == name)
+/// The node of this name.
+pub(crate) fn find<'a>(nodes: &'a [Node], name: &str) -> Option<&'a Node> {
+    nodes.iter().find(|node| node.name == name)
+}
+
+/// Whether a node runs the control plane.
+fn is_server(node: &Node) -> bool {
+    node.part != observe::Part::Agent
+}
+
+/// Whether a node has a member of etcd.
+fn has_etcd(node: &Node) -> bool {
+    matches!(node.part, observe::Part::Learner | observe::Part::Voter)
+}
+
+/// `https://ADDRESS:PORT`.
+fn url(address: IpAddr, port: u16) -> String {
+    match address {
+        IpAddr::V4(address) => format!("https://{address}:{port}"),
+        IpAddr::V6(address) => format!("https://[{address}]:{port}"),
+    }
 }

@@ -14,7 +14,7 @@ mod start;
 mod stop;
 
 pub use self::certificates::{Certificate, Certificates};
-pub use self::look::{Look, Snapshot};
+pub use self::look::{Failure, Look, Snapshot};
 pub use self::snapshot::{DIRECTORY as SNAPSHOTS, keep as keep_snapshot};
 use super::machine::Machine;
 use super::settings::{self, Role, Settings};

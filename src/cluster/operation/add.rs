@@ -1,8 +1,8 @@
 //! Hosts of the inventory that are not in the cluster yet: what `cluster deploy` is restricted to by `cluster add`.
 
 use crate::cluster::inventory::{Host, Inventory, Role};
-use crate::cluster::observe::Member;
-use crate::cluster::operation::find;
+use crate::cluster::observe::Node;
+use crate::cluster::operation::{find, is_server};
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
 
@@ -19,7 +19,7 @@ pub struct Joining {
 ///
 /// # Errors
 /// [`codes::NOT_A_MEMBER`] if one that is named is not in the inventory.
-pub fn joining(inventory: &Inventory, members: &[Member], named: &[String]) -> Result<Joining> {
+pub fn joining(inventory: &Inventory, members: &[Node], named: &[String]) -> Result<Joining> {
     if let Some(name) = named.iter().find(|name| inventory.host(name).is_none()) {
         return Err(Error::new(
             codes::NOT_A_MEMBER,
@@ -32,7 +32,7 @@ pub fn joining(inventory: &Inventory, members: &[Member], named: &[String]) -> R
     let is_named = |host: &&Host| named.is_empty() || named.contains(&host.name);
     let is_missing = |host: &&Host| host.role != Role::Balancer && find(members, &host.name).is_none();
     let hosts: Vec<&Host> = inventory.hosts.iter().filter(is_named).filter(is_missing).collect();
-    let servers = members.iter().filter(|member| member.roles.control_plane).count()
+    let servers = members.iter().filter(|member| is_server(member)).count()
         + hosts.iter().filter(|host| host.role == Role::Server).count();
     let mut notes: Vec<String> = named
         .iter()
@@ -48,7 +48,7 @@ pub fn joining(inventory: &Inventory, members: &[Member], named: &[String]) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::observe::tests::{agent, server};
+    use crate::cluster::operation::samples::{agent, server};
     use crate::cluster::operation::site::tests::inventory;
 
     #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Place;
 use super::find;
 use super::site::Site;
-use crate::cluster::observe::{self, Member};
+use crate::cluster::observe::{self, Node, Part};
 use crate::cluster::remote::{Command, Remote};
 use crate::error::{Error, Result, codes};
 
@@ -91,7 +91,7 @@ impl Condition {
     }
 
     fn look(&self, remote: &dyn Remote) -> Result<Look> {
-        let members = observe::members(remote)?;
+        let members = observe::nodes(remote)?;
         match self {
             Condition::Ready { node, version } => Ok(ready(find(&members, node), version.as_deref())),
             Condition::Votes { node } => Ok(votes(find(&members, node))),
@@ -128,29 +128,26 @@ fn passwords(remote: &dyn Remote) -> Result<Vec<String>> {
     Ok(answer.output.split_whitespace().map(str::to_owned).collect())
 }
 
-fn ready(member: Option<&Member>, version: Option<&str>) -> Look {
+fn ready(member: Option<&Node>, version: Option<&str>) -> Look {
     let Some(member) = member else { return Err("the cluster does not know it".to_owned()) };
     match version {
-        _ if !member.is_ready => Err("it is not ready".to_owned()),
-        Some(version) if member.kubelet_version != version => {
-            Err(format!("it runs {}", member.kubelet_version))
-        }
-        _ => Ok(()),
+        Some(version) if member.version != version => Err(format!("it runs {}", member.version)),
+        _ => member.ready.clone(),
     }
 }
 
-fn votes(member: Option<&Member>) -> Look {
-    match member.map(|member| (member.is_ready, member.etcd_voter)) {
-        Some((true, Some(true))) => Ok(()),
-        Some((false, _)) => Err("it is not ready".to_owned()),
-        Some((_, Some(false))) => Err("its member of etcd is still learning".to_owned()),
-        Some((_, None)) => Err("it has no member of etcd yet".to_owned()),
-        None => Err("the cluster does not know it".to_owned()),
+fn votes(member: Option<&Node>) -> Look {
+    let Some(member) = member else { return Err("the cluster does not know it".to_owned()) };
+    match (&member.ready, member.part) {
+        (Err(why), _) => Err(why.clone()),
+        (Ok(()), Part::Voter) => Ok(()),
+        (Ok(()), Part::Learner) => Err("its member of etcd is still learning".to_owned()),
+        (Ok(()), Part::Server | Part::Agent) => Err("it has no member of etcd yet".to_owned()),
     }
 }
 
 /// k3s takes the request back where etcd has refused.
-fn left(node: &str, member: Option<&Member>) -> Result<Look> {
+fn left(node: &str, member: Option<&Node>) -> Result<Look> {
     let Some(member) = member else { return Ok(Ok(())) };
     if member.annotations.contains_key(LEFT) {
         return Ok(Ok(()));
@@ -182,11 +179,11 @@ impl fmt::Display for Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::observe::tests::{agent, dead, list, server};
+    use crate::cluster::operation::samples::{agent, dead, list, server};
     use crate::cluster::operation::site::tests::{GO_ON, Rack, inventory};
     use crate::cluster::remote::tests::Scripted;
 
-    fn wait(condition: &Condition, members: &[Member]) -> Result<()> {
+    fn wait(condition: &Condition, members: &[Node]) -> Result<()> {
         let inventory = inventory(1, 0);
         let host = Scripted::default()
             .with("k3s kubectl get nodes", &list(members))
@@ -206,7 +203,7 @@ mod tests {
         assert_eq!(error.code(), codes::CLUSTER_DEADLINE);
         assert_eq!(error.details(), ["last seen: it runs v1.34.1+k3s1"]);
         let error = wait(&condition("v1.34.1+k3s1"), &[dead(agent("a"))]).unwrap_err();
-        assert_eq!(error.details(), ["last seen: it is not ready"]);
+        assert_eq!(error.details(), ["last seen: its kubelet gives no reason"]);
     }
 
     #[test]

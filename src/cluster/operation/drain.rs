@@ -9,7 +9,7 @@ use serde::Serialize;
 
 pub use self::pod::{Pod, of_node};
 use super::{Action, Consent, Invocation, Part, Place, Plan, Stage, cordon};
-use crate::cluster::observe::Member;
+use crate::cluster::observe::Node;
 use crate::error::{Error, Result, codes};
 use crate::quote::escape;
 
@@ -41,12 +41,12 @@ impl Default for Manner {
 ///
 /// # Errors
 /// [`codes::NOT_A_MEMBER`]; [`codes::DRAIN_REFUSED`] with the pods that nobody has agreed to lose.
-pub fn plan(members: &[Member], pods: &[Pod], nodes: &[String], manner: &Manner) -> Result<Plan> {
+pub fn plan(members: &[Node], pods: &[Pod], nodes: &[String], manner: &Manner) -> Result<Plan> {
     let mut plan = Plan::new("drain");
     for node in nodes {
         let member = cordon::known(members, node)?;
         let actions: Vec<Action> = action(member, pods, manner)?.into_iter().collect();
-        if !member.is_ready && !actions.is_empty() {
+        if !member.ready.is_ok() && !actions.is_empty() {
             plan.notes.push(format!(
                 "{node} is not ready: its pods are told to go, and may never say that they have"
             ));
@@ -63,10 +63,10 @@ pub fn plan(members: &[Member], pods: &[Pod], nodes: &[String], manner: &Manner)
 ///
 /// # Errors
 /// [`codes::DRAIN_REFUSED`].
-pub fn action(member: &Member, pods: &[Pod], manner: &Manner) -> Result<Option<Action>> {
+pub fn action(member: &Node, pods: &[Pod], manner: &Manner) -> Result<Option<Action>> {
     let node = &member.name;
     let leaving: Vec<&Pod> = of_node(pods, node).filter(|pod| pod.leaves()).collect();
-    if leaving.is_empty() && member.unschedulable {
+    if leaving.is_empty() && member.is_cordoned {
         return Ok(None);
     }
     let with_data = leaving.iter().filter(|pod| pod.has_empty_dir);
@@ -146,7 +146,7 @@ fn pod_of(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::observe::tests::agent;
+    use crate::cluster::operation::samples::agent;
 
     fn pod(name: &str) -> Pod {
         Pod {
@@ -157,14 +157,14 @@ mod tests {
         }
     }
 
-    fn commands(pods: &[Pod], member: Member, manner: &Manner) -> Result<Vec<String>> {
+    fn commands(pods: &[Pod], member: Node, manner: &Manner) -> Result<Vec<String>> {
         let plan = plan(&[member], pods, &["a1".to_owned()], manner)?;
         Ok(plan.actions().filter_map(Action::command).collect())
     }
 
     #[test]
     fn an_empty_node_that_takes_nothing_new_is_drained() {
-        let drained = Member { unschedulable: true, ..agent("a1") };
+        let drained = Node { is_cordoned: true, ..agent("a1") };
         let stays = Pod { is_of_daemon_set: true, has_empty_dir: true, ..pod("dns") };
         let manner = Manner::default();
         assert!(commands(&[stays], drained.clone(), &manner).unwrap().is_empty());

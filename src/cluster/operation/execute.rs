@@ -86,7 +86,7 @@ pub fn execute(
             false => stage.parts.iter().map(Outcome::not_begun).collect(),
         };
         let has_failed = outcomes.iter().any(|outcome| outcome.ending != Ending::Done);
-        goes_on &= !(has_failed && stage.essential) && !site.is_stopped();
+        goes_on &= !(site.is_stopped() || has_failed && stage.essential);
         for outcome in outcomes {
             Outcome::join(&mut nodes, outcome);
         }

@@ -14,7 +14,7 @@ use super::condition::Condition;
 use super::node::{Answers, reason};
 use super::{Action, Invocation, OutOfReach, Part, Place, Plan, Stage, cordon};
 use crate::cluster::inventory::{Inventory, Role};
-use crate::cluster::observe::Member;
+use crate::cluster::observe::Node;
 use crate::error::Result;
 use crate::node::settings::{Settings, check_label};
 
@@ -23,7 +23,7 @@ pub struct Observed<'a> {
     /// What is wanted.
     pub inventory: &'a Inventory,
     /// The nodes of the cluster.
-    pub members: &'a [Member],
+    pub members: &'a [Node],
     /// The settings that the hosts keep.
     pub kept: &'a Answers<Option<Settings>>,
 }
@@ -67,7 +67,7 @@ pub fn plan(observed: &Observed<'_>, wishes: &BTreeMap<String, Wish>) -> Result<
 }
 
 /// What counts at once.
-fn in_cluster(member: &Member, wish: &Wish) -> Vec<Action> {
+fn in_cluster(member: &Node, wish: &Wish) -> Vec<Action> {
     let node = &member.name;
     let labels: Vec<String> = wish
         .labels
@@ -125,13 +125,13 @@ fn kept_with(before: &Settings, wish: &Wish) -> Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::observe::tests::{agent, server};
+    use crate::cluster::operation::samples::{agent, server};
     use crate::cluster::operation::site::tests::inventory;
     use crate::error::{Error, codes};
 
-    fn labelled(member: Member, labels: &[(&str, &str)]) -> Member {
+    fn labelled(member: Node, labels: &[(&str, &str)]) -> Node {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Member { labels, ..member }
+        Node { labels, ..member }
     }
 
     fn commands(plan: &Plan) -> Vec<String> {
@@ -149,7 +149,7 @@ mod tests {
             [("a1".to_owned(), Ok(Some(before.clone()))), ("s1".to_owned(), Ok(Some(Settings::default())))]
                 .into();
         let had = labelled(agent("a1"), &[("rack", "a"), ("old", "1"), ("kubernetes.io/os", "linux")]);
-        let had = Member { taints: vec!["x:NoExecute".to_owned()], ..had };
+        let had = Node { taints: vec!["x:NoExecute".to_owned()], ..had };
         let members = [had, server("s1")];
         let observed = Observed { inventory: &inventory, members: &members, kept: &kept };
         let wishes = from_inventory(&observed);
@@ -165,7 +165,7 @@ mod tests {
         let kept: Answers<Option<Settings>> =
             [("a1".to_owned(), after), ("s1".to_owned(), Ok(Some(Settings::default())))].into();
         let has = labelled(agent("a1"), &[("rack", "b"), ("kubernetes.io/os", "linux")]);
-        let members = [Member { taints: vec!["gpu=yes:NoSchedule".to_owned()], ..has }, server("s1")];
+        let members = [Node { taints: vec!["gpu=yes:NoSchedule".to_owned()], ..has }, server("s1")];
         let observed = Observed { inventory: &inventory, members: &members, kept: &kept };
         assert!(plan(&observed, &from_inventory(&observed)).unwrap().is_empty());
     }

@@ -9,9 +9,9 @@ use super::drain::{self, Manner, Pod};
 use super::node::{Answers, Status, reason};
 use super::reset::{self, Kept};
 use super::voters::{Voters, last_server};
-use super::{Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage, find};
+use super::{Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage, find, has_etcd, is_server};
 use crate::cluster::inventory::{Inventory, Role};
-use crate::cluster::observe::Member;
+use crate::cluster::observe::Node;
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
 
@@ -20,7 +20,7 @@ pub struct Observed<'a> {
     /// What is wanted.
     pub inventory: &'a Inventory,
     /// The nodes of the cluster.
-    pub members: &'a [Member],
+    pub members: &'a [Node],
     /// All pods.
     pub pods: &'a [Pod],
     /// What the hosts that are to leave have said about themselves.
@@ -48,7 +48,7 @@ pub fn plan(observed: &Observed<'_>, nodes: &[String], leaving: &Leaving) -> Res
     let mut servers = Vec::new();
     for node in nodes {
         check_known(observed, node)?;
-        let is_server = is_server(observed, node);
+        let is_server = was_server(observed, node);
         if is_server {
             check_not_last(observed, node, nodes)?;
             voters = voters.after(node)?;
@@ -108,10 +108,10 @@ fn actions(observed: &Observed<'_>, node: &str, leaving: &Leaving) -> Result<Vec
     };
     let mut actions = Vec::new();
     if let Some(member) = member {
-        if let Some(manner) = leaving.drain.as_ref().filter(|_| member.is_ready) {
+        if let Some(manner) = leaving.drain.as_ref().filter(|_| member.ready.is_ok()) {
             actions.extend(drain::action(member, observed.pods, manner)?);
         }
-        if member.roles.etcd {
+        if has_etcd(member) {
             if is_reachable && is_node {
                 actions.push(recover("keep k3s from starting again", "disarm"));
             }
@@ -128,9 +128,9 @@ fn actions(observed: &Observed<'_>, node: &str, leaving: &Leaving) -> Result<Vec
     Ok(actions)
 }
 
-fn is_server(observed: &Observed<'_>, node: &str) -> bool {
+fn was_server(observed: &Observed<'_>, node: &str) -> bool {
     match (find(observed.members, node), observed.inventory.host(node)) {
-        (Some(member), _) => member.roles.control_plane || member.roles.etcd,
+        (Some(member), _) => is_server(member),
         (None, Some(host)) => host.role == Role::Server,
         (None, None) => false,
     }
@@ -146,7 +146,7 @@ fn check_known(observed: &Observed<'_>, node: &str) -> Result<()> {
 
 /// A cluster without etcd has one server, and nobody asks etcd there.
 fn check_not_last(observed: &Observed<'_>, node: &str, leaving: &[String]) -> Result<()> {
-    let stays = |member: &&Member| member.roles.control_plane && !leaving.contains(&member.name);
+    let stays = |member: &&Node| is_server(member) && !leaving.contains(&member.name);
     match find(observed.members, node).is_some() && !observed.members.iter().any(|member| stays(&member)) {
         true => Err(last_server(node)),
         false => Ok(()),
@@ -171,7 +171,7 @@ fn out_of_reach(observed: &Observed<'_>, node: &str) -> Option<OutOfReach> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::observe::tests::{agent, dead, server};
+    use crate::cluster::operation::samples::{agent, dead, server};
     use crate::cluster::operation::site::tests::inventory;
 
     fn nodes(names: &[&str]) -> Answers<Status> {
@@ -179,7 +179,7 @@ mod tests {
         names.iter().map(node).collect()
     }
 
-    fn lines(members: &[Member], hosts: &Answers<Status>, names: &[&str]) -> Result<Vec<String>> {
+    fn lines(members: &[Node], hosts: &Answers<Status>, names: &[&str]) -> Result<Vec<String>> {
         let inventory = inventory(3, 1);
         let observed = Observed { inventory: &inventory, members, pods: &[], hosts };
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();

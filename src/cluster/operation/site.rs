@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::cluster::inventory::{Host, Inventory, Role};
-use crate::cluster::observe::{self, Member};
+use crate::cluster::observe::{self, Node};
 use crate::cluster::remote::{Answer, Connect, Remote};
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
@@ -107,8 +107,8 @@ impl<'a> Site<'a> {
     ///
     /// # Errors
     /// Those of [`Site::on_a_server`].
-    pub fn members(&self) -> Result<Vec<Member>> {
-        self.on_a_server(None, observe::members).map(|(_, members)| members)
+    pub fn members(&self) -> Result<Vec<Node>> {
+        self.on_a_server(None, observe::nodes).map(|(_, members)| members)
     }
 
     fn servers(&self, but: Option<&str>) -> Vec<&'a Host> {
@@ -235,7 +235,7 @@ pub(crate) mod tests {
         assert_eq!(site.members().unwrap()[0].name, "s3");
         site.members().unwrap();
         assert_eq!(rack.0["s2"].asked().len(), 1, "who has answered is asked first");
-        let error = site.on_a_server(Some("s3"), observe::members).unwrap_err();
+        let error = site.on_a_server(Some("s3"), observe::nodes).unwrap_err();
         assert_eq!((error.code(), error.kind().exit_status()), (codes::CLUSTER_UNREACHABLE, 8));
         assert_eq!(error.details(), ["s1: s1 cannot be reached", &format!("s2: {refused}")]);
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cluster::observe::Member;
+use crate::cluster::observe::{Node, Part};
 use crate::error::{Error, Result, codes};
 
 /// The voting members of etcd.
@@ -17,12 +17,12 @@ pub struct Voters {
 
 impl Voters {
     /// Those among the nodes of a cluster.
-    pub fn of(members: &[Member]) -> Voters {
+    pub fn of(members: &[Node]) -> Voters {
         let mut voters = Voters::default();
         // A dead node keeps the condition that it had; a learner does not vote yet.
-        let voting = members.iter().filter(|member| member.roles.etcd && member.etcd_voter != Some(false));
+        let voting = members.iter().filter(|member| member.part == Part::Voter);
         for member in voting {
-            let side = if member.is_ready { &mut voters.well } else { &mut voters.lost };
+            let side = if member.ready.is_ok() { &mut voters.well } else { &mut voters.lost };
             side.push(member.name.clone());
         }
         voters
@@ -112,11 +112,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cluster::observe::tests::{agent, dead, server};
+    use crate::cluster::operation::samples::{agent, dead, server};
 
     #[test]
     fn learners_and_agents_do_not_vote_and_the_dead_do() {
-        let learner = Member { etcd_voter: Some(false), ..server("s3") };
+        let learner = Node { part: Part::Learner, ..server("s3") };
         let voters = Voters::of(&[server("s1"), dead(server("s2")), learner, agent("a1")]);
         assert_eq!(
             (voters.well.as_slice(), voters.lost.as_slice()),
@@ -142,7 +142,7 @@ mod tests {
     proptest! {
         #[test]
         fn whoever_goes_leaves_a_quorum_behind(well in 0_usize..8, lost in 0_usize..8, which in 0_usize..16) {
-            let members: Vec<Member> = (0..well + lost)
+            let members: Vec<Node> = (0..well + lost)
                 .map(|number| if number < well { server(&number.to_string()) } else { dead(server(&number.to_string())) })
                 .collect();
             let voters = Voters::of(&members);

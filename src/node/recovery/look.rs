@@ -83,7 +83,7 @@ impl Look {
         for directory in &directories {
             snapshots.append(&mut in_directory(machine, directory)?);
         }
-        snapshots.sort_by(|one, other| other.at.cmp(&one.at));
+        snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.at));
         Ok(Look {
             is_node: true,
             role: settings.role,
