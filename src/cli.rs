@@ -5,6 +5,7 @@
 //! Results go to stdout, everything else to stderr.
 
 pub mod bundle;
+pub mod cluster;
 pub mod environment;
 mod fetching;
 mod files;
@@ -15,6 +16,7 @@ mod options;
 mod passphrase;
 pub mod registry;
 mod root;
+mod secret_file;
 mod session;
 mod signals;
 mod site_policy;
@@ -38,7 +40,8 @@ use crate::ui::report::{self, Style};
 ///
 /// On a machine with internet, `airlock bundle build` fetches container images, k3s and files into one
 /// signed, checksummed bundle. The bundle crosses the gap on a USB stick or by scp; `airlock bundle verify`
-/// checks it on the other side, and `airlock install` makes a machine a node of a cluster with it.
+/// checks it on the other side, `airlock install` makes a machine a node of a cluster with it, and `airlock
+/// cluster` does so with many machines over SSH.
 ///
 /// Results go to standard output, progress and errors to standard error. Every command may be interrupted
 /// at any moment and simply be run again.
@@ -74,6 +77,7 @@ Exit status:
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
     Bundle(bundle::Bundle),
+    Cluster(cluster::Cluster),
     Install(Box<install::InstallArgs>),
     Key(key::Key),
     Node(node::Node),
@@ -86,6 +90,7 @@ impl Command {
     fn run(self, session: Session) -> Ending {
         match self {
             Command::Bundle(bundle) => signals::run_until_stopped(bundle.run(session)),
+            Command::Cluster(cluster) => signals::run_until_stopped(cluster.run(session)),
             Command::Install(arguments) => signals::run_until_stopped(async move {
                 session.blocking(|session| install::run(*arguments, session)).await
             }),

@@ -9,8 +9,17 @@
 //! inventory ─► fleet of hosts ─► survey (facts, preflight, who reaches whom) ─► plan, pure ─► carried out host by host
 //! ```
 
+pub mod address;
 pub mod fleet;
+pub mod hearsay;
 pub mod inventory;
+pub mod matrix;
 pub mod observe;
 pub mod operation;
+pub mod order;
+pub mod plan;
 pub mod remote;
+pub mod survey;
+pub mod transfer;
+pub mod trouble;
+pub mod wanted;

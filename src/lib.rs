@@ -32,7 +32,7 @@
 //! | what a command does | [`build`], [`cluster`], [`node`], [`prove`], [`push`], [`registry`] |
 //! | what it works with | [`spec`], [`lock`], [`source`], [`bundle`] |
 //! | tools | [`debian`], [`fetch`], [`oci`], [`store`], [`trust`] |
-//! | words of everybody | [`error`], [`progress`], [`quote`], [`secret`] |
+//! | words of everybody | [`error`], [`progress`], [`quote`], [`read_ahead`], [`secret`] |
 //!
 //! # Every file we write
 //!
@@ -95,6 +95,7 @@ pub mod progress;
 pub mod prove;
 pub mod push;
 pub mod quote;
+pub mod read_ahead;
 pub mod registry;
 pub mod secret;
 pub mod source;

@@ -18,23 +18,28 @@
 //! ```
 
 pub mod agent;
+pub mod availability;
 pub mod change;
 pub mod disk_usage;
 pub mod driver;
 pub mod facts;
 pub mod install;
+pub mod invitation;
 pub mod journal;
 pub mod k3s;
 pub mod later;
 pub mod lock;
 pub mod machine;
+pub mod nfs;
 pub mod nvidia;
 pub mod origin;
 pub mod owned;
 pub mod packages;
 pub mod plan;
 pub mod preflight;
+pub mod reach;
 pub mod reboot;
+pub mod receive;
 pub mod recovery;
 pub mod registry;
 pub mod repair;

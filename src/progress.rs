@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
+use crate::error::Error;
+
 /// A stretch of work with its own total.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// Tags, channels and URLs are turned into digests.
     Resolve,
@@ -23,7 +28,7 @@ pub enum Stage {
     Import,
     /// Damaged blobs of a store are replaced.
     Repair,
-    /// Blobs are sent to a registry.
+    /// Blobs are sent to a registry, or a bundle to a node.
     Push,
 }
 
@@ -53,6 +58,14 @@ pub enum Event<'a> {
     StepFinished { step: &'a str, title: &'a str },
     /// A server has answered a request.
     Served(&'a Served<'a>),
+    /// Work on one of several hosts begins; `what` it is, in words.
+    HostStarted { host: &'a str, what: &'a str },
+    /// Something happened in that work.
+    OnHost { host: &'a str, event: &'a Event<'a> },
+    /// The work on a host ended well; `what` came of it.
+    HostFinished { host: &'a str, what: &'a str },
+    /// It failed. The others go on.
+    HostFailed { host: &'a str, error: &'a Error },
 }
 
 /// A request that a server has answered.

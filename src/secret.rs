@@ -14,6 +14,11 @@ impl<T: Zeroize> Secret<T> {
         Secret(Zeroizing::new(value))
     }
 
+    /// Changes the value in its place.
+    pub fn with_mut<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
+        change(&mut self.0)
+    }
+
     /// The value itself. Every call is a place to look at in a review.
     pub fn reveal(&self) -> &T {
         &self.0

@@ -1,13 +1,17 @@
-//! `bundle.yaml`, written by the user: what should be in a bundle.
+//! What users write: here `bundle.yaml`, what should be in a bundle; below it [`cluster`] and [`ansible`], on which hosts.
 //!
 //! Two layers: `raw` is the file as typed, with positions; the types here are what the rest of the program
 //! sees, after `check` has found nothing wrong. `yaml` reads the one, `source` shows where a problem is.
 //! Every key is explained in `docs/bundle-yaml.md`.
 
+pub mod ansible;
 pub mod apt;
 mod check;
+pub mod cluster;
+mod hidden;
 pub mod nvidia;
 pub mod preflight;
+mod range;
 mod raw;
 mod source;
 pub(crate) mod suggest;

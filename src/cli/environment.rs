@@ -33,6 +33,8 @@ pub struct Environment {
     pub config_directory: Option<PathBuf>,
     /// Fetched blobs: `~/.cache/airlock`. `None` without a home.
     pub cache_directory: Option<PathBuf>,
+    /// The home directory, for paths that begin with `~/`.
+    pub home: Option<PathBuf>,
     /// Files that may hold registry credentials, best first. They need not exist.
     pub credential_files: Vec<PathBuf>,
     /// The socket of the ssh-agent.
@@ -95,6 +97,7 @@ impl Environment {
         Environment {
             config_directory: absolute("XDG_CONFIG_HOME").or_else(|| below_home(".config")).map(own),
             cache_directory: absolute("XDG_CACHE_HOME").or_else(|| below_home(".cache")).map(own),
+            home: home.clone(),
             credential_files,
             ssh_agent: path("SSH_AUTH_SOCK"),
             proxies: Proxies::from_variables(&set),

@@ -9,22 +9,24 @@ mod host;
 mod login;
 mod options;
 pub(super) mod report;
-mod secret_file;
 mod source;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use self::found::Found;
+pub(super) use self::found::believe_sent;
 use self::gate::Survey;
 use self::options::NodeOptions;
 use self::report::{Outcome, Planned};
 use super::bundle::trust_options::TrustOptions;
 use super::files;
 use super::root;
+use super::secret_file;
 use super::session::Session;
+use crate::bundle::manifest::Manifest;
 use crate::error::{Error, Result, codes};
 use crate::fetch::CredentialSource;
 use crate::node::facts::Facts;
@@ -39,6 +41,7 @@ use crate::node::settings::{self, Settings};
 use crate::node::step::Step;
 use crate::node::trust::clock;
 use crate::node::trust::state::{Standing, State};
+use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
 use crate::secret::Secret;
 
@@ -52,12 +55,17 @@ use crate::secret::Secret;
 ///
 /// Beside a bundle the program is called `install`, and takes the bundle that lies there. Once a node has a program of
 /// its own, /usr/local/bin/airlock, that one does the work, whichever is started; a bundle brings its successor.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct InstallArgs {
     /// The bundle: its directory or one of its volumes [default: where `install` lies, else that of the last run]
     #[arg(value_name = "MEDIUM", conflicts_with = "from")]
     pub medium: Option<PathBuf>,
+
+    /// A certain bundle of the store instead of the newest: NAME@VERSION, or the digest of its manifest. With --from,
+    /// or without a store, the digest of one that the other node has
+    #[arg(long, value_name = "BUNDLE", conflicts_with = "medium")]
+    pub bundle: Option<String>,
 
     /// Show what would change on this machine, and change nothing
     #[arg(long)]
@@ -92,6 +100,9 @@ pub struct InstallArgs {
     pub trust: TrustOptions,
 }
 
+/// Most bytes of a file with a token that are read.
+const TOKEN_LIMIT: u64 = 4096;
+
 const EXAMPLES: &str = "\
 Examples:
   sudo /media/stick/install
@@ -103,7 +114,7 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     root::require("making a machine a node", session)?;
     let machine = Machine::this();
     if handover::is_due(&machine)? {
-        return handover::to_pinned(&arguments, session, &[]);
+        return handover::to_pinned(&arguments, session, &[], None);
     }
     let before = before(&machine)?;
     let mut settings = arguments.node.settings(before.as_ref(), session)?;
@@ -117,7 +128,7 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     let found = found::open(&source, &arguments, &settings, &machine, &network, session)?;
     found.remember(&mut settings, &arguments.trust);
     let state = State::read(&machine)?;
-    judge(&state, &found, &arguments, session)?;
+    judge(&state, found.origin.manifest(), found.origin.digest(), &arguments, session)?;
     if arguments.set_clock.is_none() {
         clock::check(Timestamp::now(), clock::floor(&state, found.origin.manifest()))?;
     }
@@ -149,7 +160,7 @@ fn finish(
     if done.handover {
         // Who was asked has consented to this bundle.
         let consent: &[&str] = if arguments.yes { &[] } else { &["--yes"] };
-        return handover::to_pinned(arguments, session, consent);
+        return handover::to_pinned(arguments, session, consent, context.token.as_ref());
     }
     let outcome = Outcome::new(context, done, machine)?;
     session.print(&outcome, Outcome::human)
@@ -182,6 +193,7 @@ fn context(
         machine: machine.clone(),
         node: hosts::node_name(&settings, &host)?,
         surroundings: host_parts.surroundings,
+        segment: host_parts.segment,
         token,
         settings,
         origin: found.origin,
@@ -199,9 +211,13 @@ fn context(
 /// The token of the cluster: who joins one needs it, who founds one makes it.
 fn token(arguments: &InstallArgs, settings: &Settings, machine: &Machine) -> Result<Option<Secret<String>>> {
     match &arguments.node.token_file {
+        Some(path) if path == Path::new(options::INPUT) => {
+            let text = secret_file::from_input("token of the cluster", TOKEN_LIMIT)?;
+            Token::parse(text.reveal()).map(Some)
+        }
         Some(path) => {
             secret_file::require_closed(path, "make a new token, `k3s token rotate`, on the first server")?;
-            let text = Secret::new(files::read_text(path, "token file", 4096)?);
+            let text = Secret::new(files::read_text(path, "token file", TOKEN_LIMIT)?);
             Token::parse(text.reveal()).map(Some)
         }
         None if settings.join.is_some() && machine.metadata(paths::TOKEN)?.is_none() => Err(Error::new(
@@ -216,9 +232,14 @@ fn token(arguments: &InstallArgs, settings: &Settings, machine: &Machine) -> Res
     }
 }
 
-fn judge(state: &State, found: &Found, arguments: &InstallArgs, session: &Session) -> Result<()> {
-    let manifest = found.origin.manifest();
-    match state.judge(manifest, found.origin.digest(), arguments.consent.allow_downgrade)? {
+fn judge(
+    state: &State,
+    manifest: &Manifest,
+    bundle: Digest,
+    arguments: &InstallArgs,
+    session: &Session,
+) -> Result<()> {
+    match state.judge(manifest, bundle, arguments.consent.allow_downgrade)? {
         Standing::Newer { suspiciously: true } => session.warn(&format!(
             "serial {} is much higher than the last one of channel `{}`: once it is installed, no lower one is \
              accepted any more",

@@ -1,12 +1,17 @@
 //! `airlock node`: this machine as a node of a cluster.
 
+mod alive;
 mod facts;
 mod preflight;
+mod reach;
+mod receive;
 mod recover;
 mod repair;
 mod reset;
+mod restart;
 mod settings;
 mod status;
+mod token;
 mod verify;
 
 use super::session::Session;
@@ -27,6 +32,8 @@ pub struct Node {
 pub enum Command {
     Facts(facts::FactsArgs),
     Preflight(preflight::PreflightArgs),
+    #[command(hide = true)]
+    Receive(receive::ReceiveArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
     #[command(hide = true)]
@@ -35,6 +42,11 @@ pub enum Command {
     #[command(hide = true)]
     Settings(settings::SettingsArgs),
     Status(status::StatusArgs),
+    Token(token::TokenArgs),
+    Reach(reach::ReachArgs),
+    Restart(restart::RestartArgs),
+    #[command(hide = true)]
+    Alive(alive::AliveArgs),
 }
 
 impl Node {
@@ -44,6 +56,7 @@ impl Node {
             Command::Preflight(arguments) => {
                 session.blocking(|session| preflight::run(arguments, session)).await
             }
+            Command::Receive(arguments) => session.blocking(|session| receive::run(arguments, session)).await,
             Command::Verify(arguments) => session.blocking(|session| verify::run(arguments, session)).await,
             Command::Repair(arguments) => session.blocking(|session| repair::run(arguments, session)).await,
             Command::Recover(arguments) => session.blocking(|session| recover::run(arguments, session)).await,
@@ -52,6 +65,10 @@ impl Node {
                 session.blocking(|session| settings::run(arguments, session)).await
             }
             Command::Status(arguments) => session.blocking(|session| status::run(arguments, session)).await,
+            Command::Token(arguments) => session.blocking(|session| token::run(arguments, session)).await,
+            Command::Reach(arguments) => reach::run(arguments, session).await,
+            Command::Restart(arguments) => session.blocking(|session| restart::run(arguments, session)).await,
+            Command::Alive(arguments) => session.blocking(move |_| alive::run(&arguments)).await,
         }
     }
 }

@@ -16,16 +16,17 @@ pub const CONCURRENCY: usize = 30;
 pub const BATCH: usize = 50;
 
 /// A whole inventory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
-    /// The hosts, in the order of the file. At least one is a server.
+    /// Servers, then agents, then balancers, each in the order of the file. There is at least one server; the first
+    /// founds the cluster.
     pub hosts: Vec<Host>,
     /// What holds for all of them.
     pub cluster: Cluster,
 }
 
 /// One host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// Its name in the inventory, in reports, and in the cluster. No two are equal.
     pub name: String,
@@ -105,7 +106,7 @@ pub struct NfsMount {
 }
 
 /// What holds for all hosts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     /// Token with which nodes join; without one the first server makes it.
     pub token: Option<Secret<String>>,
@@ -210,6 +211,28 @@ impl Connection {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    /// An inventory with [`hosts`] of these names, and nothing said about the cluster.
+    pub(crate) fn inventory(names: &[&str]) -> Inventory {
+        let cluster = Cluster {
+            token: None,
+            virtual_address: None,
+            server_names: Vec::new(),
+            disable: Vec::new(),
+            http_port: 80,
+            https_port: 443,
+            registry_port: 5443,
+            site_registry: None,
+            cluster_cidr: Cidr::POD_DEFAULT,
+            service_cidr: Cidr::SERVICE_DEFAULT,
+            data_directory: "/var/lib/rancher/k3s".to_owned(),
+            share_images: None,
+            packages: true,
+            target: None,
+            concurrency: CONCURRENCY,
+        };
+        Inventory { hosts: hosts(names), cluster }
+    }
 
     /// Hosts with these names and nothing else: the first is a server, the others are agents.
     pub(crate) fn hosts(names: &[&str]) -> Vec<Host> {

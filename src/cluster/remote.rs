@@ -208,6 +208,13 @@ pub(crate) mod tests {
             self
         }
 
+        /// The same host, which prints `output` and `error`, and ends with `status`.
+        pub(crate) fn answering(mut self, words: &str, status: u8, output: &str, error: &str) -> Scripted {
+            let answer = Answer { status, output: output.to_owned(), errors: vec![error.to_owned()] };
+            self.answers.push((words.to_owned(), answer));
+            self
+        }
+
         /// What it was asked, program and arguments, in order.
         pub(crate) fn asked(&self) -> Vec<String> {
             self.asked.lock().unwrap().clone()

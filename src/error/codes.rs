@@ -31,15 +31,15 @@ codes! {
     FILE_EXISTS = 11, Precondition, "a file is there already and is not overwritten";
     NEW_PASSPHRASE = 12, Usage, "a passphrase is empty, or was typed differently the second time";
 
-    SPEC_SYNTAX = 101, BadInput, "bundle.yaml is not well-formed YAML";
-    SPEC_UNKNOWN_KEY = 102, BadInput, "bundle.yaml has a key that airlock does not know";
-    SPEC_DUPLICATE_KEY = 103, BadInput, "bundle.yaml has a key twice";
-    SPEC_TYPE = 104, BadInput, "a value in bundle.yaml has the wrong type";
-    SPEC_VALUE = 105, BadInput, "a value in bundle.yaml is not allowed";
-    SPEC_MISSING = 106, BadInput, "bundle.yaml lacks something required";
-    SPEC_BUDGET = 107, BadInput, "bundle.yaml is too large, too deep or expands too much";
+    SPEC_SYNTAX = 101, BadInput, "bundle.yaml or cluster.yaml is not well-formed YAML";
+    SPEC_UNKNOWN_KEY = 102, BadInput, "bundle.yaml or cluster.yaml has a key that airlock does not know";
+    SPEC_DUPLICATE_KEY = 103, BadInput, "bundle.yaml or cluster.yaml has a key twice";
+    SPEC_TYPE = 104, BadInput, "a value in bundle.yaml or cluster.yaml has the wrong type";
+    SPEC_VALUE = 105, BadInput, "a value in bundle.yaml or cluster.yaml is not allowed";
+    SPEC_MISSING = 106, BadInput, "bundle.yaml or cluster.yaml lacks something required";
+    SPEC_BUDGET = 107, BadInput, "bundle.yaml or cluster.yaml is too large, too deep or expands too much";
     SPEC_NOT_YET = 108, BadInput, "bundle.yaml uses a section that this version cannot build yet";
-    SPEC_READ = 109, BadInput, "bundle.yaml cannot be read";
+    SPEC_READ = 109, BadInput, "bundle.yaml or cluster.yaml cannot be read";
     IMAGE_REFERENCE = 110, BadInput, "an image reference is malformed";
     DIGEST = 111, BadInput, "a digest is malformed or of an unsupported algorithm";
     PLATFORM = 112, BadInput, "a platform is malformed or not supported";
@@ -270,9 +270,35 @@ codes! {
     GPU_DRIVER = 1094, Precondition, "the NVIDIA driver is loaded and does not work, or its parts have different versions";
     GPU_FABRIC_MANAGER = 1095, Precondition, "NVIDIA Fabric Manager is missing or has another version than the driver";
 
+    INVENTORY_SYNTAX = 1100, BadInput, "an Ansible inventory is not well-formed";
+    INVENTORY_NOT_UNDERSTOOD = 1101, BadInput, "an Ansible inventory says something that airlock cannot do";
+    INVENTORY_ROLE = 1102, BadInput, "a host of an inventory has no role, or several that exclude each other";
+    INVENTORY_TWICE = 1103, BadInput, "two hosts of an inventory are the same";
+    INVENTORY_NO_SERVER = 1104, BadInput, "an inventory has no server";
+    INVENTORY_NETWORK = 1105, BadInput, "addresses and networks of an inventory contradict each other";
+    INVENTORY_FORMAT = 1106, BadInput, "the inventory is in a format that airlock does not read";
+
     REMOTE_COMMAND = 1120, Precondition, "a command on a host has failed and told no error";
     REMOTE_ANSWER = 1121, Precondition, "the answer of a host cannot be understood";
+    VIRTUAL_ADDRESS = 1140, Precondition, "the node cannot hold the virtual address";
+    VIRTUAL_ADDRESS_TAKEN = 1141, Precondition, "another machine has the virtual address";
+    NOT_CARRIED = 1142, BadInput, "the bundle lacks what a setting of the node needs";
+    FOREIGN_CONFIGURATION = 1143, Precondition, "a service of the node is configured by somebody else";
+    CONFIGURATION_REFUSED = 1144, Precondition, "a service of the node refuses its configuration";
+    NFS_MOUNT = 1145, Precondition, "a network file system cannot be mounted";
+    NOT_ALIVE = 1146, Precondition, "the API of Kubernetes does not answer on the node";
+    RECEIVE_FORMAT = 1150, BadInput, "what a node receives is no bundle as `airlock cluster` sends it";
+    RECEIVE_CUT = 1151, Upstream, "a bundle that is sent to a node has not arrived completely";
+    RECEIVE_CHANGED = 1152, Busy, "a store has changed since it was asked what it lacks";
     FLEET_PARTIAL = 1160, Partial, "something was done on some hosts and has failed on others";
+    CLUSTER_BLOCKED = 1161, Precondition, "the hosts cannot become a cluster as they are";
+    HOST_RESTART = 1162, Precondition, "a host has to be restarted before it goes on";
+    HOST_NOT_BACK = 1163, Precondition, "a host has not come back after its restart";
+    CLUSTER_UNHEALTHY = 1164, Precondition, "the servers of the cluster do not work, and nothing is added to it";
+    NOT_A_SERVER = 1165, Precondition, "the machine runs no server of a cluster";
+    PORT_UNREACHED = 1166, Precondition, "a port of another machine is not reached";
+    CLUSTERS_DIFFER = 1167, Precondition, "hosts of one inventory belong to different clusters";
+    HOST_WAITS = 1168, Precondition, "nothing was done on a host because of another one";
 
     CLUSTER_UNREACHABLE = 1180, Upstream, "no server of the cluster answers";
     NOT_A_MEMBER = 1181, Usage, "a node that is named is not in the inventory, or not in the cluster";
@@ -284,7 +310,7 @@ codes! {
     ETCD_REFUSED = 1187, Precondition, "etcd does not let a member go";
     CLUSTER_DEADLINE = 1188, Precondition, "something in the cluster did not happen in time";
     SNAPSHOT_UNKNOWN = 1189, Usage, "no server has the snapshot that is named";
-    CLUSTER_UNHEALTHY = 1190, Partial, "something is wrong in the cluster";
+    CLUSTER_PROBLEMS = 1190, Partial, "something is wrong in the cluster";
     NO_ETCD = 1191, Precondition, "the cluster does not keep its data in etcd";
     KUBECONFIG = 1192, Precondition, "the kubeconfig of the cluster cannot be had";
     LABEL_REFUSED = 1193, Usage, "a label or taint cannot be set in this way";

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 pub use self::circumstances::circumstances;
 pub use self::preparation::Preparation;
 use self::program::Program;
+use super::availability::{self, Segment};
 use super::k3s::config::Surroundings;
 use super::k3s::files::Wanted;
 use super::k3s::readiness::Ready;
@@ -34,15 +35,16 @@ use super::registry::external::{self, Push};
 use super::registry::images::Images;
 use super::registry::peer::Network;
 use super::registry::service::RegistryService;
-use super::registry::store::Import;
+use super::registry::store::{GoBack, Import};
 use super::registry::unit::Serving;
 use super::resource::{BlobFile, File, Resources, Tree};
-use super::settings::{self, Gpu, Registry, Role, Settings};
+use super::settings::{self, Gpu, K3sRole, Registry, Role, Settings};
 use super::step::{Step, names};
 use super::trust::clock::{self, SetClock};
 use super::trust::floor::RaiseFloor;
 use super::trust::signers;
 use crate::bundle::manifest::{Artifact, Blob, Manifest};
+use crate::bundle::signed::SignedManifest;
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::fetch::Credentials;
@@ -67,6 +69,8 @@ pub struct Context {
     pub node: String,
     /// What was found out about it.
     pub surroundings: Surroundings,
+    /// Where it is on the segment of the virtual address, if it may hold that.
+    pub segment: Option<Segment>,
     /// The token that the operator has given.
     pub token: Option<Secret<String>>,
     /// The list of signers to pin; nothing where an unsigned bundle is accepted without one.
@@ -103,15 +107,18 @@ pub enum Place {
     },
     /// In the store of this machine.
     Store,
-    /// On another node.
+    /// There as well, and a later one has come since.
+    Earlier(Arc<SignedManifest>),
+    /// On other nodes.
     Server,
 }
 
 /// The steps, in their order.
 ///
 /// # Errors
-/// [`codes::NODE_PLATFORM`] if the bundle has nothing for this machine; [`codes::NODE_SETTINGS`] if it needs the
-/// medium and has only a server; those of [`nvidia::steps`].
+/// [`codes::NODE_PLATFORM`] if the bundle has nothing for this machine; [`codes::NODE_SETTINGS`] if it is to serve the
+/// medium and has none; those of [`nvidia::steps`] and
+/// [`availability::steps`].
 pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
     if let Some(time) = context.time {
@@ -129,11 +136,11 @@ pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     steps.extend(context.registry_steps()?);
     steps.extend(context.packages.iter().flat_map(packages::steps));
     steps.extend(files::step(&context.origin).map(|step| Box::new(step) as Box<dyn Step>));
-    steps.extend(nvidia::steps(&context.nvidia, &context.machine)?);
-    steps.extend(nvidia::manifests(&context.settings, &context.origin));
-    steps.push(Box::new(context.images()?));
-    steps.extend(context.k3s_steps()?);
-    steps.extend(context.smoke_test().map(|step| Box::new(step) as Box<dyn Step>));
+    steps.extend(availability::mounts(context)?.map(|step| Box::new(step) as Box<dyn Step>));
+    match context.settings.role.k3s() {
+        Some(role) => steps.extend(context.cluster_steps(role)?),
+        None => steps.extend(availability::steps(context)?),
+    }
     steps.push(Box::new(context.floor()));
     steps.push(Box::new(Disarm));
     Ok(steps)
@@ -153,7 +160,7 @@ impl Context {
         match self.place {
             // Blobs come in there before they are used.
             Place::Server => step.with(Tree { path: INCOMING.to_owned(), mode: 0o700 }),
-            Place::Medium { .. } | Place::Store => step,
+            Place::Medium { .. } | Place::Store | Place::Earlier(_) => step,
         }
     }
 
@@ -171,19 +178,18 @@ impl Context {
 
     fn registry_steps(&self) -> Result<Vec<Box<dyn Step>>> {
         let mut steps: Vec<Box<dyn Step>> = Vec::new();
-        if let Registry::Own { port, in_place } = self.settings.registry {
+        if let Registry::Own { port, in_place, .. } = self.settings.registry {
             let medium = match (&self.place, in_place) {
                 (Place::Medium { path, .. }, true) => Some(path.to_string_lossy().into_owned()),
-                (Place::Medium { bundle, .. }, false) => {
-                    steps.push(Box::new(Import { bundle: bundle.clone() }));
-                    None
-                }
-                (Place::Store, false) => None,
-                (Place::Store | Place::Server, _) => return Err(no_medium()),
+                (_, true) => return Err(no_medium()),
+                (_, false) => None,
             };
+            if !in_place {
+                steps.extend(self.store_step());
+            }
             let serving = Serving {
                 port,
-                names: self.settings.server_names.clone(),
+                names: self.settings.certificate_names(),
                 medium,
                 unsigned: self.signed_by.is_empty().then(|| self.origin.digest()),
             };
@@ -199,6 +205,16 @@ impl Context {
             steps.push(Box::new(self.push(target)));
         }
         Ok(steps)
+    }
+
+    /// What brings the bundle into the store.
+    fn store_step(&self) -> Option<Box<dyn Step>> {
+        let origin = self.origin.clone();
+        match &self.place {
+            Place::Medium { .. } | Place::Server => Some(Box::new(Import { origin })),
+            Place::Earlier(signed) => Some(Box::new(GoBack { signed: signed.clone(), origin })),
+            Place::Store => None,
+        }
     }
 
     fn push(&self, target: Target) -> Push {
@@ -223,7 +239,10 @@ impl Context {
     /// What the registry is trusted by; nothing if the authorities of the machine are meant.
     pub(super) fn authority(&self) -> Option<Authority> {
         match self.settings.registry {
-            Registry::Own { .. } => Some(Authority::Own),
+            Registry::Own { .. } => {
+                let asks_others = !self.settings.peers().is_empty();
+                Some(Authority::Own { others: self.authority.clone().filter(|_| asks_others) })
+            }
             Registry::Peers { .. } | Registry::External { .. } => {
                 self.authority.clone().map(Authority::Given)
             }
@@ -234,7 +253,10 @@ impl Context {
     fn endpoints(&self) -> Result<Vec<Endpoint>> {
         Ok(match &self.settings.registry {
             // By address, so that no name has to be known before there is anything.
-            Registry::Own { port, .. } => vec![Endpoint::Node(format!("https://127.0.0.1:{port}"))],
+            Registry::Own { port, endpoints, .. } => std::iter::once(format!("https://127.0.0.1:{port}"))
+                .chain(endpoints.iter().cloned())
+                .map(Endpoint::Node)
+                .collect(),
             Registry::Peers { endpoints } => endpoints.iter().cloned().map(Endpoint::Node).collect(),
             Registry::External { endpoint, pull_auth } => {
                 let target = Target::parse(endpoint)?;
@@ -247,9 +269,20 @@ impl Context {
         })
     }
 
+    /// Everything that only a node with k3s has.
+    fn cluster_steps(&self, role: K3sRole) -> Result<Vec<Box<dyn Step>>> {
+        let mut steps = nvidia::steps(&self.nvidia, &self.machine)?;
+        steps.extend(nvidia::manifests(&self.settings, &self.origin));
+        steps.push(Box::new(self.images()?));
+        steps.extend(availability::steps(self)?);
+        steps.extend(self.k3s_steps(role)?);
+        steps.extend(self.smoke_test().map(|step| Box::new(step) as Box<dyn Step>));
+        Ok(steps)
+    }
+
     /// Configuration and start follow from the GPUs as they are when their drivers are installed.
-    fn k3s_steps(&self) -> Result<Vec<Box<dyn Step>>> {
-        let (wanted, nvidia) = (self.k3s()?, self.nvidia.clone());
+    fn k3s_steps(&self, role: K3sRole) -> Result<Vec<Box<dyn Step>>> {
+        let (wanted, nvidia) = (self.k3s(role)?, self.nvidia.clone());
         let program = wanted.program();
         let data_directory = self.settings.data_directory.clone();
         let wanted = move |machine: &Machine| -> Result<Wanted> {
@@ -266,7 +299,7 @@ impl Context {
             let service = wanted(machine)?.service();
             Ok(Box::new(Start { service, data_directory: data_directory.clone() }))
         })?;
-        Ok(vec![program, Box::new(configuration), Box::new(start), Box::new(self.ready())])
+        Ok(vec![program, Box::new(configuration), Box::new(start), Box::new(self.ready(role))])
     }
 
     /// A server tries a pod, if the bundle has the image for it.
@@ -280,10 +313,11 @@ impl Context {
         image.filter(|_| is_server).map(|image| SmokeTest { node: self.node.clone(), image, bundle })
     }
 
-    fn k3s(&self) -> Result<Wanted> {
+    fn k3s(&self, role: K3sRole) -> Result<Wanted> {
         let program = origin::k3s(self.manifest(), self.platform).ok_or_else(|| self.nothing_for("k3s"))?;
         Ok(Wanted {
             settings: self.settings.clone(),
+            role,
             surroundings: self.surroundings,
             origin: self.origin.clone(),
             program: program.blob,
@@ -305,9 +339,9 @@ impl Context {
         })
     }
 
-    fn ready(&self) -> Ready {
+    fn ready(&self, role: K3sRole) -> Ready {
         let data_directory = self.settings.data_directory.clone();
-        Ready { role: self.settings.role, node: self.node.clone(), data_directory }
+        Ready { role, node: self.node.clone(), data_directory }
     }
 
     fn floor(&self) -> RaiseFloor {
@@ -338,8 +372,7 @@ fn no_login(target: &Target) -> Error {
 }
 
 fn no_medium() -> Error {
-    Error::new(codes::NODE_SETTINGS, "a registry of its own needs the bundle on this machine").with_help(
-        "put the medium in and name it, `airlock install /media/stick`; or pull from the server that has it: \
-         `--peer https://SERVER:5443`",
+    Error::new(codes::NODE_SETTINGS, "a registry that serves the medium in place needs it on this machine").with_help(
+        "put the medium in and name it, `airlock install /media/stick`; or keep a copy of the bundle: `--in-place=false`",
     )
 }

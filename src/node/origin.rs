@@ -11,6 +11,7 @@ use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::oci::platform::Platform;
+use crate::store::import::Supply;
 
 /// A bundle whose signature was verified, wherever it lies.
 pub trait Origin: Send + Sync {
@@ -47,6 +48,11 @@ pub trait Origin: Send + Sync {
         Ok(bytes)
     }
 
+    /// From where a store copies the whole bundle; nothing if it is in that store already.
+    fn supply(&self) -> Option<&dyn Supply> {
+        None
+    }
+
     /// In words, for messages: `/media/stick`, `https://10.0.0.1:5443`.
     fn name(&self) -> String;
 }
@@ -62,6 +68,10 @@ impl Origin for Bundle<Verified> {
 
     fn open(&self, digest: Digest) -> Result<Box<dyn Read + '_>> {
         Ok(Box::new(self.blob_reader(digest)?))
+    }
+
+    fn supply(&self) -> Option<&dyn Supply> {
+        Some(self)
     }
 
     fn name(&self) -> String {

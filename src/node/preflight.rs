@@ -49,7 +49,7 @@ impl Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Concern {
-    /// Every node.
+    /// Every node; a balancer as far as it is not about k3s ([`checks::is_for_balancers`]).
     All,
     /// Servers, which run the control plane, etcd and the registry.
     Server,
@@ -82,10 +82,10 @@ impl Check {
     /// Whether the check has anything to say about such a node.
     pub fn concerns(&self, facts: &Facts, circumstances: &Circumstances) -> bool {
         match self.concern {
-            Concern::All => true,
+            Concern::All => circumstances.role != Role::Balancer || checks::is_for_balancers(self.id),
             Concern::Server => circumstances.role == Role::Server,
             Concern::Agent => circumstances.role == Role::Agent,
-            Concern::Gpu => circumstances.has_gpu(facts),
+            Concern::Gpu => circumstances.role != Role::Balancer && circumstances.has_gpu(facts),
         }
     }
 }

@@ -17,7 +17,7 @@ pub use self::certificates::{Certificate, Certificates};
 pub use self::look::{Failure, Look, Snapshot};
 pub use self::snapshot::{DIRECTORY as SNAPSHOTS, keep as keep_snapshot};
 use super::machine::Machine;
-use super::settings::{self, Role, Settings};
+use super::settings::{self, K3sRole, Settings};
 use super::step::Step;
 use crate::error::{Error, Result, codes};
 
@@ -47,7 +47,7 @@ pub enum Recovery {
 /// What is known about the k3s of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Installed {
-    role: Role,
+    role: K3sRole,
     data_directory: String,
 }
 
@@ -99,7 +99,11 @@ impl Installed {
             Error::new(codes::NO_BUNDLE, "this machine is no node: nothing was installed here")
                 .with_help("make it one with `airlock install`")
         })?;
-        Ok(Installed { role: settings.role, data_directory: settings.data_directory })
+        let role = settings.role.k3s().ok_or_else(|| {
+            Error::new(codes::NO_ETCD, "this machine is a balancer: no k3s runs on it")
+                .with_help("run it on a server or an agent")
+        })?;
+        Ok(Installed { role, data_directory: settings.data_directory })
     }
 
     /// The unit of its k3s.
@@ -110,8 +114,8 @@ impl Installed {
     /// The directory of the server in it.
     fn server(&self) -> Result<String> {
         match self.role {
-            Role::Server => Ok(format!("{}/server", self.data_directory)),
-            _ => Err(Error::new(codes::NO_ETCD, "this node is no server: it has no datastore")
+            K3sRole::Server => Ok(format!("{}/server", self.data_directory)),
+            K3sRole::Agent => Err(Error::new(codes::NO_ETCD, "this node is no server: it has no datastore")
                 .with_help("run it on a server")),
         }
     }

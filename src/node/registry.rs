@@ -5,6 +5,7 @@
 //! the original names of the images.
 
 pub mod authority;
+pub mod certificates;
 pub mod endpoint;
 pub mod external;
 pub mod fingerprint;

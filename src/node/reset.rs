@@ -7,6 +7,7 @@
 //! ended at any instant and run again. The last step proves the result before it forgets: it asks every other one
 //! whether there is anything left to do.
 
+mod address;
 mod containers;
 mod driver;
 mod files;
@@ -25,8 +26,11 @@ mod removal;
 mod services;
 mod trees;
 
+use std::net::IpAddr;
+
 pub use self::kept::Kept;
 use super::STATE_DIRECTORY;
+use super::availability;
 use super::disk_usage;
 use super::journal::Journal;
 use super::k3s::paths;
@@ -60,6 +64,8 @@ pub struct Reset {
     pub owned: Possessions,
     /// Where k3s keeps its data.
     pub data_directory: String,
+    /// The virtual address, if this node may hold it because of us.
+    pub virtual_address: Option<IpAddr>,
     /// What stays.
     pub spared: Spared,
 }
@@ -79,8 +85,10 @@ impl Reset {
         }
         // Settings that cannot be understood must not keep anybody from getting rid of them.
         let settings = machine.read(settings::PATH)?.and_then(|bytes| Settings::parse(&bytes).ok());
-        let data_directory = settings.unwrap_or_default().data_directory;
-        Ok(Some(Reset { owned, data_directory, spared }))
+        let Settings { data_directory, virtual_address, .. } = settings.unwrap_or_default();
+        let virtual_address = virtual_address.and_then(|setting| setting.address());
+        let virtual_address = virtual_address.filter(|_| availability::may_hold(&owned));
+        Ok(Some(Reset { owned, data_directory, virtual_address, spared }))
     }
 
     /// The steps that take everything away, and prove it.
@@ -129,6 +137,9 @@ impl Reset {
             steps.push(Box::new(mounts::Mounts));
             steps.push(Box::new(firewall::Firewall { data_directory: data_directory() }));
         }
+        steps.extend(
+            self.virtual_address.map(|address| Box::new(address::Address { address }) as Box<dyn Step>),
+        );
         steps.push(Box::new(links::Links { of_k3s: self.has_k3s() }));
         steps.push(Box::new(holds::Holds::of(&owned)));
         if !self.spared.packages {

@@ -2,7 +2,7 @@
 //! JSON by `airlock cluster`. No secret is among them.
 
 mod broken;
-mod grammar;
+pub(crate) mod grammar;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,7 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::grammar::{Cidr, Taint, check_key, check_label, check_value};
+pub(in crate::node) use self::grammar::{check_host, check_interface, check_path};
 use crate::error::{Error, Result, codes};
+use crate::node::availability::NodeVirtualAddress;
+use crate::node::nfs::{self, NfsMount};
 use crate::oci::digest::Digest;
 use crate::push::Target;
 use crate::quote::quote;
@@ -40,8 +43,12 @@ pub struct Settings {
     pub labels: BTreeMap<String, String>,
     /// Taints that the node gets when it joins.
     pub taints: Vec<Taint>,
-    /// Other names and addresses of the servers, such as a virtual address; for their certificates.
+    /// Other names and addresses of the servers; for their certificates. The virtual address is among them by itself.
     pub server_names: Vec<String>,
+    /// The address in front of the servers, on servers and balancers.
+    pub virtual_address: Option<NodeVirtualAddress>,
+    /// Network file systems that the node mounts.
+    pub nfs: Vec<NfsMount>,
     /// Parts of k3s that are left out: `traefik`, `servicelb`, `metrics-server`, …; the same on all servers.
     pub disable: Vec<String>,
     /// Port of the ingress for HTTP.
@@ -85,22 +92,53 @@ pub enum Role {
     Server,
     /// It runs pods.
     Agent,
+    /// It runs no k3s: it holds the virtual address and passes connections on to the servers.
+    Balancer,
+}
+
+/// What of k3s runs on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum K3sRole {
+    /// `k3s server`.
+    Server,
+    /// `k3s agent`.
+    Agent,
 }
 
 impl Role {
-    /// The name of its systemd unit, without suffix; also that of the k3s command behind it is `server` or `agent`.
+    /// Its name, as options and JSON have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Server => "server",
+            Role::Agent => "agent",
+            Role::Balancer => "balancer",
+        }
+    }
+
+    /// What of k3s runs on such a node; nothing on a balancer.
+    pub fn k3s(self) -> Option<K3sRole> {
+        match self {
+            Role::Server => Some(K3sRole::Server),
+            Role::Agent => Some(K3sRole::Agent),
+            Role::Balancer => None,
+        }
+    }
+}
+
+impl K3sRole {
+    /// The name of its systemd unit, without suffix.
     pub fn unit(self) -> &'static str {
         match self {
-            Role::Server => "k3s",
-            Role::Agent => "k3s-agent",
+            K3sRole::Server => "k3s",
+            K3sRole::Agent => "k3s-agent",
         }
     }
 
     /// The command of k3s.
     pub fn command(self) -> &'static str {
         match self {
-            Role::Server => "server",
-            Role::Agent => "agent",
+            K3sRole::Server => "server",
+            K3sRole::Agent => "agent",
         }
     }
 }
@@ -116,6 +154,9 @@ pub enum Registry {
         /// Serve the volumes of the bundle where they lie, without a copy in the store.
         #[serde(default, rename = "inPlace")]
         in_place: bool,
+        /// Registries of other nodes that are asked after it, should it not answer: `https://HOST:5443`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        endpoints: Vec<String>,
     },
     /// The registries of other nodes: `https://HOST:5443`. The first that answers is asked.
     Peers {
@@ -145,6 +186,21 @@ pub enum Gpu {
     No,
 }
 
+impl Registry {
+    /// A registry of the node at this port, with a copy of the bundle.
+    pub fn own(port: u16) -> Registry {
+        Registry::Own { port, in_place: false, endpoints: Vec::new() }
+    }
+
+    /// The registries of other nodes among those that are asked, in their order.
+    pub fn others(&self) -> &[String] {
+        match self {
+            Registry::Own { endpoints, .. } | Registry::Peers { endpoints } => endpoints,
+            Registry::External { .. } => &[],
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -156,13 +212,15 @@ impl Default for Settings {
             labels: BTreeMap::new(),
             taints: Vec::new(),
             server_names: Vec::new(),
+            virtual_address: None,
+            nfs: Vec::new(),
             disable: Vec::new(),
             http_port: 80,
             https_port: 443,
             cluster_cidr: Cidr::POD_DEFAULT,
             service_cidr: Cidr::SERVICE_DEFAULT,
             data_directory: "/var/lib/rancher/k3s".to_owned(),
-            registry: Registry::Own { port: REGISTRY_PORT, in_place: false },
+            registry: Registry::own(REGISTRY_PORT),
             bundle: None,
             share_images: false,
             gpu: Gpu::default(),
@@ -189,10 +247,39 @@ impl Settings {
     /// # Errors
     /// [`codes::NODE_SETTINGS`] with the place in the file, or naming the option.
     pub fn parse_file(json: &[u8], file: &str) -> Result<Settings> {
-        let settings: Settings =
+        let mut settings: Settings =
             serde_json::from_slice(json).map_err(|error| broken::error(json, file, error))?;
+        settings.settle();
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Other nodes from which bundle or images come, each once: `https://HOST:5443`.
+    pub fn peers(&self) -> Vec<String> {
+        let bundle = self.bundle.iter().filter(|place| place.starts_with("https://"));
+        let mut peers: Vec<String> = Vec::new();
+        for peer in bundle.chain(self.registry.others()) {
+            if !peers.contains(peer) {
+                peers.push(peer.clone());
+            }
+        }
+        peers
+    }
+
+    /// Settles what follows from the role: a balancer pulls no images, and has no registry of its own.
+    pub fn settle(&mut self) {
+        if let (Role::Balancer, Registry::Own { .. }) = (self.role, &self.registry) {
+            self.registry = Registry::Peers { endpoints: Vec::new() };
+        }
+    }
+
+    /// All names and addresses besides its own by which a server is reached: those that were given, and the virtual
+    /// address.
+    pub fn certificate_names(&self) -> Vec<String> {
+        let mut names = self.server_names.clone();
+        let host = self.virtual_address.as_ref().map(NodeVirtualAddress::host);
+        names.extend(host.filter(|host| !self.server_names.contains(host)));
+        names
     }
 
     /// The JSON Schema of the document (draft 2020-12).
@@ -226,6 +313,12 @@ impl Settings {
         if !(1..=16).contains(&self.signatures) {
             return Err(bad("--signatures", &self.signatures.to_string(), "it is 1 to 16"));
         }
+        nfs::check(&self.nfs).map_err(|(key, value, why)| wrong(&format!("nfs.{key}"), &value, why))?;
+        if let Some(address) = &self.virtual_address {
+            address
+                .check(self.role, self.address)
+                .map_err(|(key, value, why)| wrong(&format!("virtualAddress.{key}"), &value, why))?;
+        }
         self.check_networks()
     }
 
@@ -235,17 +328,32 @@ impl Settings {
                 return Err(Error::new(codes::NODE_SETTINGS, "an agent has to know which server it joins")
                     .with_help("name one: `--join https://HOST:6443`"));
             }
+            (Some(url), Role::Balancer) => return Err(bad("--join", url, "a balancer joins nothing")),
             (Some(url), _) => grammar::check_url(url).map_err(|why| bad("--join", url, why))?,
+            (None, Role::Balancer) => self.check_balancer()?,
             (None, Role::Server) => {}
         }
         match &self.registry {
-            Registry::Own { .. } => Ok(()),
-            Registry::Peers { endpoints } => endpoints
+            Registry::Own { endpoints, .. } | Registry::Peers { endpoints } => endpoints
                 .iter()
                 .try_for_each(|url| grammar::check_url(url).map_err(|why| bad("--peer", url, why))),
             Registry::External { endpoint, .. } => Target::parse(endpoint)
                 .map(drop)
                 .map_err(|error| bad("--registry", endpoint, &error.to_string())),
+        }
+    }
+
+    fn check_balancer(&self) -> Result<()> {
+        let balances = self.virtual_address.as_ref().is_some_and(|address| address.balancer().is_some());
+        match balances {
+            true => Ok(()),
+            false => Err(Error::new(
+                codes::NODE_SETTINGS,
+                "a balancer has to know its virtual address, and which servers it passes connections on to",
+            )
+            .with_help(
+                "give both with `--settings FILE`: `virtualAddress` of the kind `haproxy`, see docs/install.md",
+            )),
         }
     }
 
@@ -258,9 +366,13 @@ impl Settings {
         if let Registry::Own { port, .. } = self.registry {
             ports.push(("--registry-port", port));
         }
+        let balancer = self.virtual_address.iter().flat_map(NodeVirtualAddress::ports);
+        ports.extend(balancer.map(|port| ("virtualAddress.balancer", port)));
+        let has_k3s = self.role.k3s().is_some();
         for (index, (option, port)) in ports.iter().enumerate() {
-            let is_taken = matches!(port, 0 | 2379..=2382 | 5001 | 6443 | 6444 | 10010 | 10248..=10259)
-                || ports[..index].iter().any(|(_, other)| other == port);
+            let is_of_k3s = matches!(port, 2379..=2382 | 5001 | 6443 | 6444 | 10010 | 10248..=10259);
+            let is_taken =
+                *port == 0 || has_k3s && (is_of_k3s || ports[..index].iter().any(|(_, other)| other == port));
             if is_taken {
                 return Err(bad(
                     option,
@@ -278,6 +390,12 @@ fn bad(option: &str, value: &str, why: &str) -> Error {
         .with_help(format!("give another `{option}`; `airlock install --help` says what it takes"))
 }
 
+/// The same for what no option gives.
+fn wrong(key: &str, value: &str, why: &str) -> Error {
+    Error::new(codes::NODE_SETTINGS, format!("`{key}` is `{}`: {why}", quote(value)))
+        .with_help(format!("write another `{key}` into the settings; docs/install.md explains it"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +408,24 @@ mod tests {
         assert_eq!(Settings::parse(&json).unwrap(), settings);
         let json = br#"{"registry": {"kind": "external", "endpoint": "http://harbor.lab:8080/platform"}}"#;
         assert!(Settings::parse(json).is_ok(), "without TLS, but only as it is written");
+    }
+
+    #[test]
+    fn certificates_name_the_virtual_address_once() {
+        let json = br#"{"serverNames": ["k3s.lab"], "virtualAddress": {"kind": "kubeVip", "address": "10.0.0.100"}}"#;
+        let mut settings = Settings::parse(json).unwrap();
+        assert_eq!(settings.certificate_names(), ["k3s.lab", "10.0.0.100"]);
+        settings.server_names.push("10.0.0.100".to_owned());
+        assert_eq!(settings.certificate_names(), ["k3s.lab", "10.0.0.100"]);
+    }
+
+    #[test]
+    fn a_balancer_has_no_registry_and_may_have_the_port_of_the_servers() {
+        let json = br#"{"role": "balancer", "virtualAddress": {"kind": "haproxy", "address": "10.0.0.100",
+            "vrrp": {"priority": 1}, "balancer": {"port": 6443, "statusPort": 8404, "servers": ["10.0.0.1"]}}}"#;
+        let settings = Settings::parse(json).unwrap();
+        assert_eq!(settings.registry, Registry::Peers { endpoints: Vec::new() });
+        assert_eq!(settings.role.k3s(), None);
     }
 
     #[test]
@@ -313,6 +449,21 @@ mod tests {
             (r#"{"registry": {"kind": "external", "endpoint": "harbor"}}"#, "--registry"),
             (r#"{"registry": {"kind": "external", "endpoint": "https://a/B"}}"#, "--registry"),
             (r#"{"registry": {"kind": "peers", "endpoints": ["http://a"]}}"#, "--peer"),
+            (r#"{"registry": {"kind": "own", "port": 5443, "endpoints": ["a"]}}"#, "--peer"),
+            (r#"{"nfs": [{"source": "nas", "path": "/data"}]}"#, "nfs.source"),
+            (r#"{"virtualAddress": {"kind": "external", "host": "a b"}}"#, "virtualAddress.host"),
+            (r#"{"virtualAddress": {"kind": "floating"}}"#, "cannot be understood"),
+            (r#"{"role": "balancer"}"#, "virtual address"),
+            (
+                r#"{"role": "agent", "join": "https://a:6443",
+                    "virtualAddress": {"kind": "external", "host": "lb"}}"#,
+                "virtualAddress.kind",
+            ),
+            (
+                r#"{"virtualAddress": {"kind": "haproxy", "address": "10.0.0.100", "vrrp": {"priority": 1},
+                    "balancer": {"port": 443, "statusPort": 8404, "servers": ["10.0.0.1"]}}}"#,
+                "virtualAddress.balancer",
+            ),
         ] {
             let error = Settings::parse(json.as_bytes()).unwrap_err();
             assert_eq!(error.code(), codes::NODE_SETTINGS);

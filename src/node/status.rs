@@ -52,6 +52,8 @@ pub struct Status {
     pub services: Vec<ServiceState>,
     /// The registry that it pulls from.
     pub registry: Option<RegistryHealth>,
+    /// The virtual address, if this node may hold it.
+    pub virtual_address: Option<VirtualAddress>,
     /// How the cluster sees the node; nothing if it could not be asked.
     pub cluster: Option<ClusterState>,
     /// Disk.
@@ -98,6 +100,16 @@ pub struct Installed {
     pub signers: Vec<String>,
 }
 
+/// An address that one of several nodes holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Whether this node has it now.
+    pub is_here: bool,
+}
+
 /// How the cluster sees the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,6 +150,8 @@ pub struct Surroundings<'a> {
     pub network: &'a Network,
     /// What is on the PCI bus.
     pub gpu: &'a Gpu,
+    /// Addresses of the machine.
+    pub addresses: &'a [IpAddr],
     /// The time.
     pub now: Timestamp,
 }
@@ -164,6 +178,7 @@ impl Status {
             running,
             services: Vec::new(),
             registry: None,
+            virtual_address: VirtualAddress::of(settings.as_ref(), surroundings.addresses),
             cluster: None,
             storage: None,
             gpu: Gpus::of(surroundings.gpu, settings.as_ref()),
@@ -192,6 +207,13 @@ impl Identity {
             address: settings.address,
             data_directory: settings.data_directory.clone(),
         }
+    }
+}
+
+impl VirtualAddress {
+    fn of(settings: Option<&Settings>, own: &[IpAddr]) -> Option<VirtualAddress> {
+        let address = settings?.virtual_address.as_ref()?.address()?;
+        Some(VirtualAddress { address, is_here: own.contains(&address) })
     }
 }
 

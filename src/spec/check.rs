@@ -9,12 +9,12 @@ mod file;
 mod image;
 mod k3s;
 pub(super) use k3s::is_tag as is_k3s_version;
-mod list;
+pub(in crate::spec) mod list;
 mod name;
 mod nvidia;
 mod registry;
-mod text;
-mod url;
+pub(in crate::spec) mod text;
+pub(in crate::spec) mod url;
 
 use std::ops::Range;
 use std::path::Path;
@@ -30,18 +30,13 @@ pub(super) use bundle::KNOWN_HOSTS;
 
 /// Turns a parsed file into a [`Spec`], or says what is wrong first.
 pub(super) fn spec(source: &Source<'_>, directory: &Path, raw: &Located<raw::Bundle>) -> Result<Spec> {
-    let mut check = Check { source, directory, problems: Vec::new() };
+    let mut check = Check::new(source, directory);
     let spec = bundle::bundle(&mut check, raw);
-    let place = |error: &Error| error.location().map(|location| (location.line, location.column));
-    match (check.problems.into_iter().min_by_key(place), spec) {
-        (Some(problem), _) => Err(problem),
-        (None, Some(spec)) => Ok(spec),
-        (None, None) => Err(Error::new(codes::INTERNAL, "the spec was refused without a reason")),
-    }
+    check.finish(spec)
 }
 
 /// The error about a value that is not allowed.
-fn refused(
+pub(super) fn refused(
     source: &Source<'_>,
     span: &Range<usize>,
     message: impl Into<String>,
@@ -51,7 +46,7 @@ fn refused(
 }
 
 /// The error about something required that is not there.
-fn lacking(
+pub(super) fn lacking(
     source: &Source<'_>,
     span: &Range<usize>,
     message: impl Into<String>,
@@ -61,7 +56,7 @@ fn lacking(
 }
 
 /// The error about the second of two equal entries.
-fn again(
+pub(super) fn again(
     source: &Source<'_>,
     span: &Range<usize>,
     message: impl Into<String>,
@@ -71,20 +66,36 @@ fn again(
 }
 
 /// What all checks share. A check that returns `None` has left at least one problem here.
-struct Check<'a> {
-    source: &'a Source<'a>,
-    directory: &'a Path,
+pub(super) struct Check<'a> {
+    /// The file.
+    pub source: &'a Source<'a>,
+    /// Where it lies.
+    pub directory: &'a Path,
     problems: Vec<Error>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    pub fn new(source: &'a Source<'a>, directory: &'a Path) -> Self {
+        Check { source, directory, problems: Vec::new() }
+    }
+
+    /// What came of all checks, or the first problem in the order of the file.
+    pub fn finish<T>(self, checked: Option<T>) -> Result<T> {
+        let place = |error: &Error| error.location().map(|location| (location.line, location.column));
+        match (self.problems.into_iter().min_by_key(place), checked) {
+            (Some(problem), _) => Err(problem),
+            (None, Some(checked)) => Ok(checked),
+            (None, None) => Err(Error::new(codes::INTERNAL, "the file was refused without a reason")),
+        }
+    }
+
     /// Remembers a failure and goes on.
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+    pub fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.problems.push(error)).ok()
     }
 
     /// Applies `check` to a value that may be left out: `Some(None)` if it is, `None` if it is wrong.
-    fn optional<T, R>(
+    pub fn optional<T, R>(
         &mut self,
         value: Option<&T>,
         check: impl FnOnce(&Source<'_>, &T) -> Result<R>,
@@ -97,7 +108,7 @@ impl Check<'_> {
 
     /// Applies `check` to the elements up to the first that is wrong; `None` if there is one. Those after it
     /// cannot hold the first problem of the file.
-    fn each<T, R>(
+    pub fn each<T, R>(
         &mut self,
         values: &[T],
         mut check: impl FnMut(&mut Self, &T) -> Option<R>,

@@ -20,9 +20,11 @@ const LINE_WINDOW: usize = 160;
 pub(super) struct Source<'a> {
     pub file: &'a str,
     pub text: &'a str,
+    /// Whether it is YAML, in which a word without quotes may be no text.
+    pub is_yaml: bool,
     /// Where each line begins, so that asking for many lines stays cheap.
     line_starts: Vec<usize>,
-    /// Bytes of private keys that somebody pasted.
+    /// Bytes that are never shown, in their order: private keys that somebody pasted, passwords.
     secrets: Vec<Range<usize>>,
 }
 
@@ -30,7 +32,27 @@ impl<'a> Source<'a> {
     pub fn new(file: &'a str, text: &'a str) -> Self {
         let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
         let line_starts = std::iter::once(0).chain(after_newlines).collect();
-        Source { file, text, line_starts, secrets: private_keys(text) }
+        Source { file, text, is_yaml: true, line_starts, secrets: private_keys(text) }
+    }
+
+    /// The text of a file that is not YAML.
+    pub fn ini(file: &'a str, text: &'a str) -> Self {
+        Source { is_yaml: false, ..Source::new(file, text) }
+    }
+
+    /// Never shows these bytes either.
+    pub fn hiding(mut self, secrets: Vec<Range<usize>>) -> Self {
+        self.secrets.extend(secrets);
+        self.secrets.sort_by_key(|secret| secret.start);
+        // One that begins within another continues it.
+        self.secrets.dedup_by(|next, before| {
+            let overlaps = next.start <= before.end;
+            if overlaps {
+                before.end = before.end.max(next.end);
+            }
+            overlaps
+        });
+        self
     }
 
     /// An error about the bytes in `span`, with a snippet whose underline carries `label`.

@@ -69,6 +69,12 @@ impl<T> Default for Given<T> {
     }
 }
 
+impl<T> From<Option<T>> for Given<T> {
+    fn from(value: Option<T>) -> Self {
+        Given(value)
+    }
+}
+
 impl<T> Deref for Given<T> {
     type Target = Option<T>;
 
@@ -118,7 +124,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
 pub(super) fn parse<T: DeserializeOwned>(source: &Source<'_>) -> Result<T> {
     if source.text.lines().all(is_without_content) {
         return Err(source.error(codes::SPEC_MISSING, "the file is empty", &(0..0), "").with_help(
-            "begin with `apiVersion: airlock/v1` and `kind: Bundle`; manifests/examples has whole files",
+            "begin with `apiVersion: airlock/v1` and the `kind`; manifests/examples has whole files",
         ));
     }
     serde_saphyr::from_str_with_options(source.text, options())
@@ -138,7 +144,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str> {
     if bytes.len() > MAX_BYTES {
         let message = format!("{file} has {} bytes, more than the {MAX_BYTES} that are allowed", bytes.len());
         return Err(Error::new(codes::SPEC_BUDGET, message)
-            .with_help("is it the right file? a bundle of a thousand images needs about 100,000 bytes; list more files with one glob"));
+            .with_help("is it the right file? a bundle of a thousand images needs about 100,000 bytes, a cluster of a thousand hosts the same; name many files with one glob, many hosts with one range"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, file, error.valid_up_to()))?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);

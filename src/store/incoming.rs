@@ -1,7 +1,7 @@
 //! One blob on its way into a store from somewhere else than a push: written under a temporary name by
 //! whoever holds its lock, hashed as it passes, renamed when it is right.
 
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use fs_err as fs;
@@ -12,8 +12,12 @@ use super::{Store, files};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::{ContentDigest, ContentHasher};
 
-/// A blob that this process brings, and nobody else meanwhile.
-pub(super) struct Incoming<'a> {
+/// Bytes that are read at once to be hashed.
+const BUFFER: usize = 256 << 10;
+
+/// A blob that this process brings, and nobody else meanwhile. What is written to it as a [`Sink`](crate::fetch::Sink)
+/// is hashed.
+pub struct Incoming<'a> {
     store: &'a Store,
     digest: ContentDigest,
     file: fs::File,
@@ -30,6 +34,25 @@ pub(super) enum Patience {
 impl<'a> Incoming<'a> {
     /// Takes the blob into this process's hands, empty; nothing if another process has it and we do not wait.
     pub(super) fn open(store: &'a Store, digest: ContentDigest, patience: Patience) -> Result<Option<Self>> {
+        let Some(mut incoming) = Incoming::take(store, digest, patience)? else { return Ok(None) };
+        incoming.restart().map_err(|error| files::failed(incoming.file.path(), error))?;
+        Ok(Some(incoming))
+    }
+
+    /// The same with what an earlier process has left of it, which is hashed; nothing of that if it is more than
+    /// `size` bytes.
+    pub(super) fn go_on(
+        store: &'a Store,
+        digest: ContentDigest,
+        size: u64,
+        patience: Patience,
+    ) -> Result<Option<Self>> {
+        let Some(mut incoming) = Incoming::take(store, digest, patience)? else { return Ok(None) };
+        incoming.hash_rest(size).map_err(|error| files::failed(incoming.file.path(), error))?;
+        Ok(Some(incoming))
+    }
+
+    fn take(store: &'a Store, digest: ContentDigest, patience: Patience) -> Result<Option<Self>> {
         let path = store.directory().incoming().join(directory::dashed(&digest));
         let operation = match patience {
             Patience::Wait => FlockOperation::LockExclusive,
@@ -46,7 +69,6 @@ impl<'a> Incoming<'a> {
                 }
                 // Whoever had it before may have renamed or removed it.
                 if fs::metadata(&path).is_ok_and(|named| Some(named.ino()) == inode(&file)) {
-                    file.set_len(0)?;
                     return Ok(Some(file));
                 }
             }
@@ -54,6 +76,19 @@ impl<'a> Incoming<'a> {
         let file = open().map_err(|error| files::failed(&path, error))?;
         let hasher = ContentHasher::new(digest.algorithm());
         Ok(file.map(|file| Incoming { store, digest, file, hasher }))
+    }
+
+    fn hash_rest(&mut self, size: u64) -> io::Result<()> {
+        if self.file.metadata()?.len() > size {
+            return self.restart();
+        }
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match self.file.read(&mut buffer)? {
+                0 => return Ok(()),
+                count => self.hasher.update(&buffer[..count]),
+            }
+        }
     }
 
     /// The file, for bytes that are checked by their source.
@@ -85,7 +120,7 @@ impl<'a> Incoming<'a> {
     ///
     /// # Errors
     /// [`codes::WRONG_DIGEST`] if not.
-    pub(super) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let found = self.hasher.clone().finish();
         if found == self.digest {
             return Ok(());

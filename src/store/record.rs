@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use fs_err as fs;
 
 use super::catalogue::Catalogue;
+use super::import::Signed;
 use super::{Store, files};
 use crate::bundle::manifest::{self, Manifest};
-use crate::bundle::{Bundle, Verified, names};
+use crate::bundle::names;
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::quote::quote;
@@ -114,14 +115,14 @@ impl Store {
     }
 
     /// Begins to hold a bundle: from now on its blobs are spared.
-    pub(super) fn begin_record(&self, bundle: &Bundle<Verified>) -> Result<()> {
-        let directory = self.directory().bundle(&bundle.digest());
+    pub(super) fn begin_record(&self, signed: &Signed<'_>) -> Result<()> {
+        let directory = self.directory().bundle(&signed.digest);
         let write = || -> io::Result<()> {
             let mut batch = self.directory().batch();
-            for (number, signature) in bundle.signatures().iter().enumerate() {
+            for (number, signature) in signed.signatures.iter().enumerate() {
                 batch.write(&directory.join(format!("signature-{}", number + 1)), &signature.bytes)?;
             }
-            batch.write(&directory.join(MANIFEST), bundle.manifest_bytes())?;
+            batch.write(&directory.join(MANIFEST), signed.manifest)?;
             batch.sync()
         };
         write().map_err(|error| files::failed(&directory, error))

@@ -1,11 +1,10 @@
 //! The record of a bundle and the names that it gave: whether they are as its import has left them, and how they
 //! are written again from the signed manifest and the blobs of the store.
 
-use std::io;
-
 use super::catalogue::{Catalogue, Repository};
 use super::directory::{self, BLOBS, MANIFESTS};
-use super::{Content as _, Store, files};
+use super::import::Signed;
+use super::{Content as _, Store};
 use crate::bundle::manifest::{Artifact, Manifest};
 use crate::bundle::signed::SignedManifest;
 use crate::error::{Error, Result, codes};
@@ -63,35 +62,34 @@ impl Store {
         Ok(lost)
     }
 
-    /// Writes the record and the names of a bundle again. All of its blobs have to be there.
+    /// Writes the record and the names of a bundle again; it is the newest then. All of its blobs have to be there.
     ///
     /// # Errors
     /// [`codes::STORE_DAMAGED`] if a manifest of an image is missing; those of the store.
     pub fn restore_record(&self, signed: &SignedManifest, manifest: &Manifest) -> Result<()> {
-        let digest = Digest::of(&signed.bytes);
+        let signed = Signed::from(signed);
+        let catalogue = self.catalogue_of(manifest)?;
+        let _alone = self.exclude_bundles()?;
+        let _shared = self.share()?;
+        self.begin_record(&signed)?;
+        self.write_bundle_names(&signed.digest, &catalogue)
+    }
+
+    /// The names that a bundle gives of which all manifests of images are there.
+    pub(super) fn catalogue_of(&self, manifest: &Manifest) -> Result<Catalogue> {
         let read = |digest: Digest| {
             let bytes = self.read_document(&digest.into())?;
             bytes.ok_or_else(|| lacking(digest))
         };
-        let catalogue = Catalogue::new(manifest, &read)?;
-        let _alone = self.exclude_bundles()?;
-        let _shared = self.share()?;
-        self.write_signed(&digest, signed)
-            .map_err(|error| files::failed(&self.directory().bundle(&digest), error))?;
-        self.write_catalogue(&digest, &catalogue)?;
-        self.write_names(&catalogue)?;
-        self.write_index()?;
-        self.end_record(&digest)
+        Catalogue::new(manifest, &read)
     }
 
-    fn write_signed(&self, digest: &Digest, signed: &SignedManifest) -> io::Result<()> {
-        let directory = self.directory().bundle(digest);
-        let mut batch = self.directory().batch();
-        for (number, signature) in signed.signatures.iter().enumerate() {
-            batch.write(&directory.join(format!("signature-{}", number + 1)), &signature.bytes)?;
-        }
-        batch.write(&directory.join("manifest.json"), &signed.bytes)?;
-        batch.sync()
+    /// Writes the names that a bundle gives, and notes that its import is complete.
+    pub(super) fn write_bundle_names(&self, digest: &Digest, catalogue: &Catalogue) -> Result<()> {
+        self.write_catalogue(digest, catalogue)?;
+        self.write_names(catalogue)?;
+        self.write_index()?;
+        self.end_record(digest)
     }
 }
 

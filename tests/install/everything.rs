@@ -10,20 +10,23 @@ use airlock::node::origin::Origin;
 use airlock::node::packages::Packages;
 use airlock::node::preflight::mend::Mending;
 use airlock::node::registry::STORE;
-use airlock::node::settings::Gpu;
+use airlock::node::settings::{Gpu, Settings};
 use airlock::source::nvidia::DEVICE_PLUGIN;
 
 use super::bundles::{self, Contents};
 use super::packages::{Wanted, repository};
-use super::{gpu, machine};
+use super::{gpu, machine, virtual_address};
 
 /// The installer of the driver, where bundles have it.
 const INSTALLER: &str = "/opt/airlock/nvidia/NVIDIA-Linux-x86_64-580.126.20.run";
 
 /// The packages of the bundle: one for every node, and those for GPUs.
-const PACKAGES: [(Purpose, Wanted<'static>); 4] = [
+const PACKAGES: [(Purpose, Wanted<'static>); 7] = [
     (Purpose::Node, ("airlock-probe", "1:2.0-1", "amd64", "")),
     (Purpose::Driver, ("dkms", "3.0.10-8", "amd64", "")),
+    (Purpose::Node, ("haproxy", "2.6.12-1", "amd64", "")),
+    (Purpose::Node, ("keepalived", "1:2.2.7-1", "amd64", "")),
+    (Purpose::Node, ("nfs-common", "1:2.6.2-4", "amd64", "")),
     (Purpose::ContainerToolkit, ("nvidia-container-toolkit", "1.18.0-1", "amd64", "")),
     (Purpose::FabricManager, ("nvidia-fabricmanager", "580.126.20-1", "amd64", "")),
 ];
@@ -104,7 +107,11 @@ pub fn with_everything(context: Context) -> Context {
     let time = "2026-06-01T00:00:00Z".parse().ok();
     let revoked = Some(b"# nobody so far\n".to_vec());
     let (packages, nvidia, preparation) = (Some(packages), Arc::new(nvidia), preparation());
-    Context { packages, nvidia, time, revoked, preparation, ..context }
+    let virtual_address = Some(virtual_address::haproxy(7443));
+    let nfs = vec![virtual_address::mount("nas.lab:/export", "/srv/data-1")];
+    let settings = Settings { virtual_address, nfs, ..context.settings };
+    let segment = Some(virtual_address::segment());
+    Context { packages, nvidia, time, revoked, preparation, settings, segment, ..context }
 }
 
 #[test]
@@ -127,6 +134,10 @@ fn an_installation_of_everything_goes_through_every_step() {
         ("/var/lib/dpkg/status", "Package: nvidia-container-toolkit\nStatus: hold ok installed"),
         ("/proc/sys/net/ipv4/ip_forward", "1"),
         ("/etc/cdi/nvidia.yaml", gpu::VERSION),
+        ("/etc/systemd/system/srv-data\\x2d1.mount", "What=nas.lab:/export"),
+        ("/etc/haproxy/haproxy.cfg", "bind *:7443"),
+        ("/etc/keepalived/keepalived.conf", "airlock node alive --port 7443"),
+        ("/etc/rancher/k3s/config.yaml", "tls-san: [\"192.0.2.100\"]"),
         ("/etc/rancher/k3s/config.yaml", "nvidia.com/gpu.product=NVIDIA-H100-80GB-HBM3"),
         ("/var/lib/airlock/state.json", "\"serial\": 7"),
     ] {

@@ -106,7 +106,7 @@ impl Host {
     pub fn context(&self, in_place: bool) -> Context {
         let bundle = Bundle::open(&self.medium()).unwrap().verify(&test_policy()).unwrap();
         let bundle = Arc::new(bundle);
-        let registry = Registry::Own { port: self.port, in_place };
+        let registry = Registry::Own { port: self.port, in_place, endpoints: Vec::new() };
         everything::with_everything(Context {
             packages: None,
             preparation: Preparation::default(),
@@ -119,6 +119,7 @@ impl Host {
             platform: Platform::LinuxAmd64,
             node: "node-1".to_owned(),
             surroundings: Surroundings::default(),
+            segment: None,
             token: None,
             signers: Some(test_key().public_key().allowed_line("release") + "\n"),
             signed_by: vec![test_key().public_key().fingerprint()],

@@ -25,10 +25,12 @@ mod names;
 mod packages;
 mod preflight;
 mod programs;
+mod receive;
 mod refusals;
 mod remote;
 mod repair;
 mod repair_kill;
+mod replicas;
 mod reset;
 mod rivals;
 #[path = "../support/serving.rs"]
@@ -41,6 +43,7 @@ mod steps;
 mod strace;
 mod systemd;
 mod verify;
+mod virtual_address;
 
 /// What helpers may fail with.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -26,7 +26,11 @@ pub fn run(disk: &Disk, call: &Call, k3s_runs: bool) -> io::Result<Finished> {
         "date" => date(disk, &words),
         "apt-get" => apt_get(disk, &words),
         "apt-mark" => hold(disk, &words),
+        "dpkg" if words[0] == "--verify" => Ok(verify(disk, words[1])),
         "dpkg" => configure(disk),
+        "haproxy" => test_configuration(disk, words[words.len() - 1]),
+        "keepalived" => test_configuration(disk, words[words.len() - 1]),
+        "ip" => Ok(well("[]")),
         "/usr/local/bin/k3s" if k3s_runs => kubectl(disk, &words[3..]),
         "/usr/local/bin/k3s" => Ok(failed("no server")),
         _ => gpu::run(disk, call, &words)?.ok_or_else(|| io::ErrorKind::NotFound.into()),
@@ -72,6 +76,10 @@ fn unpack(disk: &Disk, name: &str) -> io::Result<()> {
     match name {
         "nvidia-fabricmanager" => disk.write("/usr/lib/systemd/system/nvidia-fabricmanager.service", ""),
         "nvidia-container-toolkit" => disk.write("/usr/bin/nvidia-ctk", ""),
+        "haproxy" | "keepalived" => {
+            disk.write(&format!("/usr/sbin/{name}"), "")?;
+            disk.write(&format!("/usr/lib/systemd/system/{name}.service"), "")
+        }
         _ => Ok(()),
     }
 }
@@ -80,6 +88,24 @@ fn configure(disk: &Disk) -> io::Result<Finished> {
     let status = disk.read(STATUS)?;
     disk.write(STATUS, &status.replace("install ok unpacked", "install ok installed"))?;
     Ok(well(""))
+}
+
+/// A configuration of a package that is not the one it came with stands in `/state/modified`.
+fn verify(disk: &Disk, _package: &str) -> Finished {
+    match disk.read("/state/modified") {
+        Ok(path) if !path.is_empty() => {
+            Finished { status: Some(1), output: format!("??5?????? c {path}\n"), errors: String::new() }
+        }
+        _ => well(""),
+    }
+}
+
+/// A service that refuses what a test says it does.
+fn test_configuration(disk: &Disk, path: &str) -> io::Result<Finished> {
+    match disk.has("/state/refuses") || disk.read(path)?.is_empty() {
+        true => Ok(failed("(Line 7) Unknown keyword 'nopreempt'")),
+        false => Ok(well("")),
+    }
 }
 
 fn hold(disk: &Disk, words: &[&str]) -> io::Result<Finished> {

@@ -21,22 +21,29 @@ use airlock::trust::key;
 use super::bundles::{policy_for, test_policy};
 use super::machine::Host;
 
-fn endpoint(server: &Host) -> String {
+pub fn endpoint(server: &Host) -> String {
     format!("https://127.0.0.1:{}", server.port)
 }
 
-fn authority(server: &Host) -> Vec<u8> {
+pub fn authority(server: &Host) -> Vec<u8> {
     server.read("/etc/airlock/registry-ca.crt").into_bytes()
 }
 
-fn peer(server: &Host) -> Peer {
+pub fn peer(server: &Host) -> Peer {
     let network = Network::quiet(server.systemd.runtime().clone());
     Peer::new(&endpoint(server), Some(&authority(server)), &network, false).unwrap()
 }
 
-fn remote(server: &Host, node: &Host) -> Remote {
-    let verified = Remote::latest(&peer(server)).unwrap().verify(&test_policy()).unwrap();
-    Remote::new(peer(server), verified, &node.machine.path(INCOMING))
+pub fn remote(server: &Host, node: &Host) -> Remote {
+    remote_of(&[server], node)
+}
+
+/// The bundle of servers, the first of which is asked first.
+pub fn remote_of(servers: &[&Host], node: &Host) -> Remote {
+    let peers: Vec<Peer> = servers.iter().map(|server| peer(server)).collect();
+    let signed = Remote::signed(&peers, None).unwrap();
+    let verified = signed.verify(&test_policy()).unwrap();
+    Remote::new(peers, signed, verified, &node.machine.path(INCOMING))
 }
 
 pub fn context(server: &Host, node: &Host) -> Context {
@@ -105,7 +112,7 @@ fn the_authority_is_known_by_its_fingerprint() {
 fn what_a_server_says_is_verified_like_a_medium() {
     let server = Host::new();
     server.install(false).unwrap();
-    let signed = Remote::latest(&peer(&server)).unwrap();
+    let signed = Remote::signed(&[peer(&server)], None).unwrap();
     let stranger = key::generate("stranger", None).unwrap().public;
     let refused = signed.verify(&policy_for(&stranger)).unwrap_err();
     assert_eq!(refused.code(), codes::SIGNER_UNKNOWN);

@@ -13,10 +13,11 @@ use super::machine::Host;
 
 fn status_at(host: &Host, now: Timestamp) -> Status {
     let network = Network::quiet(host.systemd.runtime().clone());
-    Status::of(&host.machine, &Surroundings { network: &network, gpu: &Gpu::default(), now }).unwrap()
+    let surroundings = Surroundings { network: &network, gpu: &Gpu::default(), addresses: &[], now };
+    Status::of(&host.machine, &surroundings).unwrap()
 }
 
-fn status(host: &Host) -> Status {
+pub fn status(host: &Host) -> Status {
     status_at(host, Timestamp::now())
 }
 

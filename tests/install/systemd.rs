@@ -107,12 +107,13 @@ impl Systemd {
         self.disk.write(ENABLED, &enabled.iter().map(|name| format!("{name}\n")).collect::<String>())
     }
 
-    /// The text of a unit, of the administrator or of a package.
+    /// The text of a unit, of the administrator or of a package, with what we add to it.
     fn unit(&self, name: &str) -> io::Result<Option<String>> {
+        let added = self.disk.read(&format!("/etc/systemd/system/{name}.d/airlock.conf"))?;
         for directory in ["/etc/systemd/system", "/usr/lib/systemd/system"] {
             let path = format!("{directory}/{name}");
             if self.disk.has(&path) {
-                return self.disk.read(&path).map(Some);
+                return self.disk.read(&path).map(|text| Some(text + &added));
             }
         }
         Ok(None)
@@ -135,6 +136,7 @@ impl Systemd {
                     names.iter().try_for_each(|name| self.start(state, name))?;
                 }
             }
+            "start" => names.iter().try_for_each(|name| self.start(state, name))?,
             "stop" => names.iter().try_for_each(|name| self.stop(state, name))?,
             "restart" => {
                 for name in names {

@@ -18,17 +18,15 @@ use crate::node::install::{Context, Place};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
 use crate::node::machine::Machine;
-use crate::node::origin::remote::Remote;
 use crate::node::origin::stored::Stored;
 use crate::node::registry::STORE;
-use crate::node::registry::peer::{Network, Peer};
+use crate::node::registry::peer::Network;
 use crate::node::settings::{Registry, Settings};
 use crate::node::trust::signers;
 use crate::node::trust::state::{Seen, State};
 use crate::quote::quote;
 use crate::secret::Secret;
 use crate::store::Store;
-use crate::trust::policy::SignatureFile;
 
 /// The installation that a node has.
 pub(in crate::cli) struct Again {
@@ -42,6 +40,7 @@ pub(in crate::cli) struct Again {
 pub(in crate::cli) fn without_options(trust: TrustOptions) -> InstallArgs {
     InstallArgs {
         medium: None,
+        bundle: None,
         plan: false,
         yes: true,
         set_clock: None,
@@ -123,23 +122,37 @@ impl Search<'_> {
         Err(failure.unwrap_or_else(|| nowhere(self.settings)))
     }
 
-    /// What the settings name, then what the operator does: the node itself is nearer than a server.
+    /// The medium of the last run, then the node itself, which is nearer than another one, then others: those that the
+    /// settings name, and the one that the operator does.
     fn places(&self) -> Vec<Source> {
-        let kept = self.settings.bundle.as_deref().and_then(|place| match place.starts_with("https://") {
-            true => Some(Source::Server(place.to_owned())),
-            false => Path::new(place).exists().then(|| Source::Medium(place.into())),
-        });
+        let kept = self.settings.bundle.as_deref().filter(|place| Path::new(place).exists());
         let has_store = matches!(self.settings.registry, Registry::Own { in_place: false, .. });
-        let named = self.arguments.source.from.clone().map(Source::Server);
-        kept.into_iter().chain(has_store.then_some(Source::Store)).chain(named).collect()
+        let other = self.settings.peers().into_iter().next();
+        let named = self.arguments.source.from.clone();
+        kept.map(|place| Source::Medium(place.into()))
+            .into_iter()
+            .chain(has_store.then_some(Source::Store))
+            .chain(other.into_iter().chain(named).map(Source::Server))
+            .collect()
     }
 
     fn open(&self, source: &Source) -> Result<Found> {
-        match (source, self.seen) {
+        let Some(seen) = self.seen else { return self.open_with(source, self.arguments) };
+        match source {
             // Another one may have been imported since.
-            (Source::Store, Some(seen)) => self.stored(seen),
-            _ => found::open(source, self.arguments, self.settings, self.machine, self.network, self.session),
+            Source::Store => self.stored(seen),
+            Source::Server(_) => {
+                let arguments =
+                    InstallArgs { bundle: Some(seen.bundle.to_string()), ..self.arguments.clone() };
+                // One that has another bundle only says which.
+                self.open_with(source, &arguments).or_else(|_| self.open_with(source, self.arguments))
+            }
+            Source::Medium(_) => self.open_with(source, self.arguments),
         }
+    }
+
+    fn open_with(&self, source: &Source, arguments: &InstallArgs) -> Result<Found> {
+        found::open(source, arguments, self.settings, self.machine, self.network, self.session)
     }
 
     fn stored(&self, seen: &Seen) -> Result<Found> {
@@ -156,7 +169,8 @@ impl Search<'_> {
         let verified = signed.verify(&policy).map_err(|error| found::explain(error, self.settings))?;
         let signed_by = verified.signers.iter().map(|signer| signer.fingerprint.clone()).collect();
         let origin = Arc::new(Stored::new(store, verified));
-        Ok(Found { origin, place: Place::Store, list, revoked: None, signed_by, authority: None })
+        let authority = self.machine.read(paths::REGISTRY_CA)?;
+        Ok(Found { origin, place: Place::Store, list, revoked: None, signed_by, authority })
     }
 
     /// The same, if it is the bundle that was installed.
@@ -180,25 +194,15 @@ impl Search<'_> {
         }
     }
 
-    /// The manifest with its signatures, from where the bundle was found, else from the server that is named.
+    /// The manifest with its signatures, from where the bundle was found.
     fn signed(&self, found: &Found) -> Result<Option<SignedManifest>> {
-        let digest = found.origin.digest();
-        match &found.place {
-            Place::Medium { bundle, .. } => {
-                let signatures = bundle.signatures().iter();
-                let signatures = signatures
-                    .map(|file| SignatureFile { name: file.name.clone(), bytes: file.bytes.clone() });
-                Ok(Some(SignedManifest {
-                    bytes: bundle.manifest_bytes().to_vec(),
-                    signatures: signatures.collect(),
-                }))
+        match found.origin.supply() {
+            Some(supply) => {
+                let signed = supply.signed();
+                let (bytes, signatures) = (signed.manifest.to_vec(), signed.signatures.to_vec());
+                Ok(Some(SignedManifest { bytes, signatures }))
             }
-            Place::Store => Stored::signed(&Store::open(&self.machine.path(STORE))?, &digest),
-            Place::Server => {
-                let Some(url) = &self.arguments.source.from else { return Ok(None) };
-                let peer = Peer::new(url, found.authority.as_deref(), self.network, true)?;
-                Remote::latest(&peer).map(Some)
-            }
+            None => Stored::signed(&Store::open(&self.machine.path(STORE))?, &found.origin.digest()),
         }
     }
 }

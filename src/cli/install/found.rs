@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::consent::ConsentOptions;
 use super::source::Source;
-use super::{InstallArgs, consent};
-use crate::bundle::Bundle;
+use super::{InstallArgs, again, consent};
+use crate::bundle::signed::{SignedManifest, VerifiedManifest};
+use crate::bundle::{Bundle, names};
 use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::files;
 use crate::cli::session::Session;
@@ -21,8 +23,11 @@ use crate::node::origin::stored::Stored;
 use crate::node::registry::fingerprint::Fingerprint;
 use crate::node::registry::peer::{Network, Peer};
 use crate::node::registry::{STORE, introduction};
-use crate::node::settings::Settings;
+use crate::node::settings::{Registry, Settings};
 use crate::node::trust::signers::{self, Consent};
+use crate::node::trust::state::State;
+use crate::oci::digest::Digest;
+use crate::quote::quote;
 use crate::store::Store;
 use crate::trust::Policy;
 use crate::trust::allowed_signers::{self, AllowedSigners};
@@ -61,7 +66,7 @@ pub(super) fn open(
     network: &Network,
     session: &Session,
 ) -> Result<Found> {
-    let authority = authority(source, arguments, machine)?;
+    let authority = authority(source, arguments, settings, machine, session)?;
     let believe = |keys: &[PublicKey]| believe(keys, arguments, settings, machine);
     let explain = |error: Error| explain(error, settings);
     let (origin, place, list, signers): (Arc<dyn Origin>, _, _, _) = match source {
@@ -75,19 +80,22 @@ pub(super) fn open(
         }
         Source::Store => {
             let store = Store::open(&machine.path(STORE))?;
-            let signed = Stored::latest(&store)?.ok_or_else(nothing_imported)?;
+            let (signed, place) = stored(&store, arguments.bundle.as_deref())?;
             let (policy, list) = believe(&signed.claimed_signers())?;
             let verified = signed.verify(&policy).map_err(explain)?;
             let signers = verified.signers.clone();
-            (Arc::new(Stored::new(store, verified)), Place::Store, list, signers)
+            (Arc::new(Stored::new(store, verified)), place, list, signers)
         }
         Source::Server(url) => {
-            let peer = Peer::new(url, authority.as_deref(), network, true)?;
-            let signed = Remote::latest(&peer)?;
+            let peers = peers(url, settings, authority.as_deref(), network)?;
+            let signed = Remote::signed(&peers, arguments.bundle.as_deref().map(digest).transpose()?)?;
             let (policy, list) = believe(&signed.claimed_signers())?;
             let verified = signed.verify(&policy).map_err(explain)?;
             let signers = verified.signers.clone();
-            (Arc::new(Remote::new(peer, verified, &machine.path(INCOMING))), Place::Server, list, signers)
+            let remote = Remote::new(peers, signed, verified, &machine.path(INCOMING));
+            let has_store = matches!(settings.registry, Registry::Own { in_place: false, .. });
+            let remote = if has_store { remote.beside(machine.path(STORE)) } else { remote };
+            (Arc::new(remote), Place::Server, list, signers)
         }
     };
     if signers.is_empty() {
@@ -96,6 +104,72 @@ pub(super) fn open(
     let signed_by = signers.into_iter().map(|signer: TrustedSigner| signer.fingerprint).collect();
     let revoked = arguments.trust.revoked.as_deref().map(revoked_bytes).transpose()?;
     Ok(Found { origin, place, list, revoked, signed_by, authority })
+}
+
+/// The newest bundle of the store, or the one that is named.
+fn stored(store: &Store, bundle: Option<&str>) -> Result<(SignedManifest, Place)> {
+    let newest = store.bundle_digests()?.first().copied();
+    let Some(bundle) = bundle else {
+        return Ok((Stored::latest(store)?.ok_or_else(nothing_imported)?, Place::Store));
+    };
+    let wanted = bundle.rsplit_once('@').map(|(name, version)| names::stem(name, version));
+    let record = store.find_bundle(wanted.as_deref().unwrap_or(bundle))?;
+    let signed = Stored::signed(store, &record.digest)?.filter(|_| record.imported.is_some());
+    let signed = signed.ok_or_else(|| {
+        Error::new(codes::NO_BUNDLE, format!("the import of {} is not complete", quote(&record.stem())))
+            .with_help("import it again: `airlock store import BUNDLE`")
+    })?;
+    match newest == Some(record.digest) {
+        true => Ok((signed, Place::Store)),
+        false => {
+            let again = SignedManifest { bytes: signed.bytes.clone(), signatures: signed.signatures.clone() };
+            Ok((signed, Place::Earlier(Arc::new(again))))
+        }
+    }
+}
+
+/// The identity of a bundle, by which other nodes are asked for it.
+fn digest(bundle: &str) -> Result<Digest> {
+    bundle.parse().map_err(|error: Error| {
+        let message = format!("`{}` does not name a bundle of another node", quote(bundle));
+        Error::new(codes::USAGE, message)
+            .with_help("name it by the digest of its manifest, sha256:…; `airlock store list` shows it there")
+            .with_source(error)
+    })
+}
+
+/// The node that is named, and the others that the settings know. Only if it is the only one is it asked patiently.
+pub(super) fn peers(
+    url: &str,
+    settings: &Settings,
+    authority: Option<&[u8]>,
+    network: &Network,
+) -> Result<Vec<Peer>> {
+    let all = endpoints(url, settings);
+    let patience = all.len() == 1;
+    all.iter().map(|peer| Peer::new(peer, authority, network, patience)).collect()
+}
+
+fn endpoints(url: &str, settings: &Settings) -> Vec<String> {
+    let others = settings.peers().into_iter().filter(|peer| peer != url);
+    std::iter::once(url.to_owned()).chain(others).collect()
+}
+
+/// Whether this node believes a bundle that somebody sends, and may have it.
+pub(in crate::cli) fn believe_sent(
+    signed: &SignedManifest,
+    consent: ConsentOptions,
+    trust: TrustOptions,
+    machine: &Machine,
+    session: &Session,
+) -> Result<VerifiedManifest> {
+    let arguments = InstallArgs { consent, ..again::without_options(trust) };
+    let settings = super::before(machine)?.unwrap_or_default();
+    let (policy, _) = believe(&signed.claimed_signers(), &arguments, &settings, machine)?;
+    let verified = signed.verify(&policy).map_err(|error| explain(error, &settings))?;
+    let state = State::read(machine)?;
+    super::judge(&state, &verified.manifest, verified.digest, &arguments, session)?;
+    Ok(verified)
 }
 
 /// The policy of this node for a bundle that these keys have signed, and the list to pin.
@@ -182,15 +256,39 @@ pub(super) fn explain(error: Error, settings: &Settings) -> Error {
 }
 
 /// The certificates that were given, else those that the node knows already.
-fn authority(source: &Source, arguments: &InstallArgs, machine: &Machine) -> Result<Option<Vec<u8>>> {
+fn authority(
+    source: &Source,
+    arguments: &InstallArgs,
+    settings: &Settings,
+    machine: &Machine,
+    session: &Session,
+) -> Result<Option<Vec<u8>>> {
     let options = &arguments.source;
-    match (&options.ca, &options.ca_fingerprint, source) {
-        (Some(path), _, _) => files::read(path, "certificate authorities", 1024 * 1024).map(Some),
-        (None, Some(text), Source::Server(url)) => {
-            introduction::authority(url, Fingerprint::parse(text)?).map(Some)
-        }
-        _ => machine.read(REGISTRY_CA),
+    if let Some(path) = &options.ca {
+        return files::read(path, "certificate authorities", 1024 * 1024).map(Some);
     }
+    let known = machine.read(REGISTRY_CA)?;
+    if options.ca_fingerprint.is_empty() {
+        return Ok(known);
+    }
+    let endpoints = match source {
+        Source::Server(url) => endpoints(url, settings),
+        Source::Medium(_) | Source::Store => settings.peers(),
+    };
+    if endpoints.is_empty() {
+        return Err(Error::new(codes::USAGE, "--ca-fingerprint is for other nodes, and none is named")
+            .with_help("name one: `--from https://HOST:5443`"));
+    }
+    let fingerprints: Vec<Fingerprint> =
+        options.ca_fingerprint.iter().map(|text| Fingerprint::parse(text)).collect::<Result<_>>()?;
+    let introduced = introduction::authorities(&endpoints, &fingerprints, known.as_deref())?;
+    for (endpoint, error) in &introduced.silent {
+        session.warn(&format!(
+            "{}; run the same command again when {endpoint} answers, so that this node trusts it",
+            error.message()
+        ));
+    }
+    Ok(Some(introduced.authorities))
 }
 
 fn nothing_imported() -> Error {

@@ -11,13 +11,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use super::{InstallArgs, source};
+use super::options::INPUT;
+use super::{InstallArgs, secret_file, source};
 use crate::cli::session::Session;
 use crate::cli::usage::is_install;
 use crate::error::{Error, Result, codes};
 use crate::node::install::PROGRAM;
 use crate::node::journal;
 use crate::node::machine::Machine;
+use crate::secret::Secret;
 
 /// The program that runs, whatever became of its file.
 const RUNNING: &str = "/proc/self/exe";
@@ -36,14 +38,22 @@ pub(super) fn is_due(machine: &Machine) -> Result<bool> {
     }
 }
 
-/// Becomes the program of the node, with the same words; comes back only with an error.
-pub(super) fn to_pinned(arguments: &InstallArgs, session: &Session, further: &[&str]) -> Result<()> {
+/// Becomes the program of the node, with the same words; comes back only with an error. `token` is what was read from
+/// standard input, if it was.
+pub(super) fn to_pinned(
+    arguments: &InstallArgs,
+    session: &Session,
+    further: &[&str],
+    token: Option<&Secret<String>>,
+) -> Result<()> {
     session.note(&format!("{PROGRAM} goes on"));
     let medium = source::beside(arguments, session);
     let mut words = words(&session.environment().arguments, medium);
     words.extend(further.iter().map(OsString::from));
     session.close();
-    let error = Command::new(PROGRAM).args(words).exec();
+    let is_from_input = arguments.node.token_file.as_deref() == Some(Path::new(INPUT));
+    let given = token.filter(|_| is_from_input).map_or(Ok(()), secret_file::to_input);
+    let error = given.map_or_else(|error| error, |()| Command::new(PROGRAM).args(words).exec());
     Err(Error::new(codes::HANDOVER, format!("{PROGRAM}, the program of this node, cannot be started"))
         .with_help(format!(
             "if it is damaged, remove it, `rm {PROGRAM}`, and run the same command again: it puts the one of the bundle \

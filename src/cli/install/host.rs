@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::node::availability::{self, Segment};
 use crate::node::facts::Facts;
 use crate::node::install::hosts;
+use crate::node::journal::Journal;
 use crate::node::k3s::config::Surroundings;
 use crate::node::machine::Machine;
 use crate::node::nvidia::Nvidia;
@@ -21,6 +23,7 @@ pub(super) struct Parts {
     pub(super) packages: Option<Arc<Packages>>,
     pub(super) nvidia: Arc<Nvidia>,
     pub(super) surroundings: Surroundings,
+    pub(super) segment: Option<Segment>,
 }
 
 /// Chooses, by what the machine is.
@@ -46,5 +49,7 @@ pub(super) fn parts(
     let surroundings = hosts::surroundings(settings, machine, &facts.network)?;
     let nvidia =
         Nvidia { wanted: settings.gpu, devices: facts.gpu.clone(), secure_boot, packages: packages.clone() };
-    Ok(Parts { packages, nvidia: Arc::new(nvidia), surroundings })
+    let may_hold = availability::may_hold(&Journal::possessions(machine)?);
+    let segment = Segment::of(settings, &facts.network, surroundings.address, may_hold)?;
+    Ok(Parts { packages, nvidia: Arc::new(nvidia), surroundings, segment })
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::options::NodeOptions;
-use super::secret_file;
 use crate::cli::files;
+use crate::cli::secret_file;
 use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::fetch::docker_config::DockerConfig;

@@ -9,6 +9,9 @@ use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::node::settings::{Cidr, Gpu, REGISTRY_PORT, Registry, Role, Settings, Taint};
 
+/// Names the standard input instead of a file.
+pub(super) const INPUT: &str = "-";
+
 /// Most bytes of settings that are read.
 const LIMIT: u64 = 1024 * 1024;
 
@@ -28,7 +31,7 @@ pub struct NodeOptions {
     #[arg(long, value_name = "URL")]
     pub join: Option<String>,
 
-    /// File with the token of the cluster, mode 0600
+    /// File with the token of the cluster, mode 0600; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
@@ -82,7 +85,7 @@ pub struct NodeOptions {
 
     /// Registry of the site, as https://harbor.lab/PROJECT: images are pushed there as far as they are missing, and
     /// pulled from there
-    #[arg(long, value_name = "URL", conflicts_with_all = ["peer", "registry_port", "in_place"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["peer", "registry_port", "in_place", "own_registry"])]
     pub registry: Option<String>,
 
     /// File with the login for the registry of the site, as `docker login` writes it, mode 0600; a copy is kept for
@@ -94,9 +97,14 @@ pub struct NodeOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub registry_pull_auth: Option<bool>,
 
-    /// Registry of another node to pull from, as https://HOST:5443, instead of one on this node
-    #[arg(long, value_name = "URL", conflicts_with_all = ["registry_port", "in_place"])]
+    /// Registry of another node to pull from, as https://HOST:5443, instead of one on this node; may be given several
+    /// times: the first that answers is asked
+    #[arg(long, value_name = "URL", conflicts_with = "in_place")]
     pub peer: Vec<String>,
+
+    /// Have a registry with the whole bundle on this node, which is asked before those of `--peer`; servers have one
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub own_registry: Option<bool>,
 
     /// Port of the registry of this node [default: 5443]
     #[arg(long, value_name = "PORT")]
@@ -134,6 +142,8 @@ pub enum RoleName {
     Server,
     /// It runs pods.
     Agent,
+    /// It runs no k3s, holds the virtual address and passes connections on to the servers.
+    Balancer,
 }
 
 /// Whether a node gets the GPU parts, as typed.
@@ -150,6 +160,11 @@ pub enum GpuChoice {
 impl NodeOptions {
     /// The settings of the last run, or those of a file, with what was typed in their place. Not checked yet.
     pub(super) fn settings(&self, before: Option<&Settings>, session: &Session) -> Result<Settings> {
+        let from_input = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new(INPUT));
+        if from_input(&self.settings) && from_input(&self.token_file) {
+            return Err(Error::new(codes::USAGE, "settings and token cannot both come from standard input")
+                .with_help("give the settings as a file: `--settings FILE`"));
+        }
         let mut settings = match &self.settings {
             Some(path) => Settings::parse_file(&read(path)?, &path.to_string_lossy())?,
             None => before.cloned().unwrap_or_default(),
@@ -175,6 +190,7 @@ impl NodeOptions {
             settings.role = match role {
                 RoleName::Server => Role::Server,
                 RoleName::Agent => Role::Agent,
+                RoleName::Balancer => Role::Balancer,
             };
         }
         if let Some(gpu) = given.gpu {
@@ -204,35 +220,42 @@ impl NodeOptions {
         set(&mut settings.fix, given.fix);
         set(&mut settings.packages, given.no_packages.map(|without| !without));
         self.apply_registry(settings);
+        settings.settle();
     }
 
     fn apply_registry(&self, settings: &mut Settings) {
         if let Some(endpoint) = &self.registry {
             let pull_auth = matches!(settings.registry, Registry::External { pull_auth: true, .. });
             settings.registry = Registry::External { endpoint: endpoint.clone(), pull_auth };
-        } else if !self.peer.is_empty() {
-            settings.registry = Registry::Peers { endpoints: self.peer.clone() };
-        } else if self.registry_port.is_some() || self.in_place.is_some() {
-            let (port, in_place) = match settings.registry {
-                Registry::Own { port, in_place } => (port, in_place),
-                _ => (REGISTRY_PORT, false),
+        } else if self.wants_own_registry() {
+            let (port, in_place, endpoints) = match &settings.registry {
+                Registry::Own { port, in_place, endpoints } => (*port, *in_place, endpoints.clone()),
+                Registry::Peers { endpoints } => (REGISTRY_PORT, false, endpoints.clone()),
+                Registry::External { .. } => (REGISTRY_PORT, false, Vec::new()),
             };
             settings.registry = Registry::Own {
                 port: self.registry_port.unwrap_or(port),
                 in_place: self.in_place.unwrap_or(in_place),
+                endpoints: if self.peer.is_empty() { endpoints } else { self.peer.clone() },
             };
+        } else if !self.peer.is_empty() {
+            settings.registry = Registry::Peers { endpoints: self.peer.clone() };
         }
         if let Registry::External { pull_auth, .. } = &mut settings.registry {
             set(pull_auth, self.registry_pull_auth);
         }
     }
 
+    fn wants_own_registry(&self) -> bool {
+        match self.own_registry {
+            Some(wanted) => wanted,
+            None => self.registry_port.is_some() || self.in_place.is_some(),
+        }
+    }
+
     /// Whether options say which registry is meant.
     pub(super) fn name_a_registry(&self) -> bool {
-        self.registry.is_some()
-            || !self.peer.is_empty()
-            || self.registry_port.is_some()
-            || self.in_place.is_some()
+        self.registry.is_some() || !self.peer.is_empty() || self.wants_own_registry()
     }
 }
 
@@ -249,7 +272,7 @@ fn replace<T>(setting: &mut Vec<T>, given: Vec<T>) {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    if path != Path::new("-") {
+    if path != Path::new(INPUT) {
         return files::read(path, "settings of the node", LIMIT);
     }
     let mut bytes = Vec::new();
@@ -286,7 +309,7 @@ mod tests {
         };
         options.apply(&mut settings);
         let labels = [("c".to_owned(), "d".to_owned())].into();
-        let registry = Registry::Own { port: REGISTRY_PORT, in_place: true };
+        let registry = Registry::Own { port: REGISTRY_PORT, in_place: true, endpoints: Vec::new() };
         assert_eq!(settings, Settings { https_port: 8443, packages: false, labels, registry, ..before });
     }
 

@@ -98,6 +98,9 @@ impl Outcome {
                 text += &join.human();
             }
             (Role::Server, None) => text += "\nLook at the cluster:\n  sudo kubectl get nodes\n",
+            (Role::Balancer, _) => {
+                text += "\nLook at it, and at who has the address:\n  sudo airlock node status\n"
+            }
             (Role::Agent, _) => text += "\nLook at the cluster, on a server:\n  sudo kubectl get nodes\n",
         }
         text
@@ -109,7 +112,7 @@ impl Joining {
         let settings = &context.settings;
         let Registry::Own { port, .. } = settings.registry else { return Ok(None) };
         let Some(certificate) = machine.read(&authority::own())? else { return Ok(None) };
-        if settings.role == Role::Agent {
+        if settings.role != Role::Server {
             return Ok(None);
         }
         let known = settings.address.or(context.surroundings.address);

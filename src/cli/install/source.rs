@@ -8,7 +8,7 @@ use crate::cli::session::Session;
 use crate::cli::usage::is_install;
 use crate::error::{Error, Result, codes};
 use crate::node::registry::STORE;
-use crate::node::settings::{Registry, Settings};
+use crate::node::settings::{Registry, Role, Settings};
 use crate::quote::quote;
 
 /// Options of the source, as typed.
@@ -23,9 +23,10 @@ pub struct SourceOptions {
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 
-    /// Fingerprint of the authority instead of its certificate, as the other node's `install` has printed it
-    #[arg(long, value_name = "SHA256:…", requires = "from", conflicts_with = "ca")]
-    pub ca_fingerprint: Option<String>,
+    /// Fingerprint of the authority instead of its certificate, as the other node's `install` has printed it; where
+    /// several other nodes are named, that of each
+    #[arg(long, value_name = "SHA256:…", conflicts_with = "ca")]
+    pub ca_fingerprint: Vec<String>,
 }
 
 /// Where the bundle is.
@@ -33,7 +34,7 @@ pub struct SourceOptions {
 pub(super) enum Source {
     /// In a drive: its directory or a volume, absolute.
     Medium(PathBuf),
-    /// On the node at this address.
+    /// On the node at this address, or on others that the settings name.
     Server(String),
     /// In the store of this node.
     Store,
@@ -50,6 +51,9 @@ pub(super) fn choose(arguments: &InstallArgs, settings: &Settings, session: &Ses
     if let Some(directory) = beside(arguments, session) {
         return medium(directory);
     }
+    if arguments.bundle.is_some() {
+        return chosen(settings);
+    }
     match settings.bundle.as_deref() {
         Some(url) if url.starts_with("https://") => Ok(Source::Server(url.to_owned())),
         Some(path) if Path::new(path).exists() => Ok(Source::Medium(path.into())),
@@ -59,12 +63,22 @@ pub(super) fn choose(arguments: &InstallArgs, settings: &Settings, session: &Ses
     }
 }
 
+/// Where the node keeps bundles that are named: its store, else the nodes that it pulls from.
+fn chosen(settings: &Settings) -> Result<Source> {
+    match settings.peers().into_iter().next() {
+        _ if has_store(settings) => Ok(Source::Store),
+        Some(peer) => Ok(Source::Server(peer)),
+        None => Err(no_bundle("this node has no store, and no other node is named that has the bundle")),
+    }
+}
+
 /// The directory of the program that was started as `install`, if there is a bundle and no other source is named. The
 /// program alone is enough on nodes that take the bundle from another one.
 pub(super) fn beside<'a>(arguments: &InstallArgs, session: &'a Session) -> Option<&'a Path> {
     let environment = session.environment();
     let is_install = environment.arguments.first().is_some_and(|name| is_install(Path::new(name)));
-    let is_named = arguments.medium.is_some() || arguments.source.from.is_some();
+    let is_named =
+        arguments.medium.is_some() || arguments.source.from.is_some() || arguments.bundle.is_some();
     let directory = environment.program.as_deref()?.parent()?;
     (is_install && !is_named && has_volumes(directory)).then_some(directory)
 }
@@ -97,20 +111,28 @@ fn no_bundle(message: &str) -> Error {
 }
 
 impl Source {
-    /// Keeps where the bundle is for later runs. Who takes it from another node pulls images from there too,
-    /// unless options say otherwise.
+    /// Keeps where the bundle is for later runs. Who takes it from another node asks that one for images as well,
+    /// unless options say otherwise: an agent instead of a registry of its own, a server after it.
     pub(super) fn remember(&self, settings: &mut Settings, options: &NodeOptions) {
         match self {
             Source::Medium(path) => settings.bundle = Some(path.to_string_lossy().into_owned()),
             Source::Server(url) => {
                 settings.bundle = Some(url.clone());
-                let has_peers =
-                    matches!(settings.registry, Registry::Own { .. }) && !options.name_a_registry();
-                if has_peers && options.settings.is_none() {
-                    settings.registry = Registry::Peers { endpoints: vec![url.clone()] };
+                if options.settings.is_none() {
+                    remember_peer(url, settings, options);
                 }
             }
             Source::Store => {}
         }
+    }
+}
+
+fn remember_peer(url: &str, settings: &mut Settings, options: &NodeOptions) {
+    let is_agent = settings.role == Role::Agent;
+    let Registry::Own { endpoints, .. } = &mut settings.registry else { return };
+    if is_agent && !options.name_a_registry() {
+        settings.registry = Registry::Peers { endpoints: vec![url.to_owned()] };
+    } else if options.peer.is_empty() && !endpoints.iter().any(|known| known == url) {
+        endpoints.push(url.to_owned());
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::cli::bundle::opened;
 use crate::cli::bundle::trust_options::TrustOptions;
+use crate::cli::files;
 use crate::cli::session::Session;
 use crate::cli::site_policy;
 use crate::error::{Error, Result, codes};
@@ -68,6 +69,10 @@ pub struct PreflightArgs {
     #[arg(long)]
     pub fix: bool,
 
+    /// What the machine is to become as JSON, and weigh it as an installation does: what that puts right counts as right
+    #[arg(long, value_name = "FILE", hide = true, conflicts_with_all = ["bundle", "fix"])]
+    pub circumstances: Option<PathBuf>,
+
     /// Show what passed as well
     #[arg(long)]
     pub all: bool,
@@ -76,6 +81,9 @@ pub struct PreflightArgs {
     #[command(flatten)]
     pub trust: TrustOptions,
 }
+
+/// Most bytes of circumstances that are read.
+const CIRCUMSTANCES_LIMIT: u64 = 1024 * 1024;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -115,13 +123,16 @@ struct Outcome {
 
 pub(super) fn run(arguments: PreflightArgs, session: &Session) -> Result<()> {
     let policy = site_policy::read(arguments.policy.as_deref(), &Machine::this())?;
-    let mut circumstances = arguments.circumstances();
-    circumstances.bundle = arguments.summary(session)?;
+    let mut circumstances = arguments.circumstances(session)?;
     let mut facts = gather(&circumstances);
     if arguments.measure_disk {
         circumstances.write_latency = measured(&facts, &circumstances, session)?;
     }
     let mut report = examine(&facts, &circumstances, &policy);
+    if arguments.circumstances.is_some() {
+        let possible = mend::possible(mendings(&facts, &circumstances), &Machine::this());
+        report = examine(&mend::foresee(&facts, &possible), &circumstances, &policy);
+    }
     let mut fixed = None;
     if arguments.fix {
         fixed = Some(fix(&facts, &circumstances, session)?);
@@ -141,7 +152,14 @@ fn refused(blocked: usize) -> Error {
 }
 
 impl PreflightArgs {
-    fn circumstances(&self) -> Circumstances {
+    fn circumstances(&self, session: &Session) -> Result<Circumstances> {
+        match &self.circumstances {
+            Some(path) => read(path),
+            None => Ok(Circumstances { bundle: self.summary(session)?, ..self.typed() }),
+        }
+    }
+
+    fn typed(&self) -> Circumstances {
         let role = match self.role {
             RoleArgument::Server => Role::Server,
             RoleArgument::Agent => Role::Agent,
@@ -165,6 +183,15 @@ impl PreflightArgs {
         let bundle = opened::open(path, &trust, session)?;
         Ok(Some(BundleSummary::of(bundle.manifest())))
     }
+}
+
+fn read(path: &Path) -> Result<Circumstances> {
+    let bytes = files::read(path, "circumstances of a node", CIRCUMSTANCES_LIMIT)?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Error::new(codes::NODE_SETTINGS, format!("`{}` does not hold circumstances", files::shown(path)))
+            .with_help("this is for `airlock cluster`, which writes the file; by hand use the other options")
+            .with_source(error)
+    })
 }
 
 fn absolute(path: &str) -> Result<String, String> {

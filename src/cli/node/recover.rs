@@ -141,7 +141,7 @@ fn shown(look: &Look) -> String {
     }
     let mut text = format!(
         "{} ({}{})\n",
-        look.role.unit(),
+        look.role.name(),
         look.active,
         if look.is_enabled { ", starts with the machine" } else { ", does not start with the machine" }
     );

@@ -133,7 +133,7 @@ impl RepairArgs {
         let mut install = again::without_options(self.trust.clone());
         install.node.token_file.clone_from(&self.token_file);
         install.source.ca.clone_from(&self.ca);
-        install.source.ca_fingerprint.clone_from(&self.ca_fingerprint);
+        install.source.ca_fingerprint.extend(self.ca_fingerprint.clone());
         match &self.from {
             Some(RepairSource::Bundle(path)) => install.medium = Some(path.clone()),
             Some(RepairSource::Encrypted(Servers::Node(host))) => {

@@ -2,6 +2,8 @@
 
 mod screen;
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 use crate::cli::session::Session;
@@ -35,8 +37,10 @@ pub(super) fn run(_: StatusArgs, session: &Session) -> Result<()> {
         credentials: std::sync::Arc::new(NoCredentials),
         progress: session.shared_progress(),
     };
-    let gpu = Facts::gather(&Host::this(), &Request::default()).gpu;
-    let surroundings = Surroundings { network: &network, gpu: &gpu, now: Timestamp::now() };
+    let facts = Facts::gather(&Host::this(), &Request::default());
+    let addresses: Vec<IpAddr> = facts.network.addresses().map(|subnet| subnet.address).collect();
+    let surroundings =
+        Surroundings { network: &network, gpu: &facts.gpu, addresses: &addresses, now: Timestamp::now() };
     let status = Status::of(&Machine::this(), &surroundings)?;
     session.print(&status, screen::render)?;
     match status.problems.len() {

@@ -242,6 +242,11 @@ fn address(host: &Host, look: &Look) -> Option<IpAddr> {
     look.address.or(host.address).or_else(of_connection)
 }
 
+/// How many servers can be reached and have data of etcd.
+pub fn with_data(inventory: &Inventory, looks: &Answers<Look>) -> usize {
+    servers(inventory, looks).filter(|(_, look)| look.has_etcd).count()
+}
+
 /// Nodes that the restored data know and that are not there: they are to be removed.
 pub fn stale(inventory: &Inventory, nodes: &[Node]) -> Vec<String> {
     let is_stale = |node: &&Node| inventory.host(&node.name).is_none();

@@ -83,6 +83,19 @@ pub fn check_name(name: &str) -> Result<()> {
     }
 }
 
+/// Whether an address may stand in the file.
+///
+/// # Errors
+/// [`codes::USAGE`].
+pub fn check_address(url: &str) -> Result<()> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]/".contains(&byte);
+    match url.strip_prefix("https://").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(fits)) {
+        true => Ok(()),
+        false => Err(Error::new(codes::USAGE, format!("`{}` is no address of a server", quote(url)))
+            .with_help("it is https://HOST:6443")),
+    }
+}
+
 fn unusable(why: &str) -> Error {
     Error::new(codes::KUBECONFIG, format!("the kubeconfig of the server cannot be used: {why}"))
         .with_help("look at it there: `sudo k3s kubectl config view`; k3s writes it anew when it starts")
@@ -170,6 +183,7 @@ mod tests {
             assert_eq!(error.code(), codes::KUBECONFIG);
             assert!(!format!("{error:?} {:?}", error.causes()).contains("hunter2"), "{error:?}");
         }
+        assert!(check_address("https://[fd00::1]:6443").is_ok() && check_address("https://a\nb").is_err());
         assert!(check_name("lab-1.x").is_ok() && check_name("").is_err() && check_name("a: b").is_err());
     }
 

@@ -107,7 +107,7 @@ impl<'a> Site<'a> {
     ///
     /// # Errors
     /// Those of [`Site::on_a_server`].
-    pub fn members(&self) -> Result<Vec<Node>> {
+    pub fn nodes(&self) -> Result<Vec<Node>> {
         self.on_a_server(None, observe::nodes).map(|(_, members)| members)
     }
 
@@ -232,8 +232,8 @@ pub(crate) mod tests {
             .with("s2", Scripted::default().failing("k3s kubectl", 1, refused))
             .with("s3", Scripted::default().with("k3s kubectl", nodes));
         let site = Site::new(&inventory, &rack, &GO_ON);
-        assert_eq!(site.members().unwrap()[0].name, "s3");
-        site.members().unwrap();
+        assert_eq!(site.nodes().unwrap()[0].name, "s3");
+        site.nodes().unwrap();
         assert_eq!(rack.0["s2"].asked().len(), 1, "who has answered is asked first");
         let error = site.on_a_server(Some("s3"), observe::nodes).unwrap_err();
         assert_eq!((error.code(), error.kind().exit_status()), (codes::CLUSTER_UNREACHABLE, 8));
@@ -246,7 +246,7 @@ pub(crate) mod tests {
         let forbidden = Scripted::default().failing("k3s kubectl", 1, "Error from server (Forbidden): no");
         let rack = Rack::default().with("s1", forbidden).with("s2", Scripted::default());
         let site = Site::new(&inventory, &rack, &GO_ON);
-        assert_eq!(site.members().unwrap_err().code(), codes::REMOTE_COMMAND);
+        assert_eq!(site.nodes().unwrap_err().code(), codes::REMOTE_COMMAND);
         assert!(rack.0["s2"].asked().is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bundle::manifest::Manifest;
 use crate::node::STATE_DIRECTORY;
+use crate::node::availability::NodeVirtualAddress;
 use crate::node::preflight::bundle::BundleSummary;
 use crate::node::preflight::{self, Circumstances, GpuWish};
 use crate::node::settings::{Gpu, Registry, Role, Settings};
@@ -11,9 +12,10 @@ pub fn circumstances(settings: &Settings, manifest: &Manifest) -> Circumstances 
     let role = match settings.role {
         Role::Server => preflight::Role::Server,
         Role::Agent => preflight::Role::Agent,
+        Role::Balancer => preflight::Role::Balancer,
     };
     let (registry_port, keeps_bundle) = match settings.registry {
-        Registry::Own { port, in_place } => (Some(port), !in_place),
+        Registry::Own { port, in_place, .. } => (Some(port), !in_place),
         Registry::Peers { .. } | Registry::External { .. } => (None, false),
     };
     Circumstances {
@@ -30,6 +32,7 @@ pub fn circumstances(settings: &Settings, manifest: &Manifest) -> Circumstances 
         service_network: settings.service_cidr.subnet(),
         registry_port,
         keeps_bundle,
+        balancer_ports: settings.virtual_address.iter().flat_map(NodeVirtualAddress::ports).collect(),
         bundle: Some(summary(settings, manifest)),
         ..Circumstances::usual(role)
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::error::{Error, Result, codes};
+use crate::node::availability::NodeVirtualAddress;
 use crate::node::facts::Network;
 use crate::node::k3s::config::Surroundings;
 use crate::node::machine::Machine;
@@ -43,8 +44,10 @@ pub fn address(settings: &Settings, network: &Network) -> Result<Option<IpAddr>>
         network.interfaces.iter().filter(|interface| !interface.is_of_pods() && is_meant(&interface.name));
     let addresses =
         interfaces.flat_map(|interface| &interface.addresses).filter(|subnet| !subnet.is_link_local());
-    let (four, six): (Vec<IpAddr>, Vec<IpAddr>) =
-        addresses.map(|subnet| subnet.address).partition(|address| address.is_ipv4());
+    // The virtual address may be here at the moment; it is nobody's own.
+    let virtual_address = settings.virtual_address.as_ref().and_then(NodeVirtualAddress::address);
+    let addresses = addresses.map(|subnet| subnet.address).filter(|own| Some(*own) != virtual_address);
+    let (four, six): (Vec<IpAddr>, Vec<IpAddr>) = addresses.partition(|address| address.is_ipv4());
     let candidates = if four.is_empty() { six } else { four };
     match candidates[..] {
         [] => Ok(None),

@@ -1,11 +1,12 @@
 //! What keeps a machine from being installed at all, looked for before anything is planned.
 
 use crate::error::{Error, Result, codes};
+use crate::node::availability;
 use crate::node::journal::Journal;
 use crate::node::k3s::paths;
 use crate::node::machine::Machine;
 use crate::node::owned::Owned;
-use crate::node::settings::{Role, Settings};
+use crate::node::settings::Settings;
 
 /// Files that k3s, RKE2 and kubeadm have on every node of theirs.
 const FOREIGN: [(&str, &str); 8] = [
@@ -48,13 +49,13 @@ pub fn foreign_cluster(machine: &Machine) -> Result<()> {
 /// [`codes::NODE_CHANGE`].
 pub fn change(machine: &Machine, before: Option<&Settings>, now: &Settings) -> Result<()> {
     let Some(before) = before else { return Ok(()) };
-    let unit = |role: Role| Owned::Unit { name: format!("{}.service", role.unit()) };
-    if !Journal::possessions(machine)?.iter().any(|owned| *owned == unit(before.role)) {
+    let units = units(before);
+    let is_installed = |owned: &Owned| matches!(owned, Owned::Unit { name } if units.contains(name));
+    if !Journal::possessions(machine)?.iter().any(is_installed) {
         return Ok(());
     }
-    let word = |role: Role| role.command().to_owned();
     let fixed = [
-        ("--role", word(before.role), word(now.role)),
+        ("--role", before.role.name().to_owned(), now.role.name().to_owned()),
         ("--data-dir", before.data_directory.clone(), now.data_directory.clone()),
         ("--cluster-cidr", before.cluster_cidr.to_string(), now.cluster_cidr.to_string()),
         ("--service-cidr", before.service_cidr.to_string(), now.service_cidr.to_string()),
@@ -71,12 +72,24 @@ pub fn change(machine: &Machine, before: Option<&Settings>, now: &Settings) -> R
     }
 }
 
+/// Units of which one runs once a node is what it was to be.
+fn units(settings: &Settings) -> Vec<String> {
+    match settings.role.k3s() {
+        Some(role) => vec![format!("{}.service", role.unit())],
+        None => {
+            let units = settings.virtual_address.iter().flat_map(availability::units);
+            units.map(str::to_owned).collect()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::node::machine::SystemPrograms;
+    use crate::node::settings::Role;
 
     fn machine(root: &tempfile::TempDir) -> Machine {
         Machine::new(root.path(), Arc::new(SystemPrograms))

@@ -67,8 +67,9 @@ fn server(settings: &Settings) -> Vec<(&'static str, Value)> {
     if let Some(address) = settings.address {
         lines.push(("advertise-address", json!(address)));
     }
-    if !settings.server_names.is_empty() {
-        lines.push(("tls-san", json!(settings.server_names)));
+    let names = settings.certificate_names();
+    if !names.is_empty() {
+        lines.push(("tls-san", json!(names)));
     }
     if !settings.disable.is_empty() {
         lines.push(("disable", json!(settings.disable)));
@@ -107,6 +108,14 @@ mod tests {
         disable-default-registry-endpoint: true
         "#);
         assert_eq!(ingress_ports(&Settings::default()), None);
+    }
+
+    #[test]
+    fn a_server_answers_to_the_virtual_address_from_its_first_start() {
+        let json =
+            br#"{"serverNames": ["k3s.lab"], "virtualAddress": {"kind": "external", "host": "lb.lab"}}"#;
+        let text = config(&Settings::parse(json).unwrap(), Surroundings::default());
+        assert!(text.contains("tls-san: [\"k3s.lab\",\"lb.lab\"]\n"), "{text}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{paths, unit};
 use crate::node::origin::Origin;
 use crate::node::registry::endpoint::Endpoint;
 use crate::node::resource::{BlobFile, File, Link, Resources, Service};
-use crate::node::settings::{Role, Settings};
+use crate::node::settings::{K3sRole, Settings};
 use crate::node::step::{Step, names};
 use crate::secret::Secret;
 
@@ -24,6 +24,8 @@ const NO_NAME_SERVER: &str = "# Written by airlock: this host has no name server
 pub struct Wanted {
     /// What the operator wants.
     pub settings: Settings,
+    /// What of k3s runs.
+    pub role: K3sRole,
     /// What was found out on the node.
     pub surroundings: Surroundings,
     /// The bundle.
@@ -67,8 +69,9 @@ impl Wanted {
     pub fn service(&self) -> Service {
         let configuration = self.files().into_iter().map(|file| file.content);
         Service {
-            name: format!("{}.service", self.settings.role.unit()),
-            unit: unit::unit(self.settings.role),
+            name: format!("{}.service", self.role.unit()),
+            unit: unit::unit(self.role),
+            is_drop_in: false,
             configuration: configuration
                 .chain([self.program.digest.bytes().to_vec(), self.runtimes.clone().into_bytes()])
                 .collect(),
@@ -97,7 +100,7 @@ impl Wanted {
         if self.surroundings.without_name_server {
             files.push(File::new(paths::RESOLV_CONF, NO_NAME_SERVER));
         }
-        if let (Role::Server, Some(text)) = (self.settings.role, config::ingress_ports(&self.settings)) {
+        if let (K3sRole::Server, Some(text)) = (self.role, config::ingress_ports(&self.settings)) {
             let directory = paths::manifests(&self.settings.data_directory);
             files.push(File::private(format!("{directory}/airlock-traefik-config.yaml"), text));
         }

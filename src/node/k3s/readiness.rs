@@ -8,7 +8,7 @@ use super::kubectl;
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
-use crate::node::settings::Role;
+use crate::node::settings::K3sRole;
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
@@ -24,7 +24,7 @@ const GLANCE: Duration = Duration::from_secs(5);
 /// The step that waits for the node.
 pub struct Ready {
     /// What the node is.
-    pub role: Role,
+    pub role: K3sRole,
     /// Its name in the cluster.
     pub node: String,
     /// Where k3s keeps its data.
@@ -48,8 +48,8 @@ impl Ready {
     fn call(&self) -> Call {
         let arguments = ["get", "node", &self.node, "-o", "json"];
         match self.role {
-            Role::Server => kubectl::admin(arguments),
-            Role::Agent => kubectl::kubelet(&self.data_directory, arguments),
+            K3sRole::Server => kubectl::admin(arguments),
+            K3sRole::Agent => kubectl::kubelet(&self.data_directory, arguments),
         }
     }
 

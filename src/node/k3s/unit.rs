@@ -1,10 +1,10 @@
 //! The systemd unit of k3s, with the settings of upstream's own.
 
 use super::paths;
-use crate::node::settings::Role;
+use crate::node::settings::K3sRole;
 
 /// The text of the unit; `[Service]` is its last section.
-pub fn unit(role: Role) -> String {
+pub fn unit(role: K3sRole) -> String {
     let (name, command, program) = (role.unit(), role.command(), paths::PROGRAM);
     format!(
         "# Written by airlock.
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_role_is_in_names_and_command() {
-        let text = unit(Role::Agent);
+        let text = unit(K3sRole::Agent);
         assert!(text.contains("ExecStart=/usr/local/bin/k3s agent\n"));
         assert!(text.contains("/etc/default/k3s-agent\n"));
         assert!(text.ends_with('\n') && text.rfind("[Service]") > text.rfind("[Install]"));

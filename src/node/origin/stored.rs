@@ -8,7 +8,7 @@ use crate::bundle::signed::{SignedManifest, VerifiedManifest};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::store::blob::BlobStream;
-use crate::store::{Content as _, Store};
+use crate::store::{Blob, Content as _, Store};
 use crate::trust::policy::SignatureFile;
 
 /// A bundle that was imported.
@@ -65,13 +65,18 @@ impl Origin for Stored {
             Error::new(codes::STORE_DAMAGED, format!("the store of this node lacks blob {digest}"))
                 .with_help("bring it: `airlock store repair --from BUNDLE`")
         })?;
-        let length = blob.length();
-        Ok(Box::new(Reader(blob.stream(0..length))))
+        Ok(reader(blob))
     }
 
     fn name(&self) -> String {
         self.store.root().display().to_string()
     }
+}
+
+/// The bytes of a blob.
+pub(super) fn reader(blob: Blob) -> Box<dyn Read> {
+    let length = blob.length();
+    Box::new(Reader(blob.stream(0..length)))
 }
 
 /// The bytes of a blob, hashed as they pass.

@@ -32,6 +32,15 @@ pub const SUBJECTS: [(&str, &[&[Check]]); 8] = [
     ("GPU", &[gpu::CHECKS]),
 ];
 
+/// Checks that are about the system and not about k3s, so that they are made on balancers too.
+const FOR_BALANCERS: [&str; 17] =
+    ["B3", "B4", "D5", "D14", "K14", "N1", "N4", "N7", "N8", "W2", "W3", "W6", "P1", "P3", "P4", "P5", "P7"];
+
+/// Whether a check that concerns every node concerns balancers.
+pub fn is_for_balancers(id: &str) -> bool {
+    FOR_BALANCERS.contains(&id)
+}
+
 /// Every check, in a fixed order.
 pub fn all() -> impl Iterator<Item = &'static Check> {
     SUBJECTS.iter().flat_map(|(_, groups)| groups.iter()).flat_map(|group| group.iter())

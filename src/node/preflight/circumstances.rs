@@ -30,6 +30,9 @@ pub struct Circumstances {
     pub service_network: Subnet,
     /// The port of its own registry, if it has one.
     pub registry_port: Option<u16>,
+    /// Further ports of its own: those of haproxy in front of the servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub balancer_ports: Vec<u16>,
     /// Whether the bundle is copied to its disk.
     pub keeps_bundle: bool,
     /// The bundle that would be installed.
@@ -47,6 +50,8 @@ pub enum Role {
     Server,
     /// Runs pods.
     Agent,
+    /// Passes connections on to the servers, and runs no pods.
+    Balancer,
 }
 
 /// Whether GPUs are to be used.
@@ -75,6 +80,7 @@ impl Circumstances {
             pod_network: network(42),
             service_network: network(43),
             registry_port: (role == Role::Server).then_some(REGISTRY_PORT),
+            balancer_ports: Vec::new(),
             keeps_bundle: role == Role::Server,
             bundle: None,
             write_latency: None,

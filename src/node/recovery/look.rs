@@ -75,7 +75,10 @@ impl Look {
     /// If its settings or its files cannot be read, or systemd does not answer.
     pub fn at(machine: &Machine) -> Result<Look> {
         let Some(settings) = settings(machine)? else { return Ok(Look::default()) };
-        let unit = format!("{}.service", settings.role.unit());
+        let Some(k3s) = settings.role.k3s() else {
+            return Ok(Look { is_node: true, role: settings.role, ..Look::default() });
+        };
+        let unit = format!("{}.service", k3s.unit());
         let state = unit_state(machine, &unit)?;
         let server = format!("{}/server", settings.data_directory);
         let directories = [format!("{server}/db/snapshots"), super::SNAPSHOTS.to_owned()];

@@ -1,5 +1,6 @@
-//! The certificate that this node knows registries by: that of its own, or one that the operator has given.
+//! The certificates that this node knows registries by: that of its own, and those that the operator has given.
 
+use super::certificates;
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::k3s::paths::REGISTRY_CA;
@@ -17,8 +18,11 @@ pub fn own() -> String {
 /// Where the certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// The registry of this node has made it.
-    Own,
+    /// The registry of this node has made it; those of others come after it.
+    Own {
+        /// Certificates of the registries of other nodes, in PEM.
+        others: Option<Vec<u8>>,
+    },
     /// It was given: one or several certificates in PEM.
     Given(Vec<u8>),
 }
@@ -32,10 +36,14 @@ impl Authority {
     /// The certificate in PEM; nothing as long as there is none.
     ///
     /// # Errors
-    /// [`NODE_FILE`](crate::error::codes::NODE_FILE).
+    /// [`NODE_FILE`](crate::error::codes::NODE_FILE); [`REGISTRY_AUTHORITY`](crate::error::codes::REGISTRY_AUTHORITY)
+    /// if one is damaged.
     pub fn read(&self, machine: &Machine) -> Result<Option<Vec<u8>>> {
         match self {
-            Authority::Own => machine.read(&own()),
+            Authority::Own { others } => match (machine.read(&own())?, others) {
+                (Some(own), Some(others)) => certificates::union(&[&own, others]).map(Some),
+                (own, _) => Ok(own),
+            },
             Authority::Given(bytes) => Ok(Some(bytes.clone())),
         }
     }

@@ -168,7 +168,7 @@ impl Step for Images {
         let message =
             format!("{} of {} images cannot be pulled by this node", missing.len(), self.images.len());
         let error = Error::new(codes::IMAGES_MISSING, message).with_help(match self.authority {
-            Some(Authority::Own) => {
+            Some(Authority::Own { .. }) => {
                 "see what the registry says, `journalctl -u airlock-registry`; `airlock store repair --from BUNDLE` \
                  brings what it lacks"
             }

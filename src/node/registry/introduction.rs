@@ -8,13 +8,12 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
+use super::certificates;
 use super::fingerprint::Fingerprint;
 use crate::error::{Error, Result, codes};
 use crate::fetch::Url;
@@ -23,45 +22,84 @@ use crate::quote::quote;
 /// How long a server may take for each part of the handshake.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// What several servers are known by.
+#[derive(Debug, Default)]
+pub struct Introduced {
+    /// Their authorities, in PEM.
+    pub authorities: Vec<u8>,
+    /// Those that did not answer, and why.
+    pub silent: Vec<(String, Error)>,
+}
+
+/// The authorities with these fingerprints in PEM, from the servers at `endpoints`, `https://HOST:PORT`, one of which
+/// has to answer. What is `known`, in PEM, is not asked for. A server that answers has to show one of them.
+///
+/// # Errors
+/// [`codes::FETCH_CONNECT`] if no server can be reached; [`codes::AUTHORITY_FINGERPRINT`] if one of them shows no such
+/// certificate.
+pub fn authorities(
+    endpoints: &[String],
+    fingerprints: &[Fingerprint],
+    known: Option<&[u8]>,
+) -> Result<Introduced> {
+    let is_meant = |certificate: &CertificateDer<'_>| fingerprints.iter().any(|one| one.is_of(certificate));
+    let mut found = certificates::parse(known.unwrap_or_default())?;
+    found.retain(|certificate| is_meant(certificate));
+    let mut introduced = Introduced::default();
+    // Where all are known, nobody has to be asked.
+    let all_known = fingerprints.iter().all(|one| found.iter().any(|certificate| one.is_of(certificate)));
+    for endpoint in endpoints.iter().filter(|_| !all_known) {
+        match shown(endpoint) {
+            Ok(shown) => match shown.into_iter().find(|certificate| is_meant(certificate)) {
+                Some(certificate) => found.push(certificate),
+                None => return Err(another(endpoint)),
+            },
+            Err(error) => introduced.silent.push((endpoint.clone(), error)),
+        }
+    }
+    if found.is_empty()
+        && let Some((_, error)) = introduced.silent.pop()
+    {
+        return Err(error);
+    }
+    let pem: Vec<u8> = found.iter().flat_map(|certificate| certificates::pem(certificate)).collect();
+    introduced.authorities = certificates::union(&[&pem])?;
+    Ok(introduced)
+}
+
 /// The authority with this fingerprint in PEM, from the server at `https://HOST:PORT`.
 ///
 /// # Errors
-/// [`codes::FETCH_CONNECT`] if the server cannot be reached; [`codes::AUTHORITY_FINGERPRINT`] if it shows no such
-/// certificate.
+/// As for [`authorities`].
 pub fn authority(endpoint: &str, fingerprint: Fingerprint) -> Result<Vec<u8>> {
-    let shown = certificates(endpoint).map_err(|error| {
+    authorities(&[endpoint.to_owned()], &[fingerprint], None).map(|introduced| introduced.authorities)
+}
+
+fn shown(endpoint: &str) -> Result<Vec<CertificateDer<'static>>> {
+    certificates_at(endpoint).map_err(|error| {
         Error::new(codes::FETCH_CONNECT, format!("{} cannot be reached", quote(endpoint)))
             .with_help(
                 "check the address, and that `systemctl status airlock-registry` on that node is active",
             )
             .with_source(error)
-    })?;
-    match shown.iter().find(|certificate| fingerprint.is_of(certificate)) {
-        Some(certificate) => Ok(pem(certificate)),
-        None => {
-            let message = format!("{} does not show the authority with that fingerprint", quote(endpoint));
-            Err(Error::new(codes::AUTHORITY_FINGERPRINT, message).with_help(
-                "compare it with what this prints on that node: `openssl x509 -noout -fingerprint -sha256 -in \
-                 /etc/airlock/registry-ca.crt`; if it is the same, somebody else answers at that address",
-            ))
-        }
-    }
+    })
+}
+
+fn another(endpoint: &str) -> Error {
+    let message = format!("{} does not show the authority with that fingerprint", quote(endpoint));
+    Error::new(codes::AUTHORITY_FINGERPRINT, message).with_help(
+        "compare it with what this prints on that node: `openssl x509 -noout -fingerprint -sha256 -in \
+         /etc/airlock/registry-ca.crt`; if it is the same, somebody else answers at that address",
+    )
 }
 
 /// The certificates that a server shows. Its names and signatures are not looked at.
-fn certificates(endpoint: &str) -> io::Result<Vec<CertificateDer<'static>>> {
+fn certificates_at(endpoint: &str) -> io::Result<Vec<CertificateDer<'static>>> {
     let url = Url::parse(endpoint).map_err(io::Error::other)?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port().unwrap_or(443);
     let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-    let provider = Arc::new(default_provider());
-    let configuration = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Onlooker))
-        .with_no_client_auth();
-    let mut connection = ClientConnection::new(Arc::new(configuration), name).map_err(io::Error::other)?;
+    let mut connection = ClientConnection::new(onlooking()?, name).map_err(io::Error::other)?;
     #[expect(clippy::disallowed_methods, reason = "there is no HTTP yet, only a handshake")]
     let mut addresses = (host.as_str(), port).to_socket_addrs()?;
     let address = addresses.next().ok_or(io::ErrorKind::NotFound)?;
@@ -79,16 +117,15 @@ fn certificates(endpoint: &str) -> io::Result<Vec<CertificateDer<'static>>> {
         .collect())
 }
 
-/// PEM (RFC 7468, 5.1).
-fn pem(certificate: &CertificateDer<'_>) -> Vec<u8> {
-    let encoded = STANDARD.encode(certificate);
-    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    for start in (0..encoded.len()).step_by(64) {
-        text += &encoded[start..encoded.len().min(start + 64)];
-        text.push('\n');
-    }
-    text += "-----END CERTIFICATE-----\n";
-    text.into_bytes()
+/// Settings of a client that looks at what a server shows, and believes nothing.
+pub(in crate::node) fn onlooking() -> io::Result<Arc<ClientConfig>> {
+    let configuration = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Onlooker))
+        .with_no_client_auth();
+    Ok(Arc::new(configuration))
 }
 
 /// Looks at what is shown, and asks the server nothing afterwards.

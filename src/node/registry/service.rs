@@ -43,7 +43,8 @@ impl RegistryService {
         let sockets = self.serving.sockets().map(|(_, text)| text.into_bytes());
         let content = self.content.iter().map(|digest| digest.bytes().to_vec());
         let configuration = sockets.into_iter().chain(content).collect();
-        Ok(Service { name: UNIT.to_owned(), unit: self.serving.service()?, configuration, deadline: START })
+        let unit = self.serving.service()?;
+        Ok(Service { name: UNIT.to_owned(), unit, is_drop_in: false, configuration, deadline: START })
     }
 
     fn socket_files(&self) -> [File; 2] {

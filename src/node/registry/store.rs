@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::STORE;
-use crate::bundle::{Bundle, Verified};
+use crate::bundle::manifest::Manifest;
+use crate::bundle::names as bundle_names;
+use crate::bundle::signed::SignedManifest;
 use crate::error::{Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::Machine;
+use crate::node::origin::Origin;
 use crate::node::owned::Owned;
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
@@ -19,8 +22,14 @@ const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The step that imports a bundle.
 pub struct Import {
-    /// The bundle.
-    pub bundle: Arc<Bundle<Verified>>,
+    /// The bundle: on a medium, or on other nodes.
+    pub origin: Arc<dyn Origin>,
+}
+
+impl Import {
+    fn bundle(&self) -> String {
+        stem(self.origin.manifest())
+    }
 }
 
 impl Step for Import {
@@ -29,7 +38,7 @@ impl Step for Import {
     }
 
     fn title(&self) -> String {
-        format!("Copy {} into the store", self.bundle.stem())
+        format!("Copy {} into the store", self.bundle())
     }
 
     fn deadline(&self) -> Duration {
@@ -37,37 +46,65 @@ impl Step for Import {
     }
 
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
-        let whole = self.bundle.manifest().total_size();
+        let manifest = self.origin.manifest();
         let missing = match Store::open(&machine.path(STORE)) {
-            Err(error) if error.code() == codes::STORE_MISSING => whole,
+            Err(error) if error.code() == codes::STORE_MISSING => manifest.total_size(),
             Err(error) => return Err(error),
-            Ok(store) => {
-                // A record that is damaged is written again by an import.
-                let is_complete = match store.record(&self.bundle.digest()) {
-                    Err(error) if error.code() == codes::STORE_FORMAT => false,
-                    record => record?.is_some_and(|record| record.imported.is_some()),
-                };
-                let missing = store.plan_import(&self.bundle)?.missing;
-                if is_complete && missing.is_empty() {
-                    return Ok(Vec::new());
-                }
-                missing.iter().map(|blob| blob.size).sum()
-            }
+            Ok(store) if store.has_bundle(&self.origin.digest(), manifest)? => return Ok(Vec::new()),
+            Ok(store) => store.plan_import(manifest)?.missing.iter().map(|blob| blob.size).sum(),
         };
-        let change = Change::new(Verb::Import, self.bundle.stem()).with_detail(format!("into {STORE}"));
+        let change = Change::new(Verb::Import, self.bundle()).with_detail(format!("into {STORE}"));
         Ok(vec![change.with_bytes(missing)])
     }
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         work.own(Owned::Tree { path: STORE.to_owned() })?;
-        self.bundle.check_lengths()?;
+        // What the store is asked to hold is what it holds, where there is nothing to take it from.
+        let Some(supply) = self.origin.supply() else { return Ok(Outcome::Done) };
+        supply.check_unchanged()?;
         let store = Store::create(&work.machine().path(STORE))?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let imported = store.import(&self.bundle, threads, work.progress())?;
+        let imported = store.import(supply, threads, work.progress())?;
         work.note(&format!(
             "Copied {} blobs, {} were there already",
             imported.copied_blobs, imported.present_blobs
         ));
         Ok(Outcome::Done)
     }
+}
+
+/// The step that goes back to an earlier bundle of the store: its images get their names back, and other nodes that ask
+/// for the newest bundle get this one.
+pub struct GoBack {
+    /// The manifest of the bundle as it was signed.
+    pub signed: Arc<SignedManifest>,
+    /// The bundle.
+    pub origin: Arc<dyn Origin>,
+}
+
+impl Step for GoBack {
+    fn name(&self) -> &'static str {
+        names::STORE
+    }
+
+    fn title(&self) -> String {
+        format!("Go back to {} in the store", stem(self.origin.manifest()))
+    }
+
+    fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
+        let newest = Store::open(&machine.path(STORE))?.bundle_digests()?.first().copied();
+        let change = Change::new(Verb::Replace, STORE)
+            .with_detail(format!("names are those of {}", stem(self.origin.manifest())));
+        Ok(if newest == Some(self.origin.digest()) { Vec::new() } else { vec![change] })
+    }
+
+    fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
+        let store = Store::open(&work.machine().path(STORE))?;
+        store.restore_record(&self.signed, self.origin.manifest())?;
+        Ok(Outcome::Done)
+    }
+}
+
+fn stem(manifest: &Manifest) -> String {
+    bundle_names::stem(&manifest.name, &manifest.version)
 }

@@ -75,9 +75,12 @@ fn is_original(
     Ok(is_as_before && machine.read(path)?.is_some_and(|content| Digest::of(&content) == *original))
 }
 
-/// The original is lost, and the administrator has removed what we had put in its place.
+/// The original is lost, and the administrator has removed what we had put in its place; or it was part of a package
+/// that is gone with its directory.
 fn is_given_up(machine: &Machine, path: &str, original: &Digest) -> Result<bool> {
-    Ok(machine.metadata(path)?.is_none() && machine.metadata(&replaced(original))?.is_none())
+    let directory = path.rsplit_once('/').map_or("/", |(directory, _)| directory);
+    let has_place = directory.is_empty() || machine.metadata(directory)?.is_some();
+    Ok(!has_place || machine.metadata(path)?.is_none() && machine.metadata(&replaced(original))?.is_none())
 }
 
 fn undo(work: &mut Work<'_>, owned: &Owned) -> Result<()> {

@@ -44,7 +44,7 @@ impl Membership {
         let node = name(machine);
         let other_servers = match role {
             Role::Server => servers(machine).map(|all| all.into_iter().filter(|one| *one != node).collect()),
-            Role::Agent => None,
+            Role::Agent | Role::Balancer => None,
         };
         Some(Membership { node, role, other_servers })
     }
@@ -54,7 +54,7 @@ impl Membership {
         let node = &self.node;
         let loss = "with it goes the cluster with all its data";
         match (self.role, self.other_servers.as_deref()) {
-            (Role::Agent, _) | (_, Some([_, ..])) => None,
+            (Role::Agent | Role::Balancer, _) | (_, Some([_, ..])) => None,
             _ if keeps_data => None,
             (Role::Server, Some([])) => Some(format!("{node} is the only server: {loss}")),
             (Role::Server, None) => Some(format!("if {node} is the last server, {loss}")),
@@ -65,6 +65,7 @@ impl Membership {
     pub fn farewell(&self) -> Option<String> {
         let place = match (self.role, self.other_servers.as_deref()) {
             (Role::Agent, _) => "a server",
+            (Role::Balancer, _) => return None,
             (Role::Server, Some([])) => return None,
             (Role::Server, Some([other, ..])) => other,
             (Role::Server, None) => "another server, if there is one",

@@ -33,6 +33,8 @@ pub struct Service {
     pub name: String,
     /// Text of the unit up to and with the last line of `[Service]`, which comes last.
     pub unit: String,
+    /// Whether that text only adds to the unit of a package (systemd.unit(5), "drop-in").
+    pub is_drop_in: bool,
     /// Everything that a running process must have been started with: contents of configuration files.
     pub configuration: Vec<Vec<u8>>,
     /// How long it may take to become active.
@@ -66,7 +68,11 @@ impl Service {
     /// The unit as it is written.
     pub fn file(&self) -> File {
         let text = format!("{}Environment={VARIABLE}={}\n", self.unit, self.digest().hex());
-        File::new(format!("{UNITS}/{}", self.name), text)
+        let path = match self.is_drop_in {
+            true => format!("{UNITS}/{}.d/airlock.conf", self.name),
+            false => format!("{UNITS}/{}", self.name),
+        };
+        File::new(path, text)
     }
 
     /// Whether the main process was started with this configuration.

@@ -183,7 +183,7 @@ pub fn check_value(value: &str) -> Result<(), &'static str> {
 }
 
 /// A name as RFC 1123 has it, in small letters.
-pub(super) fn check_node_name(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_node_name(name: &str) -> Result<(), &'static str> {
     let is_part = |part: &str| {
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         (1..=63).contains(&part.len())
@@ -197,7 +197,8 @@ pub(super) fn check_node_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-pub(super) fn check_host(name: &str) -> Result<(), &'static str> {
+/// An address, or a name as RFC 1123 has it.
+pub(crate) fn check_host(name: &str) -> Result<(), &'static str> {
     match name.parse::<IpAddr>() {
         Ok(_) => Ok(()),
         Err(_) => check_node_name(name),
@@ -205,7 +206,7 @@ pub(super) fn check_host(name: &str) -> Result<(), &'static str> {
 }
 
 /// `https://HOST` with an optional port, nothing behind.
-pub(super) fn check_url(url: &str) -> Result<(), &'static str> {
+pub(crate) fn check_url(url: &str) -> Result<(), &'static str> {
     let wrong = "it is https://HOST:PORT";
     let rest = url.strip_prefix("https://").ok_or(wrong)?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -218,18 +219,19 @@ pub(super) fn check_url(url: &str) -> Result<(), &'static str> {
 }
 
 /// A name that the kernel accepts (dev_valid_name), without what would need quoting.
-pub(super) fn check_interface(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_interface(name: &str) -> Result<(), &'static str> {
     let fits = |character: char| character.is_ascii_alphanumeric() || "-_.@".contains(character);
     let is_name = (1..=15).contains(&name.len()) && name.chars().all(fits) && !name.starts_with(['-', '.']);
     if is_name { Ok(()) } else { Err("it is no name of an interface") }
 }
 
-pub(super) fn check_component(name: &str) -> Result<(), &'static str> {
+/// A part of k3s that can be left out.
+pub(crate) fn check_component(name: &str) -> Result<(), &'static str> {
     check_node_name(name).map_err(|_| "it is a name such as traefik or servicelb")
 }
 
 /// An absolute path that needs no quoting anywhere.
-pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
+pub(crate) fn check_path(path: &str) -> Result<(), &'static str> {
     let fits = |character: char| character.is_ascii_alphanumeric() || "-_./".contains(character);
     let is_plain = path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
     match path.starts_with('/') && path.chars().all(fits) && is_plain {

@@ -2,14 +2,16 @@
 
 use super::{ClusterState, Installed, LastRun, RegistryHealth, ServiceState, record};
 use crate::error::{Result, codes};
+use crate::node::availability;
 use crate::node::driver::boot;
 use crate::node::journal::Journal;
 use crate::node::k3s::paths;
 use crate::node::k3s::readiness::Ready;
 use crate::node::machine::Machine;
+use crate::node::nfs::NfsMount;
 use crate::node::registry::peer::Network;
 use crate::node::registry::{self, STORE};
-use crate::node::settings::{self, Registry, Role, Settings};
+use crate::node::settings::{self, K3sRole, Registry, Settings};
 use crate::node::trust::state::{self, State};
 use crate::store::Store;
 
@@ -74,12 +76,18 @@ impl Look<'_> {
             Some(settings) if name == registry::service::UNIT => {
                 matches!(settings.registry, Registry::Own { .. })
             }
-            Some(settings) => name.strip_suffix(".service") == Some(settings.role.unit()),
+            Some(settings) => name.strip_suffix(".service") == settings.role.k3s().map(K3sRole::unit),
             None => matches!(self.machine.metadata(&format!("{UNITS}/{name}")), Ok(Some(_))),
         };
         let all = [registry::service::UNIT, "k3s.service", "k3s-agent.service"];
-        let wanted: Vec<&str> = all.into_iter().filter(|name| is_wanted(name)).collect();
-        wanted.into_iter().filter_map(|name| self.note(ServiceState::of(self.machine, name))).collect()
+        let mut wanted: Vec<String> =
+            all.into_iter().filter(|name| is_wanted(name)).map(str::to_owned).collect();
+        if let Some(settings) = settings {
+            let of_address = settings.virtual_address.iter().flat_map(availability::units);
+            wanted.extend(of_address.map(str::to_owned));
+            wanted.extend(settings.nfs.iter().map(NfsMount::mount_unit));
+        }
+        wanted.into_iter().filter_map(|name| self.note(ServiceState::of(self.machine, &name))).collect()
     }
 
     pub(super) fn registry(
@@ -88,6 +96,9 @@ impl Look<'_> {
         network: &Network,
     ) -> Option<RegistryHealth> {
         let registry = &settings?.registry;
+        if matches!(registry, Registry::Peers { endpoints } if endpoints.is_empty()) {
+            return None;
+        }
         let authority = self.note(self.machine.read(paths::REGISTRY_CA)).flatten();
         let health = RegistryHealth::of(registry, authority.as_deref(), network);
         if !matches!(registry, Registry::Own { .. }) {
@@ -104,12 +115,9 @@ impl Look<'_> {
 
     pub(super) fn cluster(&mut self, node: &str, settings: Option<&Settings>) -> Option<ClusterState> {
         let settings = settings?;
-        let ready = Ready {
-            role: settings.role,
-            node: node.to_owned(),
-            data_directory: settings.data_directory.clone(),
-        };
-        if settings.role == Role::Server {
+        let role = settings.role.k3s()?;
+        let ready = Ready { role, node: node.to_owned(), data_directory: settings.data_directory.clone() };
+        if role == K3sRole::Server {
             // It belongs to root: whoever is not has nobody to ask.
             self.note(self.machine.read(paths::KUBECONFIG))?;
         }

@@ -33,6 +33,7 @@ names! {
         REGISTRY_CA = "registry-ca", "The node trusts its registry.";
         PACKAGES = "packages", "Packages for every node of the release are installed.";
         FILES = "files", "The files of the bundle are in place.";
+        NETWORK_MOUNTS = "network-mounts", "Network file systems are mounted.";
         NVIDIA_PACKAGES = "nvidia-packages", "The packages of the driver are installed.";
         NOUVEAU = "nouveau", "The driver of the kernel itself is out of the way.";
         NVIDIA_INSTALLER = "nvidia-installer", "The installer of NVIDIA's own has run.";
@@ -43,6 +44,8 @@ names! {
         NVIDIA_HOLD = "nvidia-hold", "The packages of the driver stay at their version.";
         NVIDIA_MANIFESTS = "nvidia-manifests", "The cluster is told about GPUs.";
         IMAGES = "images", "Every image that the node needs can be pulled.";
+        HAPROXY = "haproxy", "Connections are passed on to the servers.";
+        KEEPALIVED = "keepalived", "The virtual address moves among its nodes.";
         K3S_PROGRAM = "k3s-program", "The k3s program is put in place.";
         K3S_CONFIGURATION = "k3s-configuration", "The configuration of k3s is written.";
         K3S_SERVICE = "k3s-service", "k3s runs.";
@@ -55,6 +58,10 @@ names! {
     SITE {
         REGISTRY_LOGIN = "registry-login", "The login for the registry of the site is kept.";
         REGISTRY_PUSH = "registry-push", "The registry of the site has the images.";
+    }
+    #[doc = "Steps of an installation whose virtual address a pod holds, in place of `haproxy` and `keepalived`."]
+    IN_CLUSTER {
+        KUBE_VIP = "kube-vip", "The cluster is told of its virtual address.";
     }
     #[doc = "Steps of a repair besides those of an installation."]
     REPAIR {
@@ -80,6 +87,7 @@ names! {
         RESET_CONTAINERS = "reset-containers", "Containers are ended.";
         RESET_MOUNTS = "reset-mounts", "What is mounted for containers is unmounted.";
         RESET_NETWORK = "reset-network", "Network interfaces are removed.";
+        RESET_ADDRESS = "reset-address", "The virtual address is given up.";
         RESET_FIREWALL = "reset-firewall", "Rules of the firewall are removed.";
         RESET_TREES = "reset-trees", "Directories of ours are removed with everything in them.";
         RESET_FILES = "reset-files", "Files are removed, and what was there before comes back.";
@@ -97,7 +105,7 @@ mod tests {
 
     #[test]
     fn no_two_steps_have_one_name() {
-        let all: Vec<&str> = [INSTALL, SITE, REPAIR, RECOVERY, RESET].concat();
+        let all: Vec<&str> = [INSTALL, SITE, IN_CLUSTER, REPAIR, RECOVERY, RESET].concat();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         let is_plain = |name: &&str| {
             name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')

@@ -12,7 +12,7 @@ use super::{Check, again, lacking, refused};
 
 /// The entries of the list under `key`, each checked by `entry`. An empty list is refused: leaving out the
 /// key is the way to say that nothing is meant.
-pub(super) fn list(
+pub(in crate::spec) fn list(
     check: &mut Check<'_>,
     key: &str,
     list: &Located<Vec<Text>>,
@@ -37,7 +37,7 @@ pub(super) fn list(
 }
 
 /// One of a few words.
-pub(super) fn one_of<T: Clone>(
+pub(in crate::spec) fn one_of<T: Clone>(
     source: &Source<'_>,
     key: &str,
     value: &Text,
@@ -57,7 +57,7 @@ pub(super) fn one_of<T: Clone>(
 }
 
 /// A text without white space that is not empty: one field of a line of apt's.
-pub(super) fn word(source: &Source<'_>, value: &Text) -> Result<String> {
+pub(in crate::spec) fn word(source: &Source<'_>, value: &Text) -> Result<String> {
     let word = text(source, value)?;
     if !word.is_empty() && !word.contains(char::is_whitespace) {
         return Ok(word.to_owned());
@@ -67,7 +67,7 @@ pub(super) fn word(source: &Source<'_>, value: &Text) -> Result<String> {
 }
 
 /// A name of packages with `*` and `?` as wildcards (apt_preferences(5)).
-pub(super) fn pattern(source: &Source<'_>, value: &Text) -> Result<String> {
+pub(in crate::spec) fn pattern(source: &Source<'_>, value: &Text) -> Result<String> {
     let pattern = text(source, value)?;
     let allowed =
         |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '*' | '?');

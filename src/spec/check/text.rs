@@ -17,11 +17,11 @@ const MAX_LENGTH: usize = 4096;
 /// # Errors
 /// `E0104` for an unquoted number, truth value or similar; `E0105` for control characters
 /// and absurd length.
-pub(super) fn text<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
+pub(in crate::spec) fn text<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
     let value = text.value.as_str();
     // Only an unquoted value stands in the file exactly as it was read.
     let unquoted = source.text.get(text.span.clone()) == Some(value);
-    if let Some(meaning) = misread(value).filter(|_| unquoted) {
+    if let Some(meaning) = misread(value).filter(|_| unquoted && source.is_yaml) {
         let message = format!("`{}` without quotes is {meaning} in YAML, but a text is meant", quote(value));
         return Err(source
             .error(codes::SPEC_TYPE, message, &text.span, "not a text")
@@ -34,7 +34,7 @@ pub(super) fn text<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
 ///
 /// # Errors
 /// `E0105` for control characters, absurd length, and private keys.
-pub(super) fn plain<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
+pub(in crate::spec) fn plain<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> {
     let value = text.value.as_str();
     no_private_key(source, text)?;
     if value.len() > MAX_LENGTH {
@@ -52,7 +52,7 @@ pub(super) fn plain<'a>(source: &Source<'_>, text: &'a Text) -> Result<&'a str> 
 }
 
 /// Refuses a private key without repeating a byte of it; [`Source`] hides it in the snippet.
-pub(super) fn no_private_key(source: &Source<'_>, text: &Text) -> Result<()> {
+pub(in crate::spec) fn no_private_key(source: &Source<'_>, text: &Text) -> Result<()> {
     if !text.value.contains("PRIVATE KEY") {
         return Ok(());
     }
@@ -66,18 +66,18 @@ pub(super) fn no_private_key(source: &Source<'_>, text: &Text) -> Result<()> {
 }
 
 /// Parses a value and gives the error, if any, its place.
-pub(super) fn parsed<T: FromStr<Err = Error>>(source: &Source<'_>, value: &Text) -> Result<T> {
+pub(in crate::spec) fn parsed<T: FromStr<Err = Error>>(source: &Source<'_>, value: &Text) -> Result<T> {
     located(source, value, text(source, value)?.parse())
 }
 
 /// Gives an error of a neighbouring module the place of the value it is about.
-pub(super) fn located<T>(source: &Source<'_>, value: &Text, result: Result<T>) -> Result<T> {
+pub(in crate::spec) fn located<T>(source: &Source<'_>, value: &Text, result: Result<T>) -> Result<T> {
     result.map_err(|error| error.with_location(source.location(&value.span, "")))
 }
 
 /// What a YAML 1.1 or 1.2 parser makes of a plain scalar, if that is not a text
 /// (YAML 1.1 type repository; YAML 1.2.2, 10.3).
-fn misread(value: &str) -> Option<&'static str> {
+pub(in crate::spec) fn misread(value: &str) -> Option<&'static str> {
     match value.to_ascii_lowercase().as_str() {
         "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" => return Some("a truth value"),
         "" | "~" | "null" => return Some("nothing"),

@@ -8,7 +8,7 @@ use crate::spec::source::Source;
 use super::text::text;
 
 /// An `http://` or `https://` URL without user information (RFC 3986).
-pub(super) fn url(source: &Source<'_>, value: &Text) -> Result<String> {
+pub(in crate::spec) fn url(source: &Source<'_>, value: &Text) -> Result<String> {
     let url = text(source, value)?;
     let Some((reason, help)) = fault(url) else { return Ok(url.to_owned()) };
     let message = format!("`{}` cannot be used as a URL: {reason}", quote(url));
@@ -16,7 +16,7 @@ pub(super) fn url(source: &Source<'_>, value: &Text) -> Result<String> {
 }
 
 /// A URL below which more is looked up: no query, no fragment. The result has no `/` at its end.
-pub(super) fn base_url(source: &Source<'_>, value: &Text) -> Result<String> {
+pub(in crate::spec) fn base_url(source: &Source<'_>, value: &Text) -> Result<String> {
     let url = url(source, value)?;
     if url.contains(['?', '#']) {
         let message = format!("`{}` has a query or fragment, so nothing can be appended to it", quote(&url));
@@ -27,7 +27,7 @@ pub(super) fn base_url(source: &Source<'_>, value: &Text) -> Result<String> {
 }
 
 /// `host` or `host:port`, as it stands in image references.
-pub(super) fn host(source: &Source<'_>, value: &Text) -> Result<String> {
+pub(in crate::spec) fn host(source: &Source<'_>, value: &Text) -> Result<String> {
     let host = text(source, value)?;
     if is_host(host) {
         return Ok(host.to_owned());

@@ -197,7 +197,10 @@ impl<'a> Shape<'a> {
             Shape::Boolean => ("`true` or `false`", boolean_help(value)),
             Shape::Other(expected) => match expected.split_once("; ") {
                 Some((wanted, example)) => (wanted, example.to_owned()),
-                None => (expected, "docs/bundle-yaml.md has an example of this key".to_owned()),
+                None => (
+                    expected,
+                    "docs/bundle-yaml.md and docs/cluster-yaml.md have an example of every key".to_owned(),
+                ),
             },
         }
     }
@@ -251,7 +254,7 @@ fn several_documents() -> Finding {
         code: codes::SPEC_SYNTAX,
         message: "the file holds more than one YAML document".to_owned(),
         label: "a second one begins here",
-        help: "one file describes one bundle: move what follows `---` into a file of its own".to_owned(),
+        help: "one file holds one document: move what follows `---` into a file of its own".to_owned(),
     }
 }
 
@@ -266,7 +269,10 @@ fn budget(breach: &BudgetBreach) -> Finding {
         | BudgetBreach::AliasAnchorRatio { .. }
         | BudgetBreach::RecordedAnchorEvents { .. }
         | BudgetBreach::RecordedAnchorBytes { .. } => return alias_budget(),
-        _ => ("holds too many values", "name many files with one glob, or split the bundle"),
+        _ => (
+            "holds too many values",
+            "name many files with one glob, many hosts with one range, or split the bundle",
+        ),
     };
     Finding {
         code: codes::SPEC_BUDGET,

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
-use super::lines::finished;
+use self::fleet::Fleet;
+use super::lines::{ended, finished};
 use super::{Display, Settings, running};
 use crate::progress::{Event, Progress, Stage};
 use crate::ui::text::escape;
 
+mod fleet;
 mod style;
 
 /// How many names are shown below a bar.
@@ -30,7 +32,13 @@ impl Bars {
     }
 
     fn on(screen: MultiProgress, settings: Settings) -> Self {
-        Bars(Mutex::new(State { screen, settings, stages: BTreeMap::new(), is_closed: false }))
+        Bars(Mutex::new(State {
+            screen,
+            settings,
+            stages: BTreeMap::new(),
+            fleet: Fleet::default(),
+            is_closed: false,
+        }))
     }
 }
 
@@ -47,6 +55,7 @@ impl Display for Bars {
         if let Ok(mut state) = self.0.lock() {
             state.is_closed = true;
             std::mem::take(&mut state.stages).into_values().for_each(Run::clear);
+            state.fleet.clear();
             let _ = state.screen.clear();
         }
     }
@@ -56,6 +65,7 @@ struct State {
     screen: MultiProgress,
     settings: Settings,
     stages: BTreeMap<Stage, Run>,
+    fleet: Fleet,
     is_closed: bool,
 }
 
@@ -92,10 +102,35 @@ impl State {
             Event::StepStarted { title, .. } => self.say(&escape(title)),
             Event::StepFinished { .. } => {}
             Event::Served(served) => self.say(&escape(&served.to_string())),
+            Event::HostStarted { host, what } => {
+                self.fleet.start(&self.screen, host, what, Instant::now());
+            }
+            Event::OnHost { host, event } => self.on_host(host, event),
+            Event::HostFinished { host, what } => {
+                let took = self.fleet.end(&self.screen, host, true, Instant::now());
+                self.say(&ended(host, what, took));
+            }
+            Event::HostFailed { host, error } => {
+                let took = self.fleet.end(&self.screen, host, false, Instant::now());
+                self.say(&ended(host, &format!("failed, {}: {}", error.code(), error.message()), took));
+            }
             Event::Warning { text } => {
                 let line = style::warning(&escape(text), self.settings.coloured);
                 self.say(&line);
             }
+        }
+    }
+
+    fn on_host(&mut self, host: &str, event: &Event<'_>) {
+        match event {
+            Event::Warning { text } => {
+                let text = format!("{}: {}", escape(host), escape(text));
+                self.say(&style::warning(&text, self.settings.coloured));
+            }
+            Event::Note { text } if self.settings.verbose => {
+                self.say(&format!("{}: {}", escape(host), escape(text)));
+            }
+            event => self.fleet.on_host(host, event, Instant::now()),
         }
     }
 

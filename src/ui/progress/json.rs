@@ -37,15 +37,16 @@ impl<W: Write + Send> Progress for Json<W> {
 impl<W: Write + Send> Display for Json<W> {
     fn close(&self) {
         if let Ok(mut state) = self.0.lock() {
-            let stages: Vec<Stage> = state.stages.keys().copied().collect();
-            stages.into_iter().for_each(|stage| state.flush(stage));
+            let stages: Vec<(String, Stage)> = state.stages.keys().cloned().collect();
+            stages.into_iter().for_each(|key| state.flush(key));
         }
     }
 }
 
 struct State<W> {
     out: W,
-    stages: BTreeMap<Stage, Advance>,
+    /// By the name of the host, which is empty for this machine.
+    stages: BTreeMap<(String, Stage), Advance>,
 }
 
 #[derive(Default)]
@@ -58,6 +59,8 @@ struct Advance {
 #[derive(Default, Serialize)]
 struct Line<'a> {
     event: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    host: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +71,9 @@ struct Line<'a> {
     done: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
+    /// Of an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
 }
 
 /// A request that a server has answered.
@@ -91,14 +97,35 @@ impl<'a> From<&'a Served<'a>> for Request<'a> {
 
 impl<W: Write> State<W> {
     fn take(&mut self, event: Event<'_>, now: Instant) {
-        let line = |event, stage| Line { event, stage: Some(stage_name(stage)), ..Line::default() };
         match event {
-            Event::Advanced { stage, bytes } => self.advance(stage, bytes, now),
-            Event::Started { stage, bytes } => {
-                self.stages.insert(stage, Advance::default());
-                self.write(&Line { bytes, ..line("started", stage) });
+            Event::OnHost { host, event } => self.take_on(host, event, now),
+            Event::HostStarted { host, what } => {
+                self.write(&Line { event: "hostStarted", host, text: Some(what), ..Line::default() });
             }
-            Event::Total { stage, bytes } => self.write(&Line { bytes: Some(bytes), ..line("total", stage) }),
+            Event::HostFinished { host, what } => {
+                self.write(&Line { event: "hostFinished", host, text: Some(what), ..Line::default() });
+            }
+            Event::HostFailed { host, error } => {
+                let (text, code) = (Some(error.message()), Some(error.code().to_string()));
+                self.write(&Line { event: "hostFailed", host, text, code, ..Line::default() });
+            }
+            event => self.take_on("", &event, now),
+        }
+    }
+
+    fn take_on(&mut self, host: &str, event: &Event<'_>, now: Instant) {
+        let line =
+            |event, stage: &Stage| Line { event, host, stage: Some(stage_name(*stage)), ..Line::default() };
+        let text = |event, text| Line { event, host, text: Some(text), ..Line::default() };
+        match event {
+            Event::Advanced { stage, bytes } => self.advance((host.to_owned(), *stage), *bytes, now),
+            Event::Started { stage, bytes } => {
+                self.stages.insert((host.to_owned(), *stage), Advance::default());
+                self.write(&Line { bytes: *bytes, ..line("started", stage) });
+            }
+            Event::Total { stage, bytes } => {
+                self.write(&Line { bytes: Some(*bytes), ..line("total", stage) })
+            }
             Event::ItemStarted { stage, name } => {
                 self.write(&Line { name: Some(name), ..line("itemStarted", stage) });
             }
@@ -106,46 +133,45 @@ impl<W: Write> State<W> {
                 self.write(&Line { name: Some(name), ..line("itemFinished", stage) });
             }
             Event::Finished { stage } => {
-                self.flush(stage);
+                self.flush((host.to_owned(), *stage));
                 self.write(&line("finished", stage));
             }
-            Event::Note { text } => {
-                self.write(&Line { event: "note", text: Some(text), ..Line::default() });
-            }
-            Event::Warning { text } => {
-                self.write(&Line { event: "warning", text: Some(text), ..Line::default() });
-            }
+            Event::Note { text: note } => self.write(&text("note", note)),
+            Event::Warning { text: warning } => self.write(&text("warning", warning)),
             Event::StepStarted { step, title } => {
-                let line =
-                    Line { event: "stepStarted", name: Some(step), text: Some(title), ..Line::default() };
-                self.write(&line);
+                self.write(&Line { name: Some(step), ..text("stepStarted", title) });
             }
             Event::StepFinished { step, title } => {
-                let line =
-                    Line { event: "stepFinished", name: Some(step), text: Some(title), ..Line::default() };
-                self.write(&line);
+                self.write(&Line { name: Some(step), ..text("stepFinished", title) });
             }
-            Event::Served(served) => self.write(&Request::from(served)),
+            Event::Served(served) => self.write(&Request::from(*served)),
+            // A host has no hosts of its own.
+            Event::OnHost { .. }
+            | Event::HostStarted { .. }
+            | Event::HostFinished { .. }
+            | Event::HostFailed { .. } => {}
         }
     }
 
-    fn advance(&mut self, stage: Stage, bytes: u64, now: Instant) {
-        let advance = self.stages.entry(stage).or_default();
+    fn advance(&mut self, key: (String, Stage), bytes: u64, now: Instant) {
+        let advance = self.stages.entry(key.clone()).or_default();
         advance.pending += bytes;
         if advance.last.is_none_or(|last| now.duration_since(last) >= INTERVAL) {
             advance.last = Some(now);
-            self.flush(stage);
+            self.flush(key);
         }
     }
 
-    fn flush(&mut self, stage: Stage) {
-        let advance = self.stages.entry(stage).or_default();
+    fn flush(&mut self, key: (String, Stage)) {
+        let (host, stage) = key.clone();
+        let advance = self.stages.entry(key).or_default();
         let bytes = std::mem::take(&mut advance.pending);
         advance.done += bytes;
         let done = advance.done;
         if bytes > 0 {
             self.write(&Line {
                 event: "advanced",
+                host: &host,
                 stage: Some(stage_name(stage)),
                 bytes: Some(bytes),
                 done: Some(done),
@@ -194,6 +220,8 @@ mod tests {
         state.take(Event::ItemFinished { stage, name: "a\u{9b}" }, start);
         state.take(Event::Finished { stage }, start);
         state.take(Event::Warning { text: "late" }, start);
+        let event = Event::StepStarted { step: "k3s", title: "Start k3s" };
+        state.take(Event::OnHost { host: "gpu1", event: &event }, start);
         insta::assert_snapshot!(String::from_utf8(state.out).unwrap(), @r#"
         {"event":"started","stage":"fetch","bytes":300}
         {"event":"advanced","stage":"fetch","bytes":60,"done":60}
@@ -202,6 +230,7 @@ mod tests {
         {"event":"advanced","stage":"fetch","bytes":60,"done":300}
         {"event":"finished","stage":"fetch"}
         {"event":"warning","text":"late"}
+        {"event":"stepStarted","host":"gpu1","name":"k3s","text":"Start k3s"}
         "#);
     }
 }

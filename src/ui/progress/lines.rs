@@ -22,7 +22,7 @@ pub(super) struct Lines<W>(Mutex<State<W>>);
 impl<W: Write + Send> Lines<W> {
     /// `verbose` names every item.
     pub(super) fn new(out: W, verbose: bool) -> Self {
-        Lines(Mutex::new(State { out, verbose, stages: BTreeMap::new() }))
+        Lines(Mutex::new(State { out, verbose, stages: BTreeMap::new(), hosts: BTreeMap::new() }))
     }
 }
 
@@ -41,7 +41,10 @@ impl<W: Write + Send> Display for Lines<W> {
 struct State<W> {
     out: W,
     verbose: bool,
-    stages: BTreeMap<Stage, Run>,
+    /// Stages on this machine, and on hosts by their name.
+    stages: BTreeMap<(String, Stage), Run>,
+    /// When the work on a host began.
+    hosts: BTreeMap<String, Instant>,
 }
 
 /// One stage on its way.
@@ -56,47 +59,62 @@ struct Run {
 impl<W: Write> State<W> {
     fn take(&mut self, event: Event<'_>, now: Instant) {
         match event {
-            Event::Started { stage, bytes } => {
-                let run = Run { total: bytes, done: 0, started: now, said_at: now, said_percent: 0 };
-                self.stages.insert(stage, run);
-                let total = bytes.map(|bytes| format!(" {}", human::size(bytes))).unwrap_or_default();
-                self.say(&format!("{}{total}", running(stage)));
+            Event::OnHost { host, event } => self.take_on(host, event, now),
+            Event::HostStarted { host, what } => {
+                self.hosts.insert(host.to_owned(), now);
+                self.say(&format!("{}: {}", escape(host), escape(what)));
             }
-            Event::Total { stage, bytes } => {
-                if let Some(run) = self.stages.get_mut(&stage) {
-                    run.total = Some(bytes);
-                }
+            Event::HostFinished { host, what } => {
+                let took = self.took(host, now);
+                self.say(&ended(host, what, took));
             }
-            Event::Advanced { stage, bytes } => self.advance(stage, bytes, now),
-            Event::Finished { stage } => {
-                if let Some(run) = self.stages.remove(&stage) {
-                    self.say(&finished(stage, run.done, now.duration_since(run.started)));
-                }
+            Event::HostFailed { host, error } => {
+                let took = self.took(host, now);
+                self.say(&ended(host, &format!("failed, {}: {}", error.code(), error.message()), took));
             }
-            Event::ItemStarted { stage, name } if self.verbose => {
-                self.say(&format!("{} {}", running(stage), escape(name)));
-            }
-            Event::ItemFinished { stage, name } if self.verbose => {
-                self.say(&format!("{} {}", done(stage), escape(name)));
-            }
-            Event::ItemStarted { .. } | Event::ItemFinished { .. } => {}
-            Event::Note { text } => self.say(&escape(text)),
-            Event::StepStarted { title, .. } => self.say(&escape(title)),
-            Event::StepFinished { title, .. } if self.verbose => {
-                self.say(&format!("Done: {}", escape(title)))
-            }
-            Event::StepFinished { .. } => {}
-            Event::Served(served) => self.say(&escape(&served.to_string())),
-            Event::Warning { text } => self.say(&format!("warning: {}", escape(text))),
+            event => self.take_on("", &event, now),
         }
     }
 
-    fn advance(&mut self, stage: Stage, bytes: u64, now: Instant) {
-        let Some(run) = self.stages.get_mut(&stage) else { return };
-        run.done += bytes;
-        if let Some(line) = run.line(stage, now) {
-            self.say(&line);
+    /// What happens on a host, or here where it has no name.
+    fn take_on(&mut self, host: &str, event: &Event<'_>, now: Instant) {
+        let at = if host.is_empty() { String::new() } else { format!("{}: ", escape(host)) };
+        let key = |stage: &Stage| (host.to_owned(), *stage);
+        match event {
+            Event::Started { stage, bytes } => {
+                let run = Run { total: *bytes, done: 0, started: now, said_at: now, said_percent: 0 };
+                self.stages.insert(key(stage), run);
+                let total = bytes.map(|bytes| format!(" {}", human::size(bytes))).unwrap_or_default();
+                self.say(&format!("{at}{}{total}", running(*stage)));
+            }
+            Event::Total { stage, bytes } => {
+                if let Some(run) = self.stages.get_mut(&key(stage)) {
+                    run.total = Some(*bytes);
+                }
+            }
+            Event::Advanced { stage, bytes } => {
+                let line = self.stages.get_mut(&key(stage)).and_then(|run| {
+                    run.done += bytes;
+                    run.line(*stage, now)
+                });
+                line.into_iter().for_each(|line| self.say(&format!("{at}{line}")));
+            }
+            Event::Finished { stage } => {
+                if let Some(run) = self.stages.remove(&key(stage)) {
+                    let line = finished(*stage, run.done, now.duration_since(run.started));
+                    self.say(&format!("{at}{line}"));
+                }
+            }
+            event => {
+                if let Some(line) = told(event, self.verbose) {
+                    self.say(&format!("{at}{line}"));
+                }
+            }
         }
+    }
+
+    fn took(&mut self, host: &str, now: Instant) -> Duration {
+        self.hosts.remove(host).map_or(Duration::ZERO, |since| now.duration_since(since))
     }
 
     fn say(&mut self, line: &str) {
@@ -134,6 +152,25 @@ impl Run {
     }
 }
 
+/// The line of an event that has no stretch of work behind it; nothing where it is not worth one.
+fn told(event: &Event<'_>, verbose: bool) -> Option<String> {
+    Some(match event {
+        Event::ItemStarted { stage, name } if verbose => format!("{} {}", running(*stage), escape(name)),
+        Event::ItemFinished { stage, name } if verbose => format!("{} {}", done(*stage), escape(name)),
+        Event::Note { text } => escape(text).into_owned(),
+        Event::StepStarted { title, .. } => escape(title).into_owned(),
+        Event::StepFinished { title, .. } if verbose => format!("Done: {}", escape(title)),
+        Event::Served(served) => escape(&served.to_string()).into_owned(),
+        Event::Warning { text } => format!("warning: {}", escape(text)),
+        _ => return None,
+    })
+}
+
+/// The line that closes the work on a host; also used above bars.
+pub(super) fn ended(host: &str, what: &str, took: Duration) -> String {
+    format!("{}: {} ({})", escape(host), escape(what), human::duration(took))
+}
+
 /// The line that closes a stage; also used above bars.
 pub(super) fn finished(stage: Stage, bytes: u64, elapsed: Duration) -> String {
     let amount = if bytes > 0 { format!(" {}", human::size(bytes)) } else { String::new() };
@@ -152,7 +189,8 @@ mod tests {
 
     #[test]
     fn lines_come_every_tenth_or_every_ten_seconds() {
-        let mut state = State { out: Vec::new(), verbose: false, stages: BTreeMap::new() };
+        let mut state =
+            State { out: Vec::new(), verbose: false, stages: BTreeMap::new(), hosts: BTreeMap::new() };
         let start = Instant::now();
         let stage = Stage::Fetch;
         state.take(Event::Started { stage, bytes: Some(1000 << 20) }, start);
@@ -174,8 +212,36 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_hosts_begin_with_their_name() {
+        let mut state =
+            State { out: Vec::new(), verbose: false, stages: BTreeMap::new(), hosts: BTreeMap::new() };
+        let start = Instant::now();
+        let stage = Stage::Import;
+        let mut on = |host, event: Event<'_>, seconds| {
+            state.take(Event::OnHost { host, event: &event }, after(start, seconds));
+        };
+        on("s1", Event::Started { stage, bytes: Some(100 << 20) }, 0);
+        on("s2", Event::Started { stage, bytes: Some(100 << 20) }, 0);
+        on("s1", Event::Advanced { stage, bytes: 50 << 20 }, 5);
+        on("s2", Event::StepStarted { step: "store", title: "Copy the bundle" }, 5);
+        on("s1", Event::Finished { stage }, 10);
+        state.take(Event::HostStarted { host: "s1", what: "installing" }, start);
+        state.take(Event::HostFinished { host: "s1", what: "installed" }, after(start, 65));
+        insta::assert_snapshot!(String::from_utf8(state.out).unwrap(), @r"
+        s1: Importing 100 MiB
+        s2: Importing 100 MiB
+        s1: Importing 50 %, 50.0 MiB of 100 MiB, 10.0 MiB/s
+        s2: Copy the bundle
+        s1: Imported 50.0 MiB in 10 s (5.0 MiB/s)
+        s1: installing
+        s1: installed (1 min 5 s)
+        ");
+    }
+
+    #[test]
     fn a_stage_without_total_still_tells_that_it_lives() {
-        let mut state = State { out: Vec::new(), verbose: true, stages: BTreeMap::new() };
+        let mut state =
+            State { out: Vec::new(), verbose: true, stages: BTreeMap::new(), hosts: BTreeMap::new() };
         let start = Instant::now();
         let stage = Stage::Resolve;
         state.take(Event::Started { stage, bytes: None }, start);

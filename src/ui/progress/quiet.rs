@@ -18,8 +18,15 @@ impl<W: Write + Send> WarningsOnly<W> {
 
 impl<W: Write + Send> Progress for WarningsOnly<W> {
     fn event(&self, event: Event<'_>) {
-        if let (Event::Warning { text }, Ok(mut out)) = (event, self.0.lock()) {
-            let _ = writeln!(out, "warning: {}", escape(text));
+        let text = match event {
+            Event::Warning { text } => format!("warning: {}", escape(text)),
+            Event::OnHost { host, event: Event::Warning { text } } => {
+                format!("warning: {}: {}", escape(host), escape(text))
+            }
+            _ => return,
+        };
+        if let Ok(mut out) = self.0.lock() {
+            let _ = writeln!(out, "{text}");
         }
     }
 }

@@ -57,6 +57,10 @@ fn rows(status: &Status) -> Vec<(&'static str, String)> {
         ));
     }
     rows.extend(status.services.iter().map(|service| ("service", self::service(service))));
+    rows.extend(status.virtual_address.map(|virtual_address| {
+        let place = if virtual_address.is_here { "here" } else { "not here" };
+        ("address", format!("{} in front of the servers: {place}", virtual_address.address))
+    }));
     rows.extend(status.registry.as_ref().map(|health| ("registry", registry(health))));
     rows.extend(status.cluster.as_ref().map(|cluster| {
         ("cluster", if cluster.ready { "the node is ready" } else { "the node is not ready" }.to_owned())
@@ -81,6 +85,7 @@ fn role(identity: &Identity) -> String {
     let role = match (identity.role, &identity.joined) {
         (Role::Agent, Some(server)) => format!("agent of {server}"),
         (Role::Server, Some(server)) => format!("server, has joined {server}"),
+        (Role::Balancer, _) => "balancer in front of the servers".to_owned(),
         (_, None) => "server, has founded its cluster".to_owned(),
     };
     let address = identity.address.map(|address| format!(", at {address}"));

@@ -92,6 +92,7 @@ fn size(facts: &Facts, circumstances: &Circumstances) -> Outcome {
     let least = match circumstances.role {
         Role::Server => 40 * GIB,
         Role::Agent => 30 * GIB,
+        Role::Balancer => 2 * GIB,
     };
     if total >= least {
         return passed(gibibytes(total));

@@ -30,11 +30,12 @@ const EVERY_NODE: [u16; 6] = [6444, 10010, 10248, 10249, 10250, 10256];
 /// Further ports of servers: API, etcd, controllers.
 const SERVERS: [u16; 8] = [2379, 2380, 2381, 2382, 6443, 10257, 10258, 10259];
 /// Processes of ours, as the kernel names them.
-const OURS: [&str; 5] = ["airlock", "containerd", "k3s", "k3s-agent", "k3s-server"];
+const OURS: [&str; 6] = ["airlock", "containerd", "haproxy", "k3s", "k3s-agent", "k3s-server"];
 
 fn tcp(circumstances: &Circumstances) -> Vec<u16> {
     let servers = if circumstances.role == Role::Server { &SERVERS[..] } else { &[] };
-    [servers, &EVERY_NODE, circumstances.registry_port.as_slice()].concat()
+    let every_node = if circumstances.role == Role::Balancer { &[] } else { &EVERY_NODE[..] };
+    [servers, every_node, circumstances.registry_port.as_slice(), &circumstances.balancer_ports].concat()
 }
 
 fn free(facts: &Facts, circumstances: &Circumstances, protocol: Protocol, ports: &[u16]) -> Outcome {

@@ -32,6 +32,11 @@ pub(super) fn name(coloured: bool) -> ProgressStyle {
     template(if coloured { "           {wide_msg:.dim}" } else { "           {wide_msg}" })
 }
 
+/// A line of text.
+pub(super) fn plain() -> ProgressStyle {
+    template("{wide_msg}")
+}
+
 /// A warning above the bars; `text` is escaped already.
 pub(super) fn warning(text: &str, coloured: bool) -> String {
     if coloured { format!("\u{1b}[1;33mwarning\u{1b}[0m: {text}") } else { format!("warning: {text}") }

@@ -1,7 +1,7 @@
 //! The screen for a node that works, one that does not, one that is seen by others than root, and for no node.
 
 use super::*;
-use crate::node::status::{ClusterState, Gpus, Storage};
+use crate::node::status::{ClusterState, Gpus, Storage, VirtualAddress};
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -51,6 +51,7 @@ fn healthy() -> Status {
             bundles: Some(1),
             images: Some(23),
         }),
+        virtual_address: Some(VirtualAddress { address: [10, 0, 0, 100].into(), is_here: true }),
         cluster: Some(ClusterState { ready: true, why: None }),
         storage: Some(Storage { store: 40 << 30, free: 200 << 30, total: 500 << 30 }),
         gpu: Gpus { count: 8, driver: Some("570.86.15".to_owned()), wanted: true },
@@ -75,6 +76,7 @@ fn a_node_that_works_fits_on_a_screen() {
     last run   install at 2026-05-04 12:29 UTC: finished
     service    airlock-registry.service: active since 2026-05-04 12:30 UTC
     service    k3s.service: active since 2026-05-04 12:30 UTC
+    address    10.0.0.100 in front of the servers: here
     registry   https://127.0.0.1:5443 answers; 1 bundle, 23 images
     cluster    the node is ready
     disk       store 40.0 GiB; 200 GiB of 500 GiB free
@@ -103,6 +105,7 @@ fn what_was_interrupted_and_what_is_down_is_below_with_the_way_out() {
     last run   install at 2026-05-04 12:29 UTC: interrupted in step k3s-service
     service    airlock-registry.service: active since 2026-05-04 12:30 UTC
     service    k3s.service: failed, 4 restarts, not at the next boot
+    address    10.0.0.100 in front of the servers: here
     registry   https://127.0.0.1:5443 answers; 1 bundle, 23 images
     cluster    the node is not ready
     disk       store 40.0 GiB; 200 GiB of 500 GiB free
@@ -120,6 +123,7 @@ fn without_root_it_is_told_what_was_not_read() {
         identity: None,
         last_run: None,
         registry: None,
+        virtual_address: None,
         cluster: None,
         gpu: Gpus::default(),
         unreadable: vec!["`/var/lib/airlock/journal` cannot be read: Permission denied\u{1b}[2J".to_owned()],

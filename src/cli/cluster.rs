@@ -1,0 +1,157 @@
+//! `airlock cluster`: many nodes from one inventory.
+
+mod change;
+mod connect;
+mod cordon;
+mod drain;
+mod etcd;
+mod inventory;
+mod kubeconfig;
+mod label;
+mod read;
+mod remove;
+mod repair;
+mod reset;
+mod status;
+mod upgrade;
+
+use std::path::PathBuf;
+
+pub(crate) use self::read::read_inventory;
+use super::session::Session;
+use crate::cluster::inventory::{Host, Inventory, Role};
+use crate::error::{Error, Result, codes};
+use crate::quote::quote;
+use crate::spec::suggest::nearest;
+
+/// Work on all machines of a cluster, from one inventory
+///
+/// The inventory is a `cluster.yaml`, or the Ansible inventory (INI) that is there already.
+#[derive(Debug, clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = false)]
+pub struct Cluster {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands of `airlock cluster`.
+#[derive(Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
+pub enum Command {
+    Inventory(inventory::InventoryCommand),
+    Status(status::StatusArgs),
+    Kubeconfig(kubeconfig::KubeconfigArgs),
+    Label(label::LabelArgs),
+    Cordon(cordon::CordonArgs),
+    Uncordon(cordon::UncordonArgs),
+    Drain(drain::DrainArgs),
+    Remove(remove::RemoveArgs),
+    Repair(repair::RepairArgs),
+    Etcd(etcd::EtcdCommand),
+    Upgrade(Box<upgrade::UpgradeArgs>),
+    Reset(reset::ResetArgs),
+}
+
+/// Which inventory, and which of its hosts.
+#[derive(Clone, Debug, clap::Args)]
+pub struct InventoryOptions {
+    /// The inventory: a cluster.yaml, or an Ansible inventory in INI
+    #[arg(short, long, value_name = "FILE", default_value = "cluster.yaml")]
+    pub inventory: PathBuf,
+
+    /// Only these hosts: their names, or `servers`, `agents`, `balancers`
+    #[arg(short, long, value_name = "HOST", value_delimiter = ',')]
+    pub limit: Vec<String>,
+}
+
+impl InventoryOptions {
+    /// The hosts that are meant, in the order of the inventory; all of them unless there is a limit.
+    ///
+    /// # Errors
+    /// [`codes::USAGE`] if there is no such host.
+    pub fn selected<'a>(&self, inventory: &'a Inventory) -> Result<Vec<&'a Host>> {
+        for name in &self.limit {
+            if role(name).is_none() && inventory.host(name).is_none() {
+                let near = nearest(name, inventory.hosts.iter().map(|host| host.name.as_str()));
+                let help = match near {
+                    Some(near) => format!("did you mean `--limit {near}`?"),
+                    None => "`airlock cluster inventory show` lists the hosts".to_owned(),
+                };
+                let message = format!("the inventory has no host `{}`", quote(name));
+                return Err(Error::new(codes::USAGE, message).with_help(help));
+            }
+        }
+        let is_meant = |host: &&Host| {
+            self.limit.is_empty()
+                || self.limit.iter().any(|name| *name == host.name || role(name) == Some(host.role))
+        };
+        Ok(inventory.hosts.iter().filter(is_meant).collect())
+    }
+}
+
+/// The hosts of a role, as they are named together.
+fn role(word: &str) -> Option<Role> {
+    match word {
+        "servers" => Some(Role::Server),
+        "agents" => Some(Role::Agent),
+        "balancers" => Some(Role::Balancer),
+        _ => None,
+    }
+}
+
+impl Cluster {
+    pub(super) async fn run(self, session: Session) -> Result<()> {
+        match self.command {
+            Command::Inventory(command) => command.run(session).await,
+            other => session.blocking(move |session| other.operate(session)).await,
+        }
+    }
+}
+
+impl Command {
+    /// What is done to a cluster that is there; it blocks.
+    fn operate(&self, session: &Session) -> Result<()> {
+        match self {
+            Command::Status(arguments) => status::run(arguments, session),
+            Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session),
+            Command::Label(arguments) => label::run(arguments, session),
+            Command::Cordon(arguments) => cordon::run(arguments, true, session),
+            Command::Uncordon(arguments) => cordon::run(&arguments.nodes, false, session),
+            Command::Drain(arguments) => drain::run(arguments, session),
+            Command::Remove(arguments) => remove::run(arguments, session),
+            Command::Repair(arguments) => repair::run(arguments, session),
+            Command::Etcd(command) => command.run(session),
+            Command::Upgrade(arguments) => upgrade::run(arguments, session),
+            Command::Reset(arguments) => reset::run(arguments, session),
+            Command::Inventory(_) => Err(Error::new(codes::INTERNAL, "an inventory is no cluster")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::inventory::tests::hosts;
+    use crate::spec;
+
+    #[test]
+    fn a_limit_names_hosts_or_roles() {
+        let text = b"apiVersion: airlock/v1\nkind: Cluster\nservers: [a, b, c]\nagents: [d, e]\n";
+        let mut no_secret = |_: &std::path::Path| Err(Error::new(codes::INTERNAL, "none is named"));
+        let read =
+            spec::cluster::parse(text, "cluster.yaml", std::path::Path::new(""), &mut no_secret).unwrap();
+        for (limit, names) in [("", "a b c d e"), ("d,a", "a d"), ("agents", "d e"), ("servers,e", "a b c e")]
+        {
+            let limit = limit.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            let options = InventoryOptions { inventory: PathBuf::new(), limit };
+            let selected = options.selected(&read.inventory).unwrap();
+            let selected: Vec<&str> = selected.iter().map(|host| host.name.as_str()).collect();
+            assert_eq!(selected.join(" "), names);
+        }
+        let unknown = InventoryOptions { inventory: PathBuf::new(), limit: vec!["nod1".to_owned()] };
+        let inventory = Inventory { hosts: hosts(&["node1"]), ..read.inventory };
+        let error = unknown.selected(&inventory).unwrap_err();
+        assert_eq!((error.code(), error.help()), (codes::USAGE, Some("did you mean `--limit node1`?")));
+    }
+}

@@ -1,0 +1,140 @@
+//! What the survey says against a deployment: pure.
+//!
+//! A finding keeps the host out that it is about, and lets the others go on; one that is about no host in particular
+//! keeps everything from being done. What is a node already stays one, whatever is found.
+
+mod clocks;
+mod duplicates;
+mod links;
+mod membership;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Severity, Survey};
+use crate::cluster::inventory::{Host, Inventory, Role};
+use crate::cluster::trouble::Trouble;
+use crate::cluster::wanted::Wanted;
+use crate::error::{Code, codes};
+use crate::node::preflight;
+use crate::quote::escape;
+
+/// Something that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Its name: `clock`, `ports`, `host-name`; of a check of preflight `D4`. `--despite` takes it.
+    pub id: String,
+    /// Whether it keeps anything from being done.
+    pub severity: Severity,
+    /// The host that it is about; otherwise the whole cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What was found.
+    pub text: String,
+    /// What to do about it.
+    pub help: String,
+    /// The code of the error that it becomes.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub code: Code,
+}
+
+impl Finding {
+    fn of(id: &str, severity: Severity, host: Option<&str>, text: String, help: String) -> Finding {
+        let host = host.map(str::to_owned);
+        Finding { id: id.to_owned(), severity, host, text, help, code: codes::CLUSTER_BLOCKED }
+    }
+
+    fn with_code(self, code: Code) -> Finding {
+        Finding { code, ..self }
+    }
+
+    /// In one line, with what to do.
+    pub fn line(&self) -> String {
+        format!("{}: {}; {}", self.id, self.text, self.help)
+    }
+}
+
+/// Everything that was found, the most general first. `despite` are the names of those that do not block.
+pub fn findings(inventory: &Inventory, survey: &Survey, wanted: &Wanted, despite: &[String]) -> Vec<Finding> {
+    let mut findings = membership::findings(inventory, survey);
+    findings.extend(servers(inventory));
+    findings.extend(virtual_address(inventory, survey, wanted));
+    findings.extend(duplicates::findings(inventory, survey, wanted));
+    findings.extend(clocks::findings(inventory, survey));
+    findings.extend(links::findings(inventory, survey, wanted));
+    findings.extend(inventory.hosts.iter().flat_map(|host| checks(host, survey)));
+    for finding in findings.iter_mut().filter(|finding| despite.contains(&finding.id)) {
+        finding.severity = Severity::Warn;
+    }
+    findings
+}
+
+/// Why a host is left out: all findings that block it, as one; nothing if none does.
+pub fn verdict(findings: &[Finding], host: Option<&str>) -> Option<Trouble> {
+    let blocking: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Block && finding.host.as_deref() == host)
+        .collect();
+    let (first, others) = blocking.split_first()?;
+    let details = others.iter().map(|finding| finding.line());
+    Some(Trouble {
+        code: first.code.to_string(),
+        message: first.text.clone(),
+        details: details.collect(),
+        help: Some(first.help.clone()),
+    })
+}
+
+/// The datastore works while more than half of its members do.
+fn servers(inventory: &Inventory) -> Option<Finding> {
+    let count = inventory.of_role(Role::Server).count();
+    let is_even = count > 0 && count.is_multiple_of(2);
+    let borne = count.saturating_sub(1) / 2;
+    let text =
+        format!("{count} servers bear the loss of {borne}, no more than {} would", count.saturating_sub(1));
+    let help = "take an odd number: one, three or five".to_owned();
+    is_even.then(|| Finding::of("servers", Severity::Warn, None, text, help))
+}
+
+/// An address that a host has which is no node of ours yet cannot be the one in front of the servers.
+fn virtual_address(inventory: &Inventory, survey: &Survey, wanted: &Wanted) -> Option<Finding> {
+    let address = inventory.cluster.virtual_address.as_ref()?.host.parse().ok()?;
+    let has_it = |host: &&Host| {
+        let look = survey.look(&host.name);
+        let own = wanted.address(&host.name) == Some(address);
+        own || look.is_some_and(|look| {
+            !look.status.is_member() && look.facts.network.addresses().any(|subnet| subnet.address == address)
+        })
+    };
+    let host = inventory.hosts.iter().find(has_it)?;
+    let text = format!("the virtual address {address} is an address of {} already", host.name);
+    let help = "choose one that no machine has".to_owned();
+    Some(Finding::of("virtual-address", Severity::Block, None, text, help))
+}
+
+/// What preflight says about a host.
+fn checks(host: &Host, survey: &Survey) -> Vec<Finding> {
+    let failed = survey.examination(&host.name).map(|found| found.failed.as_slice()).unwrap_or_default();
+    let finding = |check: &super::examine::FailedCheck| {
+        let severity = match check.severity {
+            preflight::Severity::Block => Severity::Block,
+            preflight::Severity::Warn => Severity::Warn,
+            preflight::Severity::Info => return None,
+        };
+        let text = format!("{}: {} (wanted: {})", check.title, escape(&check.measured), check.threshold);
+        let help = check
+            .remedy
+            .as_deref()
+            .map_or_else(|| "see docs/preflight.md".to_owned(), |remedy| escape(remedy).into_owned());
+        Some(
+            Finding::of(&check.id, severity, Some(&host.name), text, help)
+                .with_code(codes::PREFLIGHT_BLOCKED),
+        )
+    };
+    failed.iter().filter_map(finding).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
