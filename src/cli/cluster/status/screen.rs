@@ -128,6 +128,15 @@ mod tests {
             problems: vec![problem],
             warnings: Vec::new(),
         };
-        insta::assert_snapshot!(render(&status), @r"");
+        insta::assert_snapshot!(render(&status), @r"
+        NODE  ROLE    STATE                ETCD   K3S           BUNDLE      REGISTRY       FREE  CERTIFICATES
+        s1    server  ready                votes  v1.35.0+k3s1  lab-2 (12)  42 images  80.0 GiB  2027-01-01
+        a1    agent   not ready, cordoned         v1.35.0+k3s1  lab-2 (12)  42 images  80.0 GiB  2027-01-01
+        a2    agent   not in the cluster
+
+        etcd: 1 of 1 servers are well, 1 are needed
+        problem: a1: it is\u{1b}[2J off
+          help: start it
+        ");
     }
 }
