@@ -95,6 +95,7 @@ impl Command {
                 session.blocking(|session| install::run(*arguments, session)).await
             }),
             Command::Key(key) => signals::run_until_stopped(key.run(session)),
+            Command::Node(node) if node.is_server() => signals::run_server(|stop| node.serve(session, stop)),
             Command::Node(node) => signals::run_until_stopped(node.run(session)),
             Command::Registry(registry) => signals::run_server(|stop| registry.run(session, stop)),
             Command::Store(store) => signals::run_until_stopped(store.run(session)),

@@ -72,6 +72,10 @@
 //! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |
 //! | `/usr/local/bin/airlock` | [`node::install`] | the `airlock` program |
 //! | `/usr/local/bin/k3s` and its links, `/etc/rancher/k3s/…`, its unit | [`node::k3s`] | those of k3s |
+//! | what `cluster inventory convert --output` names, and `NAME-token`, `NAME-sudo-password` beside it | `cli::cluster::inventory` | `docs/cluster-yaml.md`; one line each, mode 0600 |
+//! | `airlock-ssh-PID-N/` in `$XDG_RUNTIME_DIR` or `/tmp`, while a command of `airlock cluster` runs | [`cluster::ssh`] | sockets of OpenSSH, `known_hosts` |
+//! | `/run/airlock-agent-PID-N/`, while a command runs for `airlock cluster` | [`node::agent`] | files of the request, mode 0600 |
+//! | `~/.cache/airlock/airlock-HEX` on a host, or in `/var/tmp/airlock-UID`, `/run/user/UID/airlock`, `/tmp/airlock-UID` | [`cluster::ssh`] | the `airlock` program |
 //! | what `bundle extract --output` names | [`bundle::extract`] | a file, an OCI image layout, or a repository for apt |
 //!
 //! While it is written, a file on the medium is called `FILE.partial`, an extracted one

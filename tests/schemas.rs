@@ -31,6 +31,7 @@ fn read(path: &str) -> String {
 fn the_committed_schemas_are_the_generated_ones() {
     for (path, schema) in [
         ("bundle-spec/bundle.schema.json", spec::schema()),
+        ("bundle-spec/cluster.schema.json", spec::cluster::schema()),
         ("bundle-spec/lock.schema.json", file::schema()),
         ("bundle-spec/manifest.schema.json", Manifest::schema()),
         ("bundle-spec/settings.schema.json", Settings::schema()),

@@ -2,12 +2,14 @@
 
 mod change;
 mod connect;
+mod connecting;
 mod cordon;
 mod drain;
 mod etcd;
 mod inventory;
 mod kubeconfig;
 mod label;
+mod ping;
 mod read;
 mod remove;
 mod repair;
@@ -40,6 +42,15 @@ pub struct Cluster {
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
     Inventory(inventory::InventoryCommand),
+    Ping(ping::PingArgs),
+    #[command(flatten)]
+    Operation(Operation),
+}
+
+/// What is done to a cluster that is there.
+#[derive(Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
+pub enum Operation {
     Status(status::StatusArgs),
     Kubeconfig(kubeconfig::KubeconfigArgs),
     Label(label::LabelArgs),
@@ -104,27 +115,26 @@ impl Cluster {
     pub(super) async fn run(self, session: Session) -> Result<()> {
         match self.command {
             Command::Inventory(command) => command.run(session).await,
-            other => session.blocking(move |session| other.operate(session)).await,
+            Command::Ping(arguments) => session.blocking(|session| ping::run(arguments, session)).await,
+            Command::Operation(operation) => session.blocking(move |session| operation.run(session)).await,
         }
     }
 }
 
-impl Command {
-    /// What is done to a cluster that is there; it blocks.
-    fn operate(&self, session: &Session) -> Result<()> {
+impl Operation {
+    fn run(&self, session: &Session) -> Result<()> {
         match self {
-            Command::Status(arguments) => status::run(arguments, session),
-            Command::Kubeconfig(arguments) => kubeconfig::run(arguments, session),
-            Command::Label(arguments) => label::run(arguments, session),
-            Command::Cordon(arguments) => cordon::run(arguments, true, session),
-            Command::Uncordon(arguments) => cordon::run(&arguments.nodes, false, session),
-            Command::Drain(arguments) => drain::run(arguments, session),
-            Command::Remove(arguments) => remove::run(arguments, session),
-            Command::Repair(arguments) => repair::run(arguments, session),
-            Command::Etcd(command) => command.run(session),
-            Command::Upgrade(arguments) => upgrade::run(arguments, session),
-            Command::Reset(arguments) => reset::run(arguments, session),
-            Command::Inventory(_) => Err(Error::new(codes::INTERNAL, "an inventory is no cluster")),
+            Operation::Status(arguments) => status::run(arguments, session),
+            Operation::Kubeconfig(arguments) => kubeconfig::run(arguments, session),
+            Operation::Label(arguments) => label::run(arguments, session),
+            Operation::Cordon(arguments) => cordon::run(arguments, true, session),
+            Operation::Uncordon(arguments) => cordon::run(&arguments.nodes, false, session),
+            Operation::Drain(arguments) => drain::run(arguments, session),
+            Operation::Remove(arguments) => remove::run(arguments, session),
+            Operation::Repair(arguments) => repair::run(arguments, session),
+            Operation::Etcd(command) => command.run(session),
+            Operation::Upgrade(arguments) => upgrade::run(arguments, session),
+            Operation::Reset(arguments) => reset::run(arguments, session),
         }
     }
 }

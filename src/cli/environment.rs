@@ -5,7 +5,7 @@
 //! | `HOME` | `.config` and `.cache` below it, `.docker/config.json`; the account's home when unset |
 //! | `XDG_CONFIG_HOME` | `airlock/` in it holds `signing-key` and `allowed_signers`; `~/.config` when unset |
 //! | `XDG_CACHE_HOME` | `airlock/` in it holds fetched blobs; `~/.cache` when unset |
-//! | `XDG_RUNTIME_DIR` | `containers/auth.json` in it, credentials of podman and skopeo |
+//! | `XDG_RUNTIME_DIR` | `containers/auth.json` in it, credentials of podman and skopeo; sockets of SSH connections |
 //! | `DOCKER_CONFIG` | directory of Docker's `config.json`; `~/.docker` when unset |
 //! | `REGISTRY_AUTH_FILE` | credentials file used instead of all others |
 //! | `PATH` | where the system looks for credential helpers (`docker-credential-…`) |
@@ -35,6 +35,8 @@ pub struct Environment {
     pub cache_directory: Option<PathBuf>,
     /// The home directory, for paths that begin with `~/`.
     pub home: Option<PathBuf>,
+    /// Files of this session of the user, gone when it ends: `/run/user/1000`.
+    pub runtime_directory: Option<PathBuf>,
     /// Files that may hold registry credentials, best first. They need not exist.
     pub credential_files: Vec<PathBuf>,
     /// The socket of the ssh-agent.
@@ -98,6 +100,7 @@ impl Environment {
             config_directory: absolute("XDG_CONFIG_HOME").or_else(|| below_home(".config")).map(own),
             cache_directory: absolute("XDG_CACHE_HOME").or_else(|| below_home(".cache")).map(own),
             home: home.clone(),
+            runtime_directory: absolute("XDG_RUNTIME_DIR"),
             credential_files,
             ssh_agent: path("SSH_AUTH_SOCK"),
             proxies: Proxies::from_variables(&set),

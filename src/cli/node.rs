@@ -1,5 +1,6 @@
 //! `airlock node`: this machine as a node of a cluster.
 
+mod agent;
 mod alive;
 mod facts;
 mod preflight;
@@ -15,7 +16,8 @@ mod token;
 mod verify;
 
 use super::session::Session;
-use crate::error::Result;
+use super::signals::Stop;
+use crate::error::{Error, Result, codes};
 
 /// Look at this machine as a node of a cluster, put it right, or make it what it was before
 #[derive(Debug, clap::Args)]
@@ -30,6 +32,7 @@ pub struct Node {
 #[derive(Debug, clap::Subcommand)]
 #[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
 pub enum Command {
+    Agent(agent::AgentArgs),
     Facts(facts::FactsArgs),
     Preflight(preflight::PreflightArgs),
     #[command(hide = true)]
@@ -50,8 +53,22 @@ pub enum Command {
 }
 
 impl Node {
+    /// Whether it ends by itself, and in order, when a signal asks it to.
+    pub(super) fn is_server(&self) -> bool {
+        matches!(self.command, Command::Agent(_))
+    }
+
+    /// Runs the agent, the only command that is a server.
+    pub(super) async fn serve(self, session: Session, stop: Stop) -> Result<()> {
+        match self.command {
+            Command::Agent(arguments) => agent::run(arguments, session, stop).await,
+            _ => self.run(session).await,
+        }
+    }
+
     pub(super) async fn run(self, session: Session) -> Result<()> {
         match self.command {
+            Command::Agent(_) => Err(Error::new(codes::INTERNAL, "the agent was not started as a server")),
             Command::Facts(arguments) => session.blocking(|session| facts::run(arguments, session)).await,
             Command::Preflight(arguments) => {
                 session.blocking(|session| preflight::run(arguments, session)).await

@@ -49,6 +49,11 @@ impl Prompt {
         }
     }
 
+    /// Asks for the password of sudo on hosts.
+    pub(super) fn sudo_password(&self) -> Result<Secret<String>> {
+        self.ask("Password of sudo on the hosts: ")
+    }
+
     fn ask(&self, question: &str) -> Result<Secret<String>> {
         if !io::stdin().is_terminal() {
             return Err(Error::new(codes::NO_TERMINAL, "a passphrase is needed, and there is no terminal to ask")

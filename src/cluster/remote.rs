@@ -2,6 +2,10 @@
 //!
 //! There are two kinds: over SSH and on this machine itself. Tests have a third, which keeps what it was asked.
 
+pub(super) mod failure;
+pub(super) mod process;
+mod talk;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
@@ -10,6 +14,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use self::talk::Patience;
+pub(super) use self::talk::{Failure, greet, talk};
 use super::inventory::Host;
 use crate::error::{Code, Error, Result, codes};
 use crate::node::agent::{Program, Request};
@@ -157,7 +163,7 @@ impl Answer {
 
 /// An error as `--json` prints it.
 #[derive(Deserialize)]
-struct Told {
+pub(super) struct Told {
     code: String,
     message: String,
     details: Vec<String>,
@@ -166,7 +172,7 @@ struct Told {
 }
 
 impl Told {
-    fn into_error(self) -> Error {
+    pub(super) fn into_error(self) -> Error {
         let code = Code::named(&self.code).unwrap_or(codes::REMOTE_COMMAND);
         let mut error = Error::new(code, escape(&self.message));
         for detail in self.details.iter().chain(&self.causes) {

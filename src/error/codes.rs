@@ -280,6 +280,24 @@ codes! {
 
     REMOTE_COMMAND = 1120, Precondition, "a command on a host has failed and told no error";
     REMOTE_ANSWER = 1121, Precondition, "the answer of a host cannot be understood";
+    SSH_MISSING = 1122, Precondition, "OpenSSH is not installed on this machine";
+    HOST_UNREACHABLE = 1123, Upstream, "a host does not answer, or refuses the connection";
+    HOST_NAME_UNKNOWN = 1124, Upstream, "the name of a host is not known here";
+    HOST_KEY_UNKNOWN = 1125, Untrusted, "nobody has said that a host key is the right one";
+    HOST_KEY_CHANGED = 1126, Untrusted, "a host shows another key than the one that is known";
+    LOGIN_REFUSED = 1127, Precondition, "a host refuses the login";
+    IDENTITY_UNUSABLE = 1128, Precondition, "a private key for SSH cannot be used";
+    JUMP_FAILED = 1129, Upstream, "the way to a host leads through another one that does not let us through";
+    REMOTE_SHELL = 1130, Precondition, "a host lets us in, but runs no commands for us";
+    SSH_FAILED = 1131, Precondition, "OpenSSH cannot connect, for a reason of its configuration";
+    HOST_PROGRAM = 1132, Precondition, "the program cannot be brought to a host";
+    SUDO_PASSWORD = 1133, Precondition, "sudo on a host wants a password, or another one";
+    SUDO_REFUSED = 1134, Precondition, "sudo on a host is missing or refuses";
+    HOST_LOST = 1135, Upstream, "the connection to a host is gone";
+    REMOTE_DEADLINE = 1136, Precondition, "a command on a host has not ended in time";
+    AGENT_REQUEST = 1137, BadInput, "what the agent on a host reads is no request";
+    CONNECTION_WORD = 1138, BadInput, "a host, user, port or path of the inventory cannot be given to OpenSSH";
+    CLOCK_DIFFERS = 1139, Precondition, "the clock of a host differs from ours";
     VIRTUAL_ADDRESS = 1140, Precondition, "the node cannot hold the virtual address";
     VIRTUAL_ADDRESS_TAKEN = 1141, Precondition, "another machine has the virtual address";
     NOT_CARRIED = 1142, BadInput, "the bundle lacks what a setting of the node needs";

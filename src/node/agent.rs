@@ -7,6 +7,11 @@
 //!
 //! The format is described in `bundle-spec/agent.md`.
 
+pub mod directory;
+pub mod lines;
+mod running;
+pub mod serve;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,6 +23,8 @@ pub const ALIVE: Duration = Duration::from_secs(5);
 pub const VERSION: u32 = 1;
 /// Longest line of either side, in bytes.
 pub const MAX_LINE: usize = 16 * 1024 * 1024;
+/// Longest piece of a line that a frame holds, in bytes. Written in JSON it is at most six times as long.
+pub const MAX_PIECE: usize = 64 * 1024;
 
 /// The first line of the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,12 +62,51 @@ pub enum Program {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Frame {
-    /// A line that the command has written to standard output.
+    /// What the command has written to standard output, at most one line with its line break. Longer lines come in
+    /// pieces of [`MAX_PIECE`]; joined as they come, they are what was written.
     Output(String),
-    /// A line that it has written to standard error; an event or error in JSON if it is `airlock`.
+    /// A line that it has written to standard error, without its line break; an event or error in JSON if it is
+    /// `airlock`. Longer lines are cut into several.
     Error(String),
     /// Nothing has happened, and it still runs.
     Alive,
     /// It has ended with this status; 128 and its number after a signal.
     Exit(u8),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What both sides have said since version 1, and will understand for ever.
+    const GOLDEN: &str = include_str!("../../bundle-spec/golden/agent/frames.jsonl");
+
+    fn golden<T: for<'a> Deserialize<'a> + Serialize>(line: &str) -> T {
+        let value: T = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(serde_json::to_string(&value).unwrap(), line);
+        value
+    }
+
+    #[test]
+    fn golden_lines_are_read_and_written_alike() {
+        let (hello, rest) = GOLDEN.split_once('\n').unwrap();
+        assert_eq!(golden::<Hello>(hello).version, VERSION);
+        let (request, frames) = rest.split_once('\n').unwrap();
+        assert_eq!(golden::<Request>(request).files.len(), 1);
+        let frames: Vec<Frame> = frames.lines().map(golden).collect();
+        let kinds = [
+            Frame::Error("{\"event\":\"note\"}".to_owned()),
+            Frame::Alive,
+            Frame::Output("grün\n".to_owned()),
+            Frame::Exit(143),
+        ];
+        assert_eq!(frames, kinds);
+    }
+
+    #[test]
+    fn a_request_with_an_unknown_field_is_not_obeyed_in_part() {
+        let request = r#"{"program":"airlock","arguments":[],"environment":{"A":"b"}}"#;
+        assert!(serde_json::from_str::<Request>(request).is_err());
+        assert!(serde_json::from_str::<Request>(r#"{"program":"sh","arguments":[]}"#).is_err());
+    }
 }

@@ -25,8 +25,11 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     Ok(done)
 }
 
+/// What is before a range, what it stands for, and what is behind it.
+type Parts<'a> = (&'a str, Vec<String>, &'a str);
+
 /// What is before the first range, what it stands for, and what is behind it.
-fn next_range(text: &str) -> Result<Option<(&str, Vec<String>, &str)>, String> {
+fn next_range(text: &str) -> Result<Option<Parts<'_>>, String> {
     for (open, _) in text.match_indices('[') {
         let Some((inside, after)) = text[open + 1..].split_once(']') else { return Ok(None) };
         if let Some(range) = Range::parse(inside) {

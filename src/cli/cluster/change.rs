@@ -5,6 +5,7 @@ mod screen;
 use std::path::PathBuf;
 
 pub(super) use self::screen::Shown;
+use super::connecting::ConnectionOptions;
 use crate::cli::install::consent::{ask, has_terminal};
 use crate::cli::session::Session;
 use crate::cluster::operation::execute::{Deliver, execute};
@@ -13,12 +14,16 @@ use crate::cluster::operation::{Consent, Plan};
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
 
-/// Which inventory.
+/// Which inventory, and how its hosts are connected to.
 #[derive(Clone, Debug, clap::Args)]
-pub struct InventoryFile {
+pub struct SiteOptions {
     /// The inventory: a cluster.yaml, or an Ansible inventory in INI
     #[arg(short, long, value_name = "FILE", default_value = "cluster.yaml")]
     pub inventory: PathBuf,
+
+    /// How.
+    #[command(flatten)]
+    pub connection: ConnectionOptions,
 }
 
 /// Options of every change.

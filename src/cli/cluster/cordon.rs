@@ -1,6 +1,6 @@
 //! `airlock cluster cordon` and `uncordon`: new pods stay away from nodes, or come back.
 
-use super::change::{ChangeOptions, InventoryFile, carry_out};
+use super::change::{ChangeOptions, SiteOptions, carry_out};
 use super::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::operation::cordon;
@@ -15,9 +15,9 @@ pub struct CordonArgs {
     #[arg(required = true, value_name = "NODE")]
     pub nodes: Vec<String>,
 
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 
     /// Options of the change.
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::change::{ChangeOptions, InventoryFile, carry_out};
+use super::change::{ChangeOptions, SiteOptions, carry_out};
 use super::connect::with_site;
 use crate::cli::session::Session;
 use crate::cli::values::whole_number;
@@ -24,9 +24,9 @@ pub struct DrainArgs {
     #[command(flatten)]
     pub manner: MannerOptions,
 
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 
     /// Options of the change.
     #[command(flatten)]

@@ -3,7 +3,7 @@
 mod restore;
 mod snapshot;
 
-use super::change::InventoryFile;
+use super::change::SiteOptions;
 use super::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::inventory::{Host, Role};
@@ -38,9 +38,9 @@ pub enum Command {
 /// Exit status: 0 with a quorum and everybody well, 9 otherwise.
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 }
 
 impl EtcdCommand {

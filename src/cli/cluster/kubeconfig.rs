@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::Serialize;
 
-use super::change::InventoryFile;
+use super::change::SiteOptions;
 use super::connect::with_site;
 use crate::cli::files;
 use crate::cli::session::Session;
@@ -34,9 +34,9 @@ pub struct KubeconfigArgs {
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
 
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 }
 
 const EXAMPLES: &str = "\

@@ -3,6 +3,7 @@
 use super::InventoryOptions;
 use super::change::{ChangeOptions, carry_out};
 use super::connect::with_inventory;
+use super::connecting::ConnectionOptions;
 use crate::cli::session::Session;
 use crate::cluster::inventory::{Host, Role};
 use crate::cluster::operation::label::{self, Observed};
@@ -31,6 +32,10 @@ pub struct LabelArgs {
     #[command(flatten)]
     pub hosts: InventoryOptions,
 
+    /// How they are connected to.
+    #[command(flatten)]
+    pub connection: ConnectionOptions,
+
     /// Options of the change.
     #[command(flatten)]
     pub change: ChangeOptions,
@@ -44,7 +49,7 @@ Examples:
 
 pub(super) fn run(arguments: &LabelArgs, session: &Session) -> Result<()> {
     let wish = label::parse(&arguments.words)?;
-    with_inventory(&arguments.hosts.inventory, session, |site| {
+    with_inventory(&arguments.hosts.inventory, &arguments.connection, session, |site| {
         let nodes = site.nodes()?;
         let hosts = meant(arguments, site)?;
         let kept = node::each(site, &hosts, node::settings);

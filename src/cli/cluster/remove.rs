@@ -1,6 +1,6 @@
 //! `airlock cluster remove`: nodes leave the cluster.
 
-use super::change::{ChangeOptions, InventoryFile, carry_out};
+use super::change::{ChangeOptions, SiteOptions, carry_out};
 use super::connect::with_site;
 use super::drain::MannerOptions;
 use crate::cli::session::Session;
@@ -38,9 +38,9 @@ pub struct RemoveArgs {
     #[command(flatten)]
     pub manner: MannerOptions,
 
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 
     /// Options of the change.
     #[command(flatten)]

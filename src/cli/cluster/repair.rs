@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::change::{ChangeOptions, ConfirmOption, InventoryFile, carry_out};
+use super::change::{ChangeOptions, ConfirmOption, SiteOptions, carry_out};
 use super::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::inventory::{Host, Role};
@@ -26,9 +26,9 @@ pub struct RepairArgs {
     #[arg(value_name = "NODE")]
     pub node: String,
 
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 
     /// Options of the change.
     #[command(flatten)]

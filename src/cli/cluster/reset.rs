@@ -1,6 +1,6 @@
 //! `airlock cluster reset`: the cluster ends.
 
-use super::change::{ChangeOptions, ConfirmOption, InventoryFile, carry_out};
+use super::change::{ChangeOptions, ConfirmOption, SiteOptions, carry_out};
 use super::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::inventory::Host;
@@ -23,9 +23,9 @@ pub struct ResetArgs {
     #[arg(long)]
     pub keep_store: bool,
 
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 
     /// Options of the change.
     #[command(flatten)]

@@ -4,7 +4,7 @@ mod screen;
 
 use jiff::Timestamp;
 
-use super::change::InventoryFile;
+use super::change::SiteOptions;
 use super::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::inventory::Host;
@@ -21,9 +21,9 @@ use crate::ui::human;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct StatusArgs {
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 }
 
 const EXAMPLES: &str = "\

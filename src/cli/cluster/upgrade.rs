@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::change::{ChangeOptions, InventoryFile, carry_out};
+use super::change::{ChangeOptions, SiteOptions, carry_out};
 use super::connect::with_site;
 use crate::bundle::manifest::Artifact;
 use crate::bundle::{Bundle, Verified};
@@ -36,9 +36,9 @@ pub struct UpgradeArgs {
     #[arg(long, value_name = "SHA256:…")]
     pub trust: Option<String>,
 
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 
     /// Options of the change.
     #[command(flatten)]

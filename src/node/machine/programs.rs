@@ -21,7 +21,7 @@ const KEPT: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Where programs are looked for, as by systemd.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Runs programs on a machine.
 pub trait Programs: Send + Sync {

@@ -97,7 +97,7 @@ fn virtual_address(
     };
     let mode = match text(Field::VirtualMode)? {
         Some(mode) => Some(mode),
-        None if host.name.starts_with("kube_vip") => Some(("kube-vip", host.span.clone())).map(word),
+        None if host.name.starts_with("kube_vip") => Some(word(("kube-vip", host.span.clone()))),
         None => on_servers.map(|span| word(("haproxy", span))),
     };
     let value = raw::VirtualAddress {

@@ -101,8 +101,9 @@ impl<'a> Groups<'a> {
 
     /// Groups that rank higher win: by depth, by `ansible_group_priority`, by name.
     fn rank(&self, name: &'a str) -> (usize, i64, &'a str) {
-        let variables = self.document.groups.get(name).into_iter().flat_map(|group| &group.variables);
-        let priority = variables.filter(|variable| variable.name == "ansible_group_priority").last();
+        let variables =
+            self.document.groups.get(name).map(|group| group.variables.iter()).unwrap_or_default();
+        let priority = variables.rev().find(|variable| variable.name == "ansible_group_priority");
         let number = match priority.map(|variable| &variable.value) {
             Some(Value::Text(number)) => number.parse().unwrap_or(1),
             _ => 1,

@@ -111,5 +111,5 @@ fn wrong(source: &Source<'_>, variable: &Variable, wanted: &str) -> Error {
         }
         _ => format!("`{name}` is not {wanted}"),
     };
-    refused(source, &variable.span, message, &format!("write {wanted}, in quotes if there are spaces in it"))
+    refused(source, &variable.span, message, &format!("write {wanted}"))
 }

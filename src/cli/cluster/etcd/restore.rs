@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{looks, warn_of_silent};
-use crate::cli::cluster::change::{ChangeOptions, ConfirmOption, InventoryFile, carry_out};
+use crate::cli::cluster::change::{ChangeOptions, ConfirmOption, SiteOptions, carry_out};
 use crate::cli::cluster::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::inventory::Role;
@@ -42,9 +42,9 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "SERVER", conflicts_with = "data_of")]
     pub server: Option<String>,
 
-    /// Which inventory.
+    /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
-    pub file: InventoryFile,
+    pub file: SiteOptions,
 
     /// Options of the change.
     #[command(flatten)]

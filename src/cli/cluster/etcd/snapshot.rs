@@ -1,7 +1,7 @@
 //! `airlock cluster etcd snapshot`: saved, listed, deleted.
 
 use super::{listed, looks, table, warn_of_silent};
-use crate::cli::cluster::change::{ChangeOptions, InventoryFile, carry_out};
+use crate::cli::cluster::change::{ChangeOptions, SiteOptions, carry_out};
 use crate::cli::cluster::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::operation::etcd;
@@ -30,9 +30,9 @@ pub enum Command {
         #[arg(default_value = "on-demand", value_name = "NAME")]
         name: String,
 
-        /// Which inventory.
+        /// Which inventory, and how its hosts are connected to.
         #[command(flatten)]
-        file: InventoryFile,
+        file: SiteOptions,
 
         /// Options of the change.
         #[command(flatten)]
@@ -40,9 +40,9 @@ pub enum Command {
     },
     /// List those on all servers
     List {
-        /// Which inventory.
+        /// Which inventory, and how its hosts are connected to.
         #[command(flatten)]
-        file: InventoryFile,
+        file: SiteOptions,
     },
     /// Delete some
     Delete {
@@ -50,9 +50,9 @@ pub enum Command {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
 
-        /// Which inventory.
+        /// Which inventory, and how its hosts are connected to.
         #[command(flatten)]
-        file: InventoryFile,
+        file: SiteOptions,
 
         /// Options of the change.
         #[command(flatten)]

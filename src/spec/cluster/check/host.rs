@@ -222,8 +222,15 @@ fn names(source: &Source<'_>, value: &Text) -> Result<Vec<String>> {
     for name in &names {
         if let Err(why) = grammar::check_node_name(name) {
             let message = format!("`{}` cannot be the name of a node", quote(name));
-            let help =
-                format!("allowed is: {why}; what SSH connects to may be written on its own, as the host");
+            let repaired = name.to_ascii_lowercase().replace('_', "-");
+            let help = match grammar::check_node_name(&repaired) {
+                Ok(()) => {
+                    format!("write `name: {repaired}` and, if SSH knows it as that, `host: {}`", quote(name))
+                }
+                Err(_) => {
+                    format!("allowed is: {why}; what SSH connects to may be written on its own, as the host")
+                }
+            };
             return Err(refused(source, &value.span, message, help));
         }
     }
@@ -255,8 +262,7 @@ fn label(source: &Source<'_>, key: &Text, value: &Text) -> Result<(String, Strin
         Ok(()) => Ok((name.to_owned(), content.to_owned())),
         Err(why) => {
             let message = format!("`{}={}` cannot be a label", quote(name), quote(content));
-            let help =
-                format!("Kubernetes allows: {why}; the key may have the name of a domain and `/` before it");
+            let help = format!("the rule of Kubernetes: {why}");
             Err(refused(source, &value.span, message, help))
         }
     }

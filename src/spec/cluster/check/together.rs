@@ -175,7 +175,8 @@ fn within(source: &Source<'_>, placed: &Placed, address: IpAddr, what: &str, key
     let name = &placed.host.name;
     let message =
         format!("the node `{name}` has the address {address}, which is in {cidr}, the network of the {what}");
-    let help = format!("choose a `{key}` that the site does not use, for example `{key}: 172.20.0.0/16`");
+    let key = if source.is_yaml { format!("{key}: ") } else { format!("{}=", key.replace("Cidr", "_cidr")) };
+    let help = format!("choose a network that the site does not use, for example `{key}172.20.0.0/16`");
     source.error(codes::INVENTORY_NETWORK, message, &placed.span, "").with_help(help)
 }
 
@@ -230,7 +231,10 @@ fn virtual_address(
         }
     }
     let prefix = match &wanted.mode {
-        VirtualAddressMode::Keepalived(vrrp) | VirtualAddressMode::Haproxy { vrrp, .. } => vrrp.prefix?,
+        // On an interface of its own it may be in another network than the nodes.
+        VirtualAddressMode::Keepalived(vrrp) | VirtualAddressMode::Haproxy { vrrp, .. } => {
+            vrrp.prefix.filter(|_| vrrp.interface.is_none())?
+        }
         VirtualAddressMode::KubeVip { .. } | VirtualAddressMode::External { .. } => return None,
     };
     let holds = |role: Role| addresses.iter().any(|(_, placed)| placed.host.role == role);

@@ -1,0 +1,96 @@
+//! A command that the agent has started: what it writes becomes frames, and it ends with everything that it has started.
+
+use std::io::{self, Read};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::SyncSender;
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use super::Frame;
+use super::lines::Pieces;
+use super::serve::Event;
+use crate::node::machine::PATH;
+
+/// A command that runs, in a process group of its own.
+pub(super) struct Running {
+    child: Child,
+    group: Pid,
+}
+
+impl Running {
+    /// Starts it. What happens to it is told to `events`: frames, twice [`Event::Closed`], and [`Event::Ended`].
+    pub(super) fn start(
+        program: &Path,
+        arguments: &[String],
+        events: &SyncSender<Event>,
+    ) -> io::Result<(Running, ChildStdin)> {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir("/");
+        // Whatever the login has set, or sudo has let through, is none of its business.
+        command.env_clear().env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let (Some(group), Some(input), Some(output), Some(errors)) =
+            (pid, child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(io::Error::other("a process was started without its pipes"));
+        };
+        tell(Pieces::of(output), Frame::Output, events.clone());
+        tell(Pieces::of(errors), |piece| Frame::Error(without_line_break(piece)), events.clone());
+        tell_the_end(group, events.clone())?;
+        Ok((Running { child, group }, input))
+    }
+
+    /// Sends a signal to the command and to what it has started. Only before [`Running::reap`]: until then nobody else
+    /// can have its number.
+    pub(super) fn signal(&self, signal: Signal) {
+        // All of them may have ended just now.
+        let _ = kill_process_group(self.group, signal);
+    }
+
+    /// How it has ended, as a shell tells it.
+    pub(super) fn reap(mut self) -> io::Result<u8> {
+        self.child.wait().map(status)
+    }
+}
+
+fn status(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
+
+fn tell<R: Read + Send + 'static>(
+    mut pieces: Pieces<R>,
+    frame: impl Fn(String) -> Frame + Send + 'static,
+    events: SyncSender<Event>,
+) {
+    thread::spawn(move || {
+        while let Ok(Some(piece)) = pieces.next() {
+            if events.send(Event::Written(frame(piece))).is_err() {
+                return;
+            }
+        }
+        let _ = events.send(Event::Closed);
+    });
+}
+
+fn tell_the_end(pid: Pid, events: SyncSender<Event>) -> io::Result<()> {
+    let process = pidfd_open(pid, PidfdFlags::empty())?;
+    thread::spawn(move || {
+        while poll(&mut [PollFd::new(&process, PollFlags::IN)], None) == Err(Errno::INTR) {}
+        let _ = events.send(Event::Ended);
+    });
+    Ok(())
+}
+
+fn without_line_break(mut line: String) -> String {
+    let end = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(end);
+    line
+}
