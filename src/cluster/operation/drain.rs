@@ -46,7 +46,7 @@ pub fn plan(members: &[Node], pods: &[Pod], nodes: &[String], manner: &Manner) -
     for node in nodes {
         let member = cordon::known(members, node)?;
         let actions: Vec<Action> = action(member, pods, manner)?.into_iter().collect();
-        if !member.ready.is_ok() && !actions.is_empty() {
+        if member.ready.is_err() && !actions.is_empty() {
             plan.notes.push(format!(
                 "{node} is not ready: its pods are told to go, and may never say that they have"
             ));

@@ -1,7 +1,6 @@
 //! `airlock cluster etcd restore`: the cluster goes back to a snapshot, or goes on with what one server has.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use fs_err as fs;
 use jiff::Timestamp;
@@ -12,11 +11,12 @@ use crate::cli::cluster::change::{ChangeOptions, ConfirmOption, SiteOptions, car
 use crate::cli::cluster::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::inventory::Role;
-use crate::cluster::operation::LONG;
 use crate::cluster::operation::etcd::{self, Held, Source};
+use crate::cluster::operation::execute::Deliver;
 use crate::cluster::operation::node::Answers;
 use crate::cluster::operation::site::Site;
-use crate::cluster::remote::{self, Command};
+use crate::cluster::operation::{Action, LONG, Part, Place, Stage, Work};
+use crate::cluster::remote::{self, Command, Remote};
 use crate::error::{Error, Result, codes};
 use crate::node::recovery::{Look, Snapshot};
 use crate::quote::quote;
@@ -66,12 +66,14 @@ pub(super) fn run(arguments: &RestoreArgs, session: &Session) -> Result<()> {
         let looks = looks(site);
         warn_of_silent(&looks, session);
         let source = source(arguments, site, &looks)?;
-        let plan = etcd::restore(site.inventory, &looks, &source)?;
-        if let (Some((path, held)), false) = (brought(arguments, &source), arguments.change.plan) {
-            bring(path, held, site)?;
+        let mut plan = etcd::restore(site.inventory, &looks, &source)?;
+        let bringing = bringing(arguments, &source);
+        if let Some(bringing) = &bringing {
+            plan.stages.insert(0, bringing.stage());
         }
+        let deliver = bringing.as_ref().map(|bringing| bringing as &dyn Deliver);
         let confirmed = arguments.confirm.confirm.as_deref();
-        carry_out(&plan, (&arguments.change, confirmed), site, None, session)?;
+        carry_out(&plan, (&arguments.change, confirmed), site, deliver, session)?;
         if !arguments.change.plan {
             name_stale(site, session)?;
         }
@@ -128,39 +130,55 @@ fn of_file(path: &Path, arguments: &RestoreArgs, site: &Site<'_>, looks: &Answer
     Ok(Held { server, snapshot })
 }
 
-fn brought<'a>(arguments: &'a RestoreArgs, source: &'a Source) -> Option<(PathBuf, &'a Held)> {
+/// A file of this machine that goes to the server that begins; it keeps it, and has it the next time.
+struct Bringing<'a> {
+    path: PathBuf,
+    held: &'a Held,
+}
+
+fn bringing<'a>(arguments: &RestoreArgs, source: &'a Source) -> Option<Bringing<'a>> {
     let path = arguments.snapshot.as_ref().filter(|path| is_file(path))?;
     match source {
-        Source::Snapshot(held) => Some((path.into(), held)),
+        Source::Snapshot(held) => Some(Bringing { path: path.into(), held }),
         Source::Server(_) => None,
     }
 }
 
-/// Sends a file to the server that begins; it keeps it, and has it the next time.
-fn bring(path: PathBuf, held: &Held, site: &Site<'_>) -> Result<()> {
-    #[derive(Deserialize)]
-    struct Kept {
-        path: String,
+impl Bringing<'_> {
+    fn stage(&self) -> Stage {
+        let Held { server, snapshot } = self.held;
+        let title = format!("send {} to {server}", snapshot.name);
+        Stage::essential(Part::new(
+            server,
+            vec![Action { title, place: Place::host(server), work: Work::Deliver }],
+        ))
     }
-    let unreadable = |error: std::io::Error| {
-        Error::new(codes::FILE_READ, "the snapshot cannot be read")
-            .with_help("run it again")
-            .with_source(error)
-    };
-    let (digest, size) = hash_file(&path).map_err(unreadable)?;
-    let mut file = fs::File::open(&path).map_err(unreadable)?;
-    let (size, digest) = (size.to_string(), digest.to_string());
-    let words = ["node", "recover", "keep", &held.snapshot.name, "--size", &size, "--digest", &digest];
-    let command = Command::airlock(words).with_input(&mut file).within(LONG.max(Duration::from_secs(3600)));
-    let remote = site.on(site.host(&held.server)?)?;
-    let kept: Kept = remote::ask(&*remote, command)?;
-    match kept.path == held.snapshot.path {
-        true => Ok(()),
-        false => {
-            Err(Error::new(codes::REMOTE_ANSWER, format!("the snapshot was kept as `{}`", quote(&kept.path)))
-                .with_help(
-                    "the host has another version of the program: upgrade it, or restore there by hand",
-                ))
+}
+
+impl Deliver for Bringing<'_> {
+    fn deliver(&self, remote: &dyn Remote) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Kept {
+            path: String,
+        }
+        let unreadable = |error: std::io::Error| {
+            Error::new(codes::FILE_READ, "the snapshot cannot be read")
+                .with_help("run it again")
+                .with_source(error)
+        };
+        let (digest, size) = hash_file(&self.path).map_err(unreadable)?;
+        let mut file = fs::File::open(&self.path).map_err(unreadable)?;
+        let (size, digest) = (size.to_string(), digest.to_string());
+        let snapshot = &self.held.snapshot;
+        let words = ["node", "recover", "keep", &snapshot.name, "--size", &size, "--digest", &digest];
+        let kept: Kept = remote::ask(remote, Command::airlock(words).with_input(&mut file).within(LONG))?;
+        match kept.path == snapshot.path {
+            true => Ok(()),
+            false => Err(Error::new(
+                codes::REMOTE_ANSWER,
+                format!("the snapshot was kept as `{}`", quote(&kept.path)),
+            )
+            .with_help("the host has another version of the program: upgrade it, or restore there by hand")),
         }
     }
 }
