@@ -18,6 +18,7 @@ pub mod local;
 pub mod log;
 pub mod matrix;
 pub mod observe;
+pub mod operation;
 pub mod order;
 pub mod ping;
 pub mod plan;

@@ -73,6 +73,9 @@
 //! | `/etc/airlock/registry-auth.json` | [`node::registry::external`] | containers-auth.json(5), mode 0600 |
 //! | `/etc/airlock/registry-ca.crt` | [`node::registry::authority`] | PEM |
 //! | `/etc/systemd/system/airlock-registry.service`, `.socket`, `-unix.socket` | [`node::registry::unit`] | systemd.unit(5) |
+//! | `/var/lib/airlock/snapshots/NAME` | [`node::recovery`] | a snapshot of etcd that was brought for a restore, mode 0600 |
+//! | `/run/systemd/system/UNIT.d/airlock-leaving.conf`, `/run/airlock-recovery.yaml`, while a node leaves or is reset | [`node::recovery`] | systemd.unit(5); the configuration of k3s |
+//! | `server/db.TIME`, `server/db/airlock-restored` in the data directory of k3s | [`node::recovery`] | a datastore that was put aside; the path of the snapshot that was restored |
 //! | `/usr/local/bin/airlock` | [`node::install`] | the `airlock` program |
 //! | `/usr/local/bin/k3s` and its links, `/etc/rancher/k3s/…`, its unit | [`node::k3s`] | those of k3s |
 //! | `airlock-cluster-logs/TIME/HOST.log` (`--log-dir`) | [`cluster::log`] | text, mode 0600 |

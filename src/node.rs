@@ -40,6 +40,7 @@ pub mod preflight;
 pub mod reach;
 pub mod reboot;
 pub mod receive;
+pub mod recovery;
 pub mod registry;
 pub mod repair;
 pub mod reset;

@@ -1,10 +1,22 @@
 //! `airlock cluster`: many nodes from one inventory.
 
+mod change;
+mod connect;
 mod connecting;
+mod cordon;
 mod deploy;
+mod drain;
+mod etcd;
 mod inventory;
+mod kubeconfig;
+mod label;
 mod ping;
 mod read;
+mod remove;
+mod repair;
+mod reset;
+mod status;
+mod upgrade;
 
 use std::path::PathBuf;
 
@@ -34,6 +46,25 @@ pub enum Command {
     Inventory(inventory::InventoryCommand),
     Ping(ping::PingArgs),
     Deploy(Box<deploy::DeployArgs>),
+    #[command(flatten)]
+    Operation(Operation),
+}
+
+/// What is done to a cluster that is there.
+#[derive(Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "the help is the doc comment of the arguments inside")]
+pub enum Operation {
+    Status(status::StatusArgs),
+    Kubeconfig(kubeconfig::KubeconfigArgs),
+    Label(label::LabelArgs),
+    Cordon(cordon::CordonArgs),
+    Uncordon(cordon::UncordonArgs),
+    Drain(drain::DrainArgs),
+    Remove(remove::RemoveArgs),
+    Repair(repair::RepairArgs),
+    Etcd(etcd::EtcdCommand),
+    Upgrade(Box<upgrade::UpgradeArgs>),
+    Reset(reset::ResetArgs),
 }
 
 /// Which inventory, and which of its hosts.
@@ -92,6 +123,27 @@ impl Cluster {
             Command::Ping(arguments) => signals::run_until_stopped(async move {
                 session.blocking(|session| ping::run(arguments, session)).await
             }),
+            Command::Operation(operation) => signals::run_until_stopped(async move {
+                session.blocking(move |session| operation.run(session)).await
+            }),
+        }
+    }
+}
+
+impl Operation {
+    fn run(&self, session: &Session) -> Result<()> {
+        match self {
+            Operation::Status(arguments) => status::run(arguments, session),
+            Operation::Kubeconfig(arguments) => kubeconfig::run(arguments, session),
+            Operation::Label(arguments) => label::run(arguments, session),
+            Operation::Cordon(arguments) => cordon::run(arguments, true, session),
+            Operation::Uncordon(arguments) => cordon::run(&arguments.nodes, false, session),
+            Operation::Drain(arguments) => drain::run(arguments, session),
+            Operation::Remove(arguments) => remove::run(arguments, session),
+            Operation::Repair(arguments) => repair::run(arguments, session),
+            Operation::Etcd(command) => command.run(session),
+            Operation::Upgrade(arguments) => upgrade::run(arguments, session),
+            Operation::Reset(arguments) => reset::run(arguments, session),
         }
     }
 }

@@ -6,9 +6,11 @@ mod facts;
 mod preflight;
 mod reach;
 mod receive;
+mod recover;
 mod repair;
 mod reset;
 mod restart;
+mod settings;
 mod status;
 mod token;
 mod verify;
@@ -37,7 +39,11 @@ pub enum Command {
     Receive(receive::ReceiveArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
+    #[command(hide = true)]
+    Recover(recover::RecoverArgs),
     Reset(reset::ResetArgs),
+    #[command(hide = true)]
+    Settings(settings::SettingsArgs),
     Status(status::StatusArgs),
     Token(token::TokenArgs),
     Reach(reach::ReachArgs),
@@ -70,7 +76,11 @@ impl Node {
             Command::Receive(arguments) => session.blocking(|session| receive::run(arguments, session)).await,
             Command::Verify(arguments) => session.blocking(|session| verify::run(arguments, session)).await,
             Command::Repair(arguments) => session.blocking(|session| repair::run(arguments, session)).await,
+            Command::Recover(arguments) => session.blocking(|session| recover::run(arguments, session)).await,
             Command::Reset(arguments) => session.blocking(|session| reset::run(arguments, session)).await,
+            Command::Settings(arguments) => {
+                session.blocking(|session| settings::run(arguments, session)).await
+            }
             Command::Status(arguments) => session.blocking(|session| status::run(arguments, session)).await,
             Command::Token(arguments) => session.blocking(|session| token::run(arguments, session)).await,
             Command::Reach(arguments) => reach::run(arguments, session).await,

@@ -316,4 +316,23 @@ codes! {
     PORT_UNREACHED = 1166, Precondition, "a port of another machine is not reached";
     CLUSTERS_DIFFER = 1167, Precondition, "hosts of one inventory belong to different clusters";
     HOST_WAITS = 1168, Precondition, "nothing was done on a host because of another one";
+
+    CLUSTER_UNREACHABLE = 1180, Upstream, "no server of the cluster answers";
+    NOT_A_MEMBER = 1181, Usage, "a node that is named is not in the inventory, or not in the cluster";
+    QUORUM = 1182, Precondition, "etcd would lose its quorum, or has lost it";
+    DRAIN_REFUSED = 1183, Precondition, "pods keep a node from being drained";
+    CLUSTER_CONSENT = 1184, Usage, "nobody has agreed to what would be done to the cluster";
+    UPGRADE_PATH = 1185, Precondition, "k3s cannot go from the version of the cluster to that of the bundle";
+    UPGRADE_OLDER = 1186, Rollback, "the k3s of the bundle is older than that of the cluster";
+    ETCD_REFUSED = 1187, Precondition, "etcd does not let a member go";
+    CLUSTER_DEADLINE = 1188, Precondition, "something in the cluster did not happen in time";
+    SNAPSHOT_UNKNOWN = 1189, Usage, "no server has the snapshot that is named";
+    CLUSTER_PROBLEMS = 1190, Partial, "something is wrong in the cluster";
+    NO_ETCD = 1191, Precondition, "the cluster does not keep its data in etcd";
+    KUBECONFIG = 1192, Precondition, "the kubeconfig of the cluster cannot be had";
+    LABEL_REFUSED = 1193, Usage, "a label or taint cannot be set in this way";
+    LAST_SERVER = 1194, Precondition, "without its last server the cluster would be gone";
+    DATASTORE_RESET = 1195, Precondition, "k3s could not reset or restore its datastore";
+    REPAIR_IMPOSSIBLE = 1196, Precondition, "a node cannot be repaired as things are";
+    NOT_REACHED = 1197, Upstream, "a host cannot be reached, and something is still to be done there";
 }

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::grammar::{Cidr, Taint};
+pub use self::grammar::{Cidr, Taint, check_key, check_label, check_value};
 pub(in crate::node) use self::grammar::{check_host, check_interface, check_path};
 pub use self::role::{K3sRole, Role};
 use crate::error::{Error, Result, codes};

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use airlock::node::step::names::{IN_CLUSTER, INSTALL, REPAIR, RESET, SITE};
+use airlock::node::step::names::{IN_CLUSTER, INSTALL, RECOVERY, REPAIR, RESET, SITE};
 
 /// What makes a step, with its name next.
 const MAKERS: [&str; 3] = ["Resources::new(", "Install::new(", "Hold::new("];
@@ -53,7 +53,7 @@ fn every_step_takes_its_name_from_the_list() {
 fn every_name_of_the_list_is_used() {
     let mut files = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/node"), &mut files);
-    for name in [INSTALL, SITE, IN_CLUSTER, REPAIR, RESET].concat() {
+    for name in [INSTALL, SITE, IN_CLUSTER, REPAIR, RECOVERY, RESET].concat() {
         let constant = format!("names::{}", name.to_uppercase().replace('-', "_"));
         let users = files.iter().filter(|(_, text)| text.contains(&constant)).count();
         assert!(users > 0, "no step is called {name}: {constant}");

@@ -137,7 +137,10 @@ impl From<Taint> for String {
 
 /// A label that a kubelet may give to its own node (kubernetes.io/docs, "Labels and Selectors", and the
 /// NodeRestriction admission plugin; k3s ends itself over others).
-pub(crate) fn check_label(key: &str, value: &str) -> Result<(), &'static str> {
+///
+/// # Errors
+/// Why it is none.
+pub fn check_label(key: &str, value: &str) -> Result<(), &'static str> {
     check_key(key)?;
     let domain = key.split_once('/').map_or("", |(domain, _)| domain);
     let is_reserved = ["kubernetes.io", "k8s.io"]
@@ -152,7 +155,11 @@ pub(crate) fn check_label(key: &str, value: &str) -> Result<(), &'static str> {
     check_value(value)
 }
 
-fn check_key(key: &str) -> Result<(), &'static str> {
+/// The key of a label or taint, whoever may set it.
+///
+/// # Errors
+/// Why it is none.
+pub fn check_key(key: &str) -> Result<(), &'static str> {
     let (domain, name) = key.split_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));
     if domain.is_some_and(|domain| check_node_name(domain).is_err()) {
         return Err("what is before the `/` is no name of a domain");
@@ -160,7 +167,11 @@ fn check_key(key: &str) -> Result<(), &'static str> {
     if name.is_empty() { Err("the name is empty") } else { check_value(name) }
 }
 
-fn check_value(value: &str) -> Result<(), &'static str> {
+/// The value of a label or taint.
+///
+/// # Errors
+/// Why it is none.
+pub fn check_value(value: &str) -> Result<(), &'static str> {
     let fits = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let ends = [value.chars().next(), value.chars().next_back()];
     let ends_fit = ends.iter().flatten().all(char::is_ascii_alphanumeric);

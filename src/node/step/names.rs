@@ -69,6 +69,15 @@ names! {
         STORE_RECORD = "store-record", "The store knows the bundle and its names.";
         PACKAGES_REINSTALL = "packages-reinstall", "Packages have the files that they came with.";
     }
+    #[doc = "Steps by which a node comes back, or leaves: its k3s and its data."]
+    RECOVERY {
+        RECOVERY_DISARM = "recovery-disarm", "k3s does not start again by itself.";
+        RECOVERY_STOP = "recovery-stop", "k3s is stopped and disabled.";
+        RECOVERY_ASIDE = "recovery-aside", "The datastore is out of the way.";
+        RECOVERY_RESET = "recovery-reset", "etcd has one member, with the data that it has or gets back.";
+        RECOVERY_CERTIFICATES = "recovery-certificates", "Expired certificates are out of the way.";
+        RECOVERY_START = "recovery-start", "k3s runs as it is.";
+    }
     #[doc = "Steps of a reset."]
     RESET {
         RESET_SERVICES = "reset-services", "Services are stopped.";
@@ -96,7 +105,7 @@ mod tests {
 
     #[test]
     fn no_two_steps_have_one_name() {
-        let all: Vec<&str> = [INSTALL, SITE, IN_CLUSTER, REPAIR, RESET].concat();
+        let all: Vec<&str> = [INSTALL, SITE, IN_CLUSTER, REPAIR, RECOVERY, RESET].concat();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         let is_plain = |name: &&str| {
             name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')

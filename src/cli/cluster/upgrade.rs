@@ -1,0 +1,110 @@
+//! `airlock cluster upgrade`: a newer bundle on all nodes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::change::{ChangeOptions, SiteOptions, carry_out};
+use super::connect::with_site;
+use crate::bundle::manifest::Artifact;
+use crate::bundle::{Bundle, Verified};
+use crate::cli::bundle::trust_options::TrustOptions;
+use crate::cli::session::Session;
+use crate::cluster::inventory::{Host, Role};
+use crate::cluster::operation::execute::Deliver;
+use crate::cluster::operation::node;
+use crate::cluster::operation::site::Site;
+use crate::cluster::operation::upgrade::{self, Observed, Target};
+use crate::cluster::remote::Remote;
+use crate::cluster::transfer::{self, Trust};
+use crate::error::{Error, Result, codes};
+use crate::node::settings::Settings;
+
+/// Bring all nodes to a newer bundle
+///
+/// A snapshot of etcd comes first. The bundle is sent once, to the first server, which goes first; if it does not come up
+/// well, it goes back to the bundle that it had, and nothing else was touched. Then come the other servers one after the
+/// other, each ready and voting before the next, then the agents. One minor version of Kubernetes at a time. Containers
+/// run on. If it stops somewhere, run it again: it goes on there.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct UpgradeArgs {
+    /// The bundle: its directory or one of its volumes
+    #[arg(long, value_name = "MEDIUM")]
+    pub bundle: PathBuf,
+
+    /// Let the nodes trust the signer with this fingerprint from now on
+    #[arg(long, value_name = "SHA256:…")]
+    pub trust: Option<String>,
+
+    /// Which inventory, and how its hosts are connected to.
+    #[command(flatten)]
+    pub file: SiteOptions,
+
+    /// Options of the change.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+
+    /// Options of trust.
+    #[command(flatten)]
+    pub policy: TrustOptions,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  airlock cluster upgrade --bundle /media/stick --plan
+  airlock cluster upgrade --bundle /media/stick --yes";
+
+/// Sends a bundle to the first server.
+struct Sending<'a> {
+    bundle: &'a Bundle<Verified>,
+    trust: Trust,
+    site: &'a Site<'a>,
+    session: &'a Session,
+}
+
+impl Deliver for Sending<'_> {
+    fn deliver(&self, remote: &dyn Remote) -> Result<()> {
+        transfer::send(remote, self.bundle, &self.trust, self.session.progress(), self.site.stop()).map(drop)
+    }
+}
+
+pub(super) fn run(arguments: &UpgradeArgs, session: &Session) -> Result<()> {
+    let signers = arguments.policy.clone().check(session.environment());
+    let bundle = Bundle::open(&arguments.bundle)?;
+    let bundle = bundle.verify(&signers.policy()?).map_err(|error| signers.explain(error))?;
+    bundle.check_lengths()?;
+    let target = target(&bundle, arguments)?;
+    with_site(&arguments.file, session, |site| {
+        let nodes = site.nodes()?;
+        let hosts: Vec<&Host> =
+            site.inventory.hosts.iter().filter(|host| host.role != Role::Balancer).collect();
+        let answers = node::each(site, &hosts, node::status);
+        let settings = node::each(site, &hosts, node::settings);
+        let kept: BTreeMap<String, Settings> =
+            settings.into_iter().filter_map(|(name, kept)| Some((name, kept.ok()??))).collect();
+        let observed = Observed { inventory: site.inventory, nodes: &nodes, hosts: &answers, kept: &kept };
+        let plan = upgrade::plan(&observed, &target)?;
+        let trust = Trust { signer: arguments.trust.clone(), ..Trust::default() };
+        let sending = Sending { bundle: &bundle, trust, site, session };
+        carry_out(&plan, (&arguments.change, None), site, Some(&sending), session)
+    })
+}
+
+fn target(bundle: &Bundle<Verified>, arguments: &UpgradeArgs) -> Result<Target> {
+    let manifest = bundle.manifest();
+    let k3s = manifest.artifacts.iter().find_map(|artifact| match artifact {
+        Artifact::K3s(k3s) => Some(k3s.version.clone()),
+        _ => None,
+    });
+    let k3s = k3s.ok_or_else(|| {
+        Error::new(codes::UPGRADE_PATH, "the bundle has no k3s")
+            .with_help("build it with `k3s` in bundle.yaml")
+    })?;
+    let trust = arguments.trust.iter().flat_map(|signer| ["--trust".to_owned(), signer.clone()]);
+    Ok(Target {
+        name: format!("{}-{}", manifest.name, manifest.version),
+        manifest: bundle.digest().to_string(),
+        k3s,
+        trust: trust.collect(),
+    })
+}

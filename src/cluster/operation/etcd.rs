@@ -1,0 +1,378 @@
+//! Snapshots of etcd, and the way back from one, or from a quorum that is lost for good.
+//!
+//! A restore stops every server, gives one of them the data (`gpu-and-ha.md` 2.5), starts it, and lets the others join
+//! anew, one after the other, with empty hands: their data are put aside, not deleted. Agents find the servers by
+//! themselves.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::condition::Condition;
+use super::node::{Answers, reason};
+use super::{Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage};
+use crate::cluster::inventory::{Connection, Host, Inventory, Role};
+use crate::cluster::observe::{self, Node};
+use crate::error::{Error, Result, codes};
+use crate::node::recovery::{Look, Snapshot};
+use crate::quote::quote;
+
+/// The port at which servers take others in.
+const SUPERVISOR: u16 = 6443;
+
+/// A snapshot on the disk of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The server.
+    pub server: String,
+    /// The snapshot.
+    #[serde(flatten)]
+    pub snapshot: Snapshot,
+}
+
+/// Whose data the cluster gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Those of a snapshot.
+    Snapshot(Held),
+    /// Those that this server has: nothing is lost but what it had not heard of.
+    Server(String),
+}
+
+/// The snapshots of all servers that answer, the latest first.
+pub fn snapshots(looks: &Answers<Look>) -> Vec<Held> {
+    let mut all = Vec::new();
+    for (server, look) in looks {
+        let held = |snapshot: &Snapshot| Held { server: server.clone(), snapshot: snapshot.clone() };
+        all.extend(look.iter().flat_map(|look| &look.snapshots).map(held));
+    }
+    all.sort_by_key(|held| std::cmp::Reverse(held.snapshot.at));
+    all
+}
+
+/// The snapshot of this name.
+///
+/// # Errors
+/// [`codes::SNAPSHOT_UNKNOWN`].
+pub fn named(looks: &Answers<Look>, name: &str) -> Result<Held> {
+    snapshots(looks).into_iter().find(|held| held.snapshot.name == name).ok_or_else(|| {
+        let message = format!("no server that answers has a snapshot `{}`", quote(name));
+        Error::new(codes::SNAPSHOT_UNKNOWN, message)
+            .with_help("`airlock cluster etcd snapshot list` names those that there are")
+    })
+}
+
+/// Takes a snapshot now, on a server that answers.
+///
+/// # Errors
+/// [`codes::NO_ETCD`] if the cluster has none.
+pub fn save(nodes: &[Node], name: &str) -> Result<Plan> {
+    let server = nodes.iter().find(|node| node.part == observe::Part::Voter && node.ready.is_ok());
+    let server = server.ok_or_else(no_etcd)?;
+    let words = ["etcd-snapshot", "save", "--name", name];
+    let invocation = Invocation::k3s(words).within(super::LONG);
+    let action = Action::run("take a snapshot of etcd", Place::host(&server.name), invocation);
+    Ok(Plan::new("etcd snapshot").with(Stage::essential(Part::new(&server.name, vec![action]))))
+}
+
+/// Deletes snapshots, wherever they lie; those that are gone already are gone.
+pub fn delete(looks: &Answers<Look>, names: &[String]) -> Plan {
+    let mut plan = Plan::new("etcd snapshot delete");
+    for held in snapshots(looks).into_iter().filter(|held| names.contains(&held.snapshot.name)) {
+        let name = &held.snapshot.name;
+        let invocation = Invocation::k3s(["etcd-snapshot", "delete", name]);
+        let action = Action::run(format!("delete {name}"), Place::host(&held.server), invocation);
+        plan = plan.with(Stage::side_by_side(vec![Part::new(&held.server, vec![action])], 1));
+    }
+    if !plan.is_empty() {
+        plan.consent = Consent::Agreement;
+    }
+    plan
+}
+
+/// Gives the cluster the data of `source`. `looks` are what the servers have said about themselves.
+///
+/// # Errors
+/// [`codes::NOT_A_MEMBER`], [`codes::NO_ETCD`] if the server of the source cannot be it.
+pub fn restore(inventory: &Inventory, looks: &Answers<Look>, source: &Source) -> Result<Plan> {
+    let (name, path) = match source {
+        Source::Snapshot(held) => (&held.server, Some(held.snapshot.path.as_str())),
+        Source::Server(server) => (server, None),
+    };
+    let (host, first) = chosen(inventory, looks, name)?;
+    if path.is_none() && !first.has_etcd {
+        return Err(no_etcd());
+    }
+    let others: Vec<(&Host, &Look)> =
+        servers(inventory, looks).filter(|(other, _)| other.name != host.name).collect();
+    // The first one runs with these data, and others still stand still: an earlier restore was interrupted.
+    let goes_on = first.restored.as_deref() == Some(path.unwrap_or_default())
+        && first.runs()
+        && others.iter().any(|(_, look)| !look.runs() && !look.is_enabled);
+    let mut plan = Plan::new("etcd restore");
+    if !goes_on {
+        let running =
+            others.iter().copied().chain([(host, first)]).filter(|(_, look)| look.runs() || look.is_enabled);
+        let stop = |(host, _): (&Host, &Look)| {
+            Part::new(&host.name, vec![recover(&host.name, "stop k3s", &["stop"])])
+        };
+        let (parts, at_once) = (running.map(stop).collect(), inventory.cluster.concurrency);
+        plan = plan.with(Stage { parts, at_once, essential: true });
+        plan = plan.with(Stage::essential(Part::new(name, beginning_anew(name, path))));
+    }
+    let joins_anew = |(_, look): &(&Host, &Look)| !goes_on || !look.runs();
+    for (other, look) in others.into_iter().filter(joins_anew) {
+        plan = plan.with(Stage::essential(Part::new(
+            &other.name,
+            joining_anew(inventory, other, look, host, first),
+        )));
+    }
+    for server in inventory.of_role(Role::Server) {
+        if let Some(why) = reason(looks, &server.name) {
+            let why = format!(
+                "{why}; keep it off until then, and let it join anew: `airlock cluster repair {0}`",
+                server.name
+            );
+            plan.out_of_reach.push(OutOfReach { host: server.name.clone(), why });
+        }
+    }
+    plan.notes.push(loss(source));
+    plan.consent = Consent::Typed(
+        inventory.of_role(Role::Server).next().map_or_else(String::new, |host| host.name.clone()),
+    );
+    Ok(plan)
+}
+
+fn chosen<'a>(
+    inventory: &'a Inventory,
+    looks: &'a Answers<Look>,
+    name: &str,
+) -> Result<(&'a Host, &'a Look)> {
+    servers(inventory, looks).find(|(host, _)| host.name == name).ok_or_else(|| {
+        let why =
+            reason(looks, name).unwrap_or_else(|| "it is no server that airlock has installed".to_owned());
+        Error::new(codes::NOT_A_MEMBER, format!("{} cannot begin the cluster anew: {why}", quote(name)))
+            .with_help("choose another server: `--server HOST`")
+    })
+}
+
+/// The servers that are nodes and have answered.
+pub(super) fn servers<'a>(
+    inventory: &'a Inventory,
+    looks: &'a Answers<Look>,
+) -> impl Iterator<Item = (&'a Host, &'a Look)> {
+    inventory.of_role(Role::Server).filter_map(|host| match looks.get(&host.name) {
+        Some(Ok(look)) if look.is_node => Some((host, look)),
+        _ => None,
+    })
+}
+
+fn loss(source: &Source) -> String {
+    match source {
+        Source::Snapshot(held) => format!(
+            "everything that was changed in the cluster since {:.0} is lost: the data are those of {}",
+            held.snapshot.at, held.snapshot.name
+        ),
+        Source::Server(server) => {
+            format!("the cluster goes on with the data of {server}; what only others had is lost")
+        }
+    }
+}
+
+/// A step of [`crate::node::recovery`] on a host.
+pub(super) fn recover(host: &str, title: &str, words: &[&str]) -> Action {
+    let invocation = Invocation::airlock(["node", "recover"].into_iter().chain(words.iter().copied()));
+    Action::run(format!("{title} on {host}"), Place::host(host), invocation)
+}
+
+fn beginning_anew(server: &str, path: Option<&str>) -> Vec<Action> {
+    let reset = match path {
+        Some(path) => recover(server, "restore etcd", &["reset", "--snapshot", path]),
+        None => recover(server, "make etcd of one member", &["reset"]),
+    };
+    vec![
+        reset,
+        recover(server, "start k3s", &["start"]),
+        Action::wait(Place::Server, Condition::ready(server)),
+    ]
+}
+
+fn joining_anew(inventory: &Inventory, other: &Host, look: &Look, first: &Host, its: &Look) -> Vec<Action> {
+    let name = &other.name;
+    let mut actions = Vec::new();
+    if look.has_etcd {
+        let aside = match &look.member {
+            Some(member) => recover(name, "put the old data aside", &["aside", "--member", member]),
+            None => recover(name, "put the old data aside", &["aside"]),
+        };
+        actions.push(aside);
+    }
+    actions.push(join(inventory, other, look, first, its));
+    actions.push(Action::wait(Place::Server, Condition::Votes { node: name.clone() }));
+    actions
+}
+
+/// Starts k3s so that it joins the first server: one that would found a cluster of its own, or ask somebody who is not
+/// there, is told whom to ask.
+fn join(inventory: &Inventory, other: &Host, look: &Look, first: &Host, its: &Look) -> Action {
+    let url = address(first, its).map(|address| super::url(address, SUPERVISOR));
+    let knows_it = look.join.as_deref().is_some_and(|join| {
+        let is_virtual = |host: &str| join == format!("https://{host}:{SUPERVISOR}");
+        Some(join.trim_end_matches('/')) == url.as_deref()
+            || inventory.cluster.virtual_address.as_ref().is_some_and(|address| is_virtual(&address.host))
+    });
+    match url.filter(|_| !knows_it) {
+        Some(url) => {
+            let invocation = Invocation::airlock(["install", "--yes", "--join", url.as_str()]);
+            Action::run(
+                format!("let {} join {}", other.name, first.name),
+                Place::host(&other.name),
+                invocation,
+            )
+        }
+        None => recover(&other.name, "start k3s", &["start"]),
+    }
+}
+
+fn address(host: &Host, look: &Look) -> Option<IpAddr> {
+    let of_connection = || match &host.connection {
+        Connection::Ssh(ssh) => ssh.host.parse().ok(),
+        Connection::Local { .. } => None,
+    };
+    look.address.or(host.address).or_else(of_connection)
+}
+
+/// How many servers can be reached and have data of etcd.
+pub fn with_data(inventory: &Inventory, looks: &Answers<Look>) -> usize {
+    servers(inventory, looks).filter(|(_, look)| look.has_etcd).count()
+}
+
+/// Nodes that the restored data know and that are not there: they are to be removed.
+pub fn stale(inventory: &Inventory, nodes: &[Node]) -> Vec<String> {
+    let is_stale = |node: &&Node| inventory.host(&node.name).is_none();
+    nodes.iter().filter(is_stale).map(|node| node.name.clone()).collect()
+}
+
+/// The address at which another server than this one takes it in again.
+pub(super) fn another(nodes: &[Node], but: &str) -> Option<String> {
+    let well =
+        nodes.iter().find(|node| node.name != but && node.part == observe::Part::Voter && node.ready.is_ok());
+    well.and_then(|node| node.address).map(|address| super::url(address, SUPERVISOR))
+}
+
+fn no_etcd() -> Error {
+    Error::new(codes::NO_ETCD, "no server has data of etcd that could be used")
+        .with_help("restore a snapshot: `airlock cluster etcd restore FILE`")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cluster::operation::samples::server;
+    use crate::cluster::operation::site::tests::inventory;
+
+    /// A server that runs, with one snapshot.
+    pub(crate) fn running(number: u8) -> Look {
+        let snapshot = Snapshot {
+            name: format!("on-demand-s{number}"),
+            path: format!("/var/lib/rancher/k3s/server/db/snapshots/on-demand-s{number}"),
+            size: 1,
+            at: format!("2026-01-0{number}T00:00:00Z").parse().unwrap(),
+        };
+        Look {
+            is_node: true,
+            join: (number > 1).then(|| "https://10.0.0.1:6443".to_owned()),
+            address: Some(IpAddr::from([10, 0, 0, number])),
+            active: "active".to_owned(),
+            is_enabled: true,
+            has_etcd: true,
+            member: Some(format!("s{number}-0123abcd")),
+            snapshots: vec![snapshot],
+            ..Look::default()
+        }
+    }
+
+    pub(crate) fn stopped(look: Look) -> Look {
+        Look { active: "inactive".to_owned(), is_enabled: false, ..look }
+    }
+
+    fn looks(all: [Look; 3]) -> Answers<Look> {
+        all.into_iter().zip(1..).map(|(look, number)| (format!("s{number}"), Ok(look))).collect()
+    }
+
+    fn lines(plan: &Plan) -> String {
+        let line = |action: &Action| action.command().unwrap_or_else(|| action.title.clone());
+        let parts = plan.stages.iter().flat_map(|stage| &stage.parts);
+        parts
+            .flat_map(|part| part.actions.iter().map(|action| format!("{}: {}\n", part.node, line(action))))
+            .collect()
+    }
+
+    #[test]
+    fn all_stop_one_is_restored_and_the_others_join_it() {
+        let looks = looks([running(1), running(2), running(3)]);
+        let inventory = inventory(3, 0);
+        let held = named(&looks, "on-demand-s2").unwrap();
+        let plan = restore(&inventory, &looks, &Source::Snapshot(held)).unwrap();
+        insta::assert_snapshot!(lines(&plan), @r"
+        s1: sudo airlock node recover stop
+        s3: sudo airlock node recover stop
+        s2: sudo airlock node recover stop
+        s2: sudo airlock node recover reset --snapshot /var/lib/rancher/k3s/server/db/snapshots/on-demand-s2
+        s2: sudo airlock node recover start
+        s2: wait until s2 is ready
+        s1: sudo airlock node recover aside --member s1-0123abcd
+        s1: sudo airlock install --yes --join https://10.0.0.2:6443
+        s1: wait until s1 votes in etcd
+        s3: sudo airlock node recover aside --member s3-0123abcd
+        s3: sudo airlock install --yes --join https://10.0.0.2:6443
+        s3: wait until s3 votes in etcd
+        ");
+        assert!(plan.notes[0].contains("since 2026-01-02T00:00:00Z is lost"), "{:?}", plan.notes);
+        assert_eq!(plan.consent, Consent::Typed("s1".to_owned()));
+    }
+
+    #[test]
+    fn an_interrupted_restore_goes_on_with_those_that_stand_still() {
+        let restored = |path: &str| Look { restored: Some(path.to_owned()), ..running(1) };
+        let path = running(1).snapshots[0].path.clone();
+        let joined = Look { member: Some("s2-ffff0000".to_owned()), ..running(2) };
+        let inventory = inventory(3, 0);
+        let held = |looks: &Answers<Look>| Source::Snapshot(named(looks, "on-demand-s1").unwrap());
+        let half = looks([restored(&path), joined.clone(), stopped(running(3))]);
+        let plan = restore(&inventory, &half, &held(&half)).unwrap();
+        insta::assert_snapshot!(lines(&plan), @r"
+        s3: sudo airlock node recover aside --member s3-0123abcd
+        s3: sudo airlock node recover start
+        s3: wait until s3 votes in etcd
+        ");
+        let whole = looks([restored(&path), joined, running(3)]);
+        let again = restore(&inventory, &whole, &held(&whole)).unwrap();
+        assert!(lines(&again).contains("reset --snapshot"), "who asks for it again wants it again");
+    }
+
+    #[test]
+    fn without_a_quorum_one_goes_on_with_its_own_data() {
+        let inventory = inventory(3, 0);
+        let silent = || Err(Error::new(codes::REMOTE_ANSWER, "no answer"));
+        let looks: Answers<Look> =
+            [("s1".to_owned(), silent()), ("s2".to_owned(), Ok(running(2))), ("s3".to_owned(), silent())]
+                .into();
+        let plan = restore(&inventory, &looks, &Source::Server("s2".to_owned())).unwrap();
+        assert!(lines(&plan).contains("s2: sudo airlock node recover reset\n"));
+        assert_eq!(plan.out_of_reach.len(), 2);
+        assert!(plan.out_of_reach[0].why.contains("airlock cluster repair s1"));
+        let error = restore(&inventory, &looks, &Source::Server("s1".to_owned())).unwrap_err();
+        assert_eq!(error.code(), codes::NOT_A_MEMBER);
+    }
+
+    #[test]
+    fn snapshots_are_deleted_where_they_are() {
+        let looks = looks([running(1), running(2), running(3)]);
+        assert_eq!(snapshots(&looks)[0].snapshot.name, "on-demand-s3");
+        let plan = delete(&looks, &["on-demand-s3".to_owned(), "gone".to_owned()]);
+        assert_eq!(lines(&plan), "s3: sudo k3s etcd-snapshot delete on-demand-s3\n");
+        assert_eq!(save(&[server("s1")], "x").unwrap().actions().count(), 1);
+        assert_eq!(save(&[], "x").unwrap_err().code(), codes::NO_ETCD);
+    }
+}

@@ -1,0 +1,301 @@
+//! A newer bundle on all nodes: a snapshot first, then the servers one after the other, then the agents.
+//!
+//! The first server gets the bundle and goes first; if it does not come up well, it goes back to the bundle that it had,
+//! and nothing else was touched. Every node has to be ready with the version of the bundle before the next one begins
+//! (`k3s.md` 4.8). Nodes that are there already are left alone, so a run that was interrupted goes on.
+
+mod version;
+
+use std::collections::BTreeMap;
+
+pub use self::version::Version;
+use super::condition::Condition;
+use super::node::{Answers, Status, reason};
+use super::voters::Voters;
+use super::{
+    Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage, Work, find, has_etcd, is_server,
+};
+use crate::cluster::inventory::{Host, Inventory, Role};
+use crate::cluster::observe::Node;
+use crate::error::{Error, Result, codes};
+use crate::node::settings::Settings;
+use crate::quote::escape;
+
+/// The bundle to which the cluster goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// `NAME-VERSION`.
+    pub name: String,
+    /// Digest of its manifest.
+    pub manifest: String,
+    /// Its k3s, as nodes tell it: `v1.35.0+k3s1`.
+    pub k3s: String,
+    /// Words of `install` by which nodes trust it, such as `--trust SHA256:…`.
+    pub trust: Vec<String>,
+}
+
+/// What is known before an upgrade.
+pub struct Observed<'a> {
+    /// What is wanted.
+    pub inventory: &'a Inventory,
+    /// The nodes of the cluster.
+    pub nodes: &'a [Node],
+    /// How the hosts are.
+    pub hosts: &'a Answers<Status>,
+    /// What the hosts keep as their settings.
+    pub kept: &'a BTreeMap<String, Settings>,
+}
+
+/// Brings all nodes to a bundle.
+///
+/// # Errors
+/// [`codes::UPGRADE_OLDER`], [`codes::UPGRADE_PATH`]; [`codes::QUORUM`] if a server could not be restarted without the
+/// cluster standing still; [`codes::NOT_A_MEMBER`] if no server of the inventory is in the cluster.
+pub fn plan(observed: &Observed<'_>, target: &Target) -> Result<Plan> {
+    version::check(observed.nodes, &target.k3s)?;
+    let mut plan = Plan::new("upgrade");
+    let present: Vec<&Host> = observed
+        .inventory
+        .hosts
+        .iter()
+        .filter(|host| host.role != Role::Balancer && find(observed.nodes, &host.name).is_some())
+        .collect();
+    for host in &present {
+        if let Some(why) = reason(observed.hosts, &host.name) {
+            let why = format!("{why}; it stays as it is");
+            plan.out_of_reach.push(OutOfReach { host: host.name.clone(), why });
+        }
+    }
+    let due: Vec<&Host> = present.iter().copied().filter(|host| is_due(observed, host, target)).collect();
+    if due.is_empty() {
+        return Ok(plan);
+    }
+    let servers: Vec<&Host> = present.iter().copied().filter(|host| host.role == Role::Server).collect();
+    let first = servers.iter().find(|host| matches!(observed.hosts.get(&host.name), Some(Ok(_))));
+    let first = first.ok_or_else(no_server)?;
+    check_health(observed, &due)?;
+    let leads = is_due(observed, first, target);
+    plan = plan.with(Stage::essential(Part::new(&first.name, beginning(observed, first, target, leads))));
+    if leads {
+        plan = plan.with(Stage::essential(leading(observed, first, target)));
+    }
+    for host in due.iter().filter(|host| host.role == Role::Server && host.name != first.name) {
+        plan = plan.with(Stage::essential(following(observed, host, first, target)));
+    }
+    let agents = due.iter().filter(|host| host.role == Role::Agent);
+    let agents = agents.map(|host| following(observed, host, first, target)).collect();
+    plan = plan.with(Stage::side_by_side(agents, observed.inventory.cluster.concurrency));
+    plan.consent = Consent::Agreement;
+    plan.notes.push(format!("{} with k3s {}", escape(&target.name), escape(&target.k3s)));
+    Ok(plan)
+}
+
+/// Whether a host that answers has another bundle, or another k3s.
+fn is_due(observed: &Observed<'_>, host: &Host, target: &Target) -> bool {
+    let Some(Ok(status)) = observed.hosts.get(&host.name) else { return false };
+    let has_bundle = status.bundle().is_some_and(|bundle| bundle.manifest == target.manifest);
+    let runs =
+        find(observed.nodes, &host.name).is_some_and(|node| node.version == target.k3s && node.ready.is_ok());
+    !(has_bundle && runs)
+}
+
+/// A snapshot, and the bundle on its way.
+fn beginning(observed: &Observed<'_>, first: &Host, target: &Target, leads: bool) -> Vec<Action> {
+    let mut actions = Vec::new();
+    if leads && observed.nodes.iter().any(has_etcd) {
+        let name: String = format!("before-{}", target.k3s).replace('+', "-");
+        let invocation =
+            Invocation::k3s(["etcd-snapshot", "save", "--name", name.as_str()]).within(super::LONG);
+        actions.push(Action::run("take a snapshot of etcd", Place::host(&first.name), invocation));
+    }
+    let title = format!("send {} to {}", escape(&target.name), first.name);
+    actions.push(Action { title, place: Place::host(&first.name), work: Work::Deliver });
+    actions
+}
+
+fn leading(observed: &Observed<'_>, first: &Host, target: &Target) -> Part {
+    let install = |bundle: &str, further: &[String]| {
+        let words = ["install", "--yes", "--bundle", bundle].map(str::to_owned);
+        Invocation::airlock(words.into_iter().chain(further.iter().cloned()))
+    };
+    let place = || Place::host(&first.name);
+    let mut actions = vec![Action::run(
+        format!("install {}", escape(&target.name)),
+        place(),
+        install(&target.manifest, &target.trust),
+    )];
+    actions.extend(health(observed, &first.name, &target.k3s));
+    let mut part = Part::new(&first.name, actions);
+    let before =
+        observed.hosts.get(&first.name).and_then(|status| status.as_ref().ok()).and_then(Status::bundle);
+    if let Some(before) = before.filter(|before| before.manifest != target.manifest) {
+        // It was installed to its end if only the cluster found fault with it, and then counts as older.
+        let serial = ["--allow-downgrade".to_owned(), before.serial.to_string()];
+        let title = format!("go back to the bundle with serial {}", before.serial);
+        part.way_back = vec![
+            Action::run(title, place(), install(&before.manifest, &serial)),
+            Action::wait(Place::Server, Condition::ready(&first.name)),
+        ];
+    }
+    part
+}
+
+/// The others take the bundle from the first server, whatever they were installed from.
+fn following(observed: &Observed<'_>, host: &Host, first: &Host, target: &Target) -> Part {
+    let words = ["install", "--yes"].map(str::to_owned).into_iter().chain(target.trust.iter().cloned());
+    let from = origin(observed, first);
+    let invocation = match (observed.kept.get(&host.name), from) {
+        (Some(kept), Some(url)) if kept.bundle.as_deref() != Some(&url) => {
+            let settings = Settings { bundle: Some(url), ..kept.clone() };
+            // Types with text keys always serialise.
+            let text = serde_json::to_string_pretty(&settings).unwrap_or_default();
+            let words = words.chain(["--settings".to_owned(), "{settings}".to_owned()]);
+            Invocation::airlock(words).with_file("settings", text)
+        }
+        _ => Invocation::airlock(words),
+    };
+    let title = format!("install {}", escape(&target.name));
+    let mut actions = vec![Action::run(title, Place::host(&host.name), invocation)];
+    actions.extend(health(observed, &host.name, &target.k3s));
+    Part::new(&host.name, actions)
+}
+
+/// Where the first server serves its bundle; nothing if it has no registry of its own.
+fn origin(observed: &Observed<'_>, first: &Host) -> Option<String> {
+    use crate::node::settings::Registry;
+    let Registry::Own { port, .. } = observed.kept.get(&first.name)?.registry.clone() else { return None };
+    let address = find(observed.nodes, &first.name)?.address?;
+    Some(super::url(address, port))
+}
+
+fn health(observed: &Observed<'_>, node: &str, version: &str) -> Vec<Action> {
+    let ready = Condition::Ready { node: node.to_owned(), version: Some(version.to_owned()) };
+    let mut actions = vec![Action::wait(Place::Server, ready)];
+    if find(observed.nodes, node).is_some_and(has_etcd) {
+        actions.push(Action::wait(Place::Server, Condition::Votes { node: node.to_owned() }));
+    }
+    actions
+}
+
+/// No server is restarted while the others could not go on without it, or a learner is catching up.
+fn check_health(observed: &Observed<'_>, due: &[&Host]) -> Result<()> {
+    let touches_servers = due.iter().any(|host| host.role == Role::Server);
+    let sick: Vec<&Node> = observed
+        .nodes
+        .iter()
+        .filter(|node| is_server(node) && !node.is_well() && !is_due_node(due, node))
+        .collect();
+    let voters = Voters::of(observed.nodes);
+    if !touches_servers || (sick.is_empty() && voters.has_quorum()) {
+        return Ok(());
+    }
+    let message = "servers that are not to be upgraded now are not well: with one more restarting, the cluster may stand still";
+    let error = Error::new(codes::QUORUM, message)
+        .with_help("bring them back first: `airlock cluster repair SERVER`; then run the same command again");
+    Err(sick.iter().fold(error, |error, node| error.with_detail(node.trouble().unwrap_or_default())))
+}
+
+fn is_due_node(due: &[&Host], node: &Node) -> bool {
+    due.iter().any(|host| host.name == node.name)
+}
+
+fn no_server() -> Error {
+    Error::new(codes::NOT_A_MEMBER, "no server of the inventory is in the cluster and can be reached")
+        .with_help("`airlock cluster ping` says which can be; `airlock cluster status` what the cluster has")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::operation::node::Installed;
+    use crate::cluster::operation::samples::{agent, dead, server};
+    use crate::cluster::operation::site::tests::inventory;
+
+    fn target() -> Target {
+        Target {
+            name: "lab-2".to_owned(),
+            manifest: "sha256:02".to_owned(),
+            k3s: "v1.35.0+k3s1".to_owned(),
+            trust: Vec::new(),
+        }
+    }
+
+    fn has(manifest: &str) -> Result<Status> {
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        let bundle =
+            Installed { name: None, channel: "lab".to_owned(), serial: 1, manifest: manifest.to_owned(), at };
+        Ok(Status { is_node: true, bundles: vec![bundle], ..Status::default() })
+    }
+
+    fn kept(url: Option<&str>) -> Settings {
+        Settings { bundle: url.map(str::to_owned), ..Settings::default() }
+    }
+
+    fn lines(nodes: &[Node], hosts: &Answers<Status>) -> Result<Vec<String>> {
+        let inventory = inventory(3, 1);
+        let url = Some("https://10.0.0.1:5443");
+        let kept = [("s1", kept(None)), ("s2", kept(url)), ("s3", kept(None)), ("a1", kept(url))]
+            .map(|(name, settings)| (name.to_owned(), settings))
+            .into();
+        let observed = Observed { inventory: &inventory, nodes, hosts, kept: &kept };
+        let plan = plan(&observed, &target())?;
+        let line = |action: &Action| action.command().unwrap_or_else(|| action.title.clone());
+        let mut lines = Vec::new();
+        for part in plan.stages.iter().flat_map(|stage| &stage.parts) {
+            lines.extend(part.actions.iter().map(|action| format!("{}: {}", part.node, line(action))));
+            lines.extend(part.way_back.iter().map(|action| format!("{}: else {}", part.node, line(action))));
+        }
+        Ok(lines)
+    }
+
+    fn nodes() -> [Node; 4] {
+        let first = Node { address: Some("10.0.0.1".parse().unwrap()), ..server("s1") };
+        [agent("a1"), first, server("s2"), server("s3")]
+    }
+
+    #[test]
+    fn servers_come_before_agents_and_the_first_can_go_back() {
+        let hosts: Answers<Status> =
+            ["s1", "s2", "s3", "a1"].map(|name| (name.to_owned(), has("sha256:01"))).into();
+        insta::assert_snapshot!(lines(&nodes(), &hosts).unwrap().join("\n"), @r"
+        s1: sudo k3s etcd-snapshot save --name before-v1.35.0-k3s1
+        s1: send lab-2 to s1
+        s1: sudo airlock install --yes --bundle sha256:02
+        s1: wait until s1 is ready with v1.35.0+k3s1
+        s1: wait until s1 votes in etcd
+        s1: else sudo airlock install --yes --bundle sha256:01 --allow-downgrade 1
+        s1: else wait until s1 is ready
+        s2: sudo airlock install --yes
+        s2: wait until s2 is ready with v1.35.0+k3s1
+        s2: wait until s2 votes in etcd
+        s3: sudo airlock install --yes --settings '{settings}'
+        s3: wait until s3 is ready with v1.35.0+k3s1
+        s3: wait until s3 votes in etcd
+        a1: sudo airlock install --yes
+        a1: wait until a1 is ready with v1.35.0+k3s1
+        ");
+    }
+
+    #[test]
+    fn what_is_there_is_left_alone() {
+        let done = |node: Node| Node { version: target().k3s, ..node };
+        let all = nodes().map(done);
+        let mut hosts: Answers<Status> =
+            ["s1", "s2", "s3", "a1"].map(|name| (name.to_owned(), has("sha256:02"))).into();
+        assert!(lines(&all, &hosts).unwrap().is_empty());
+        hosts.insert("s3".to_owned(), has("sha256:01"));
+        let some = lines(&all, &hosts).unwrap();
+        assert_eq!(some[0], "s1: send lab-2 to s1", "another server may lack the bundle");
+        assert_eq!(some[1], "s3: sudo airlock install --yes --settings '{settings}'");
+    }
+
+    #[test]
+    fn no_server_restarts_while_another_is_down() {
+        let [a1, s1, s2, s3] = nodes();
+        let mut hosts: Answers<Status> =
+            ["s1", "s2", "a1"].map(|name| (name.to_owned(), has("sha256:01"))).into();
+        hosts.insert("s3".to_owned(), Err(Error::new(codes::REMOTE_ANSWER, "s3 is silent")));
+        let error = lines(&[a1, s1, s2, dead(s3)], &hosts).unwrap_err();
+        assert_eq!((error.code(), error.details().len()), (codes::QUORUM, 1));
+    }
+}
