@@ -120,9 +120,9 @@ fn unknown(host: &Host) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::inventory::Cluster;
     use crate::cluster::inventory::tests::hosts;
-    use crate::cluster::inventory::{CONCURRENCY, Cluster};
-    use crate::node::settings::{self, Cidr};
+    use crate::node::settings;
 
     fn vrrp() -> Vrrp {
         Vrrp { prefix: Some(24), interface: None, router_id: None }
@@ -141,21 +141,8 @@ mod tests {
             host.address = Some(IpAddr::from([10, 0, 0, u8::try_from(index).unwrap() + 1]));
         }
         let cluster = Cluster {
-            token: None,
             virtual_address: Some(VirtualAddress { host: host.to_owned(), mode }),
-            server_names: Vec::new(),
-            disable: Vec::new(),
-            http_port: 80,
-            https_port: 443,
-            registry_port: settings::REGISTRY_PORT,
-            site_registry: None,
-            cluster_cidr: Cidr::POD_DEFAULT,
-            service_cidr: Cidr::SERVICE_DEFAULT,
-            data_directory: "/var/lib/rancher/k3s".to_owned(),
-            share_images: None,
-            packages: true,
-            target: None,
-            concurrency: CONCURRENCY,
+            ..Cluster::default()
         };
         Inventory { hosts, cluster }
     }

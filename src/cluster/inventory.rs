@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::error::Location;
-use crate::node::settings::{Cidr, Gpu, Taint};
+use crate::node::settings::{Cidr, Gpu, REGISTRY_PORT, Taint};
 use crate::secret::Secret;
 
 /// Commands that run at the same time unless the inventory says otherwise.
@@ -186,6 +186,28 @@ pub struct Vrrp {
     pub router_id: Option<u8>,
 }
 
+impl Default for Cluster {
+    fn default() -> Cluster {
+        Cluster {
+            token: None,
+            virtual_address: None,
+            server_names: Vec::new(),
+            disable: Vec::new(),
+            http_port: 80,
+            https_port: 443,
+            registry_port: REGISTRY_PORT,
+            site_registry: None,
+            cluster_cidr: Cidr::POD_DEFAULT,
+            service_cidr: Cidr::SERVICE_DEFAULT,
+            data_directory: "/var/lib/rancher/k3s".to_owned(),
+            share_images: None,
+            packages: true,
+            target: None,
+            concurrency: CONCURRENCY,
+        }
+    }
+}
+
 impl Inventory {
     /// The host of this name.
     pub fn host(&self, name: &str) -> Option<&Host> {
@@ -214,23 +236,7 @@ pub(crate) mod tests {
 
     /// An inventory with [`hosts`] of these names, and nothing said about the cluster.
     pub(crate) fn inventory(names: &[&str]) -> Inventory {
-        let cluster = Cluster {
-            token: None,
-            virtual_address: None,
-            server_names: Vec::new(),
-            disable: Vec::new(),
-            http_port: 80,
-            https_port: 443,
-            registry_port: 5443,
-            site_registry: None,
-            cluster_cidr: Cidr::POD_DEFAULT,
-            service_cidr: Cidr::SERVICE_DEFAULT,
-            data_directory: "/var/lib/rancher/k3s".to_owned(),
-            share_images: None,
-            packages: true,
-            target: None,
-            concurrency: CONCURRENCY,
-        };
+        let cluster = Cluster::default();
         Inventory { hosts: hosts(names), cluster }
     }
 

@@ -159,10 +159,9 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::cluster::inventory::Cluster;
     use crate::cluster::inventory::tests::hosts;
-    use crate::cluster::inventory::{CONCURRENCY, Cluster};
     use crate::cluster::remote::tests::Scripted;
-    use crate::node::settings::Cidr;
 
     /// Nobody wants to stop.
     pub(crate) static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -175,23 +174,7 @@ pub(crate) mod tests {
             .collect();
         let mut hosts = hosts(&names.iter().map(String::as_str).collect::<Vec<_>>());
         hosts.iter_mut().take(servers).for_each(|host| host.role = Role::Server);
-        let cluster = Cluster {
-            token: None,
-            virtual_address: None,
-            server_names: Vec::new(),
-            disable: Vec::new(),
-            http_port: 80,
-            https_port: 443,
-            registry_port: 5443,
-            site_registry: None,
-            cluster_cidr: Cidr::POD_DEFAULT,
-            service_cidr: Cidr::SERVICE_DEFAULT,
-            data_directory: "/var/lib/rancher/k3s".to_owned(),
-            share_images: None,
-            packages: true,
-            target: None,
-            concurrency: CONCURRENCY,
-        };
+        let cluster = Cluster::default();
         Inventory { hosts, cluster }
     }
 
