@@ -1,9 +1,9 @@
 //! `airlock cluster deploy` with an address in front of the servers, by the real keepalived and haproxy of Debian: it is
 //! there from the first server on, moves when its holder is cut off, and the cluster is asked by it meanwhile.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Output;
-use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use serde_json::Value;
@@ -14,12 +14,7 @@ use crate::lab::provisioner::Provisioner;
 use crate::lab::release::Release;
 use crate::lab::{Lab, is_possible};
 use crate::stick::Stick;
-
-/// The address.
-const ADDRESS: &str = "10.77.0.251";
-
-/// How long the address may be nowhere. Three advertisements are missed, and three answers of the API.
-const MOVE: Duration = Duration::from_secs(15);
+use crate::virtual_address::{ADDRESS, MOVE, answers, holder, it_stays};
 
 /// The administrator: machine, directory, inventory.
 struct Desk {
@@ -87,33 +82,10 @@ fn ini(lab: &Lab, groups: &[(&str, &[&Node])], variables: &[&str]) -> String {
         let names: String = nodes.iter().map(|node| format!("{}\n", node.name())).collect();
         format!("\n[{name}]\n{names}")
     };
-    let hosts: String = groups.iter().flat_map(|(_, nodes)| nodes.iter()).map(line).collect();
+    let hosts: BTreeSet<String> = groups.iter().flat_map(|(_, nodes)| nodes.iter()).map(line).collect();
+    let hosts = Vec::from_iter(hosts).concat();
     let groups: String = groups.iter().map(group).collect();
     format!("{hosts}{groups}\n[all:vars]\n{}\n", variables.join("\n"))
-}
-
-/// Whether a node has the address.
-fn has(node: &Node) -> bool {
-    !node.succeed(&["ip", "-brief", "address", "show", "to", ADDRESS]).unwrap().is_empty()
-}
-
-/// Waits until exactly one of these has the address; gives it, and how long that took.
-fn holder<'a>(nodes: &[&'a Node]) -> (&'a Node, Duration) {
-    let begin = Instant::now();
-    loop {
-        let holders: Vec<&&Node> = nodes.iter().filter(|node| has(node)).collect();
-        match holders[..] {
-            [holder] => return (holder, begin.elapsed()),
-            _ => assert!(begin.elapsed() < 2 * MOVE, "{} nodes have the address", holders.len()),
-        }
-    }
-}
-
-/// Whether the API answers at the address, asked from this node.
-fn answers(node: &Node, port: u16) -> bool {
-    let url = format!("https://{ADDRESS}:{port}/ping");
-    let asked = node.run(&["curl", "--silent", "--insecure", "--max-time", "3", &url]).unwrap();
-    asked.status.success() && asked.stdout == b"pong"
 }
 
 /// What `kubectl` of a server says when it asks at the address.
@@ -161,6 +133,96 @@ fn the_address_of_three_servers_outlives_its_holder() {
 
     // It comes back, and the address stays where it is.
     lab.join(first).unwrap();
-    first.wait_for_log("keepalived", "Entering BACKUP STATE", MOVE).unwrap();
-    assert_eq!(holder(servers).0.name(), next.name());
+    it_stays(servers, next, first);
+    assert!(answers(worker, 6443));
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn an_address_that_cannot_be_is_told_before_anything_changes() {
+    if !is_possible() {
+        return;
+    }
+    let lab = Lab::with_gap("ha-taken", Gap::Reject).unwrap();
+    let nodes = lab.nodes_named(&["server1", "server2", "stranger"], Release::Bookworm).unwrap();
+    let Some(desk) = Desk::new(&lab) else { return };
+    let servers: Vec<&Node> = nodes[..2].iter().collect();
+    let groups = [("master", &servers[..])];
+    let refused = |vip: &str, further: &[&str], code: &str| {
+        desk.inventory(&ini(&lab, &groups, &[&[vip][..], further].concat()));
+        let refused = desk.deploy(&[]);
+        let text = said(&refused);
+        assert!(text.contains(&format!("error[{code}]")), "{text}");
+        for server in &servers {
+            assert!(!server.root().join("var/lib/airlock/journal").exists(), "{text}");
+        }
+        (refused.status.code(), text)
+    };
+
+    // Somebody on the segment has it who is in no inventory.
+    nodes[2].succeed(&["ip", "address", "add", &format!("{ADDRESS}/24"), "dev", "eth0"]).unwrap();
+    let hardware = nodes[2].succeed(&["cat", "/sys/class/net/eth0/address"]).unwrap();
+    let (status, text) = refused(&format!("vip={ADDRESS}"), &[], "E1141");
+    assert!(status == Some(7) && text.contains(&format!("{} answers", hardware.trim())), "{text}");
+    assert!(text.contains("2 servers"), "of an even number is warned: {text}");
+
+    // Nobody could ask for it; the inventory alone tells that where it knows the network.
+    let (status, text) = refused("vip=10.99.0.5", &[], "E1140");
+    assert!(status == Some(7) && text.contains("is in no network of server1"), "{text}");
+    let (status, text) = refused("vip=10.99.0.5", &["vip_prefix=24"], "E1105");
+    assert!(status == Some(3) && text.contains("is not in the network of `server1`"), "{text}");
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn balancers_stand_in_front_of_a_server() {
+    if !is_possible() {
+        return;
+    }
+    let lab = Lab::with_gap("ha-lb", Gap::Reject).unwrap();
+    let names = ["server1", "balancer1", "balancer2", "worker1"];
+    let nodes = lab.nodes_named(&names, Release::Bookworm).unwrap();
+    let Some(desk) = Desk::new(&lab) else { return };
+    let nodes: Vec<&Node> = nodes.iter().collect();
+    let (server, balancers, worker) = (nodes[0], &nodes[1..3], nodes[3]);
+    let groups = [("master", &nodes[..1]), ("lb", balancers), ("worker", &nodes[3..])];
+    desk.inventory(&ini(&lab, &groups, &[&format!("vip={ADDRESS}"), "vip_prefix=24"]));
+
+    let deployed = desk.deploy(&[]);
+    assert!(deployed.status.success(), "{}", said(&deployed));
+    assert_eq!(desk.states(), ["installed"; 4], "{}", said(&deployed));
+    let (first, _) = holder(balancers);
+    assert!(kubectl(server, 6443).contains("worker1"));
+
+    let again = desk.deploy(&[]);
+    assert!(again.status.success(), "{}", said(&again));
+    assert_eq!(desk.states(), ["unchanged"; 4], "{}", said(&again));
+
+    lab.cut(first).unwrap();
+    let other = if first.name() == balancers[0].name() { balancers[1] } else { balancers[0] };
+    assert!(holder(&[other]).1 < MOVE);
+    assert!(answers(worker, 6443));
+    lab.join(first).unwrap();
+    it_stays(balancers, other, first);
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn a_server_with_haproxy_is_joined_through_it() {
+    if !is_possible() {
+        return;
+    }
+    let lab = Lab::with_gap("ha-own-lb", Gap::Reject).unwrap();
+    let nodes = lab.nodes_named(&["server1", "worker1"], Release::Bookworm).unwrap();
+    let Some(desk) = Desk::new(&lab) else { return };
+    let nodes: Vec<&Node> = nodes.iter().collect();
+    let groups = [("master", &nodes[..1]), ("lb", &nodes[..1]), ("worker", &nodes[1..])];
+    desk.inventory(&ini(&lab, &groups, &[&format!("vip={ADDRESS}"), "vip_prefix=24"]));
+
+    let deployed = desk.deploy(&[]);
+    assert!(deployed.status.success(), "{}", said(&deployed));
+    assert!(answers(nodes[1], 8443) && answers(nodes[1], 6443));
+    assert!(kubectl(nodes[0], 8443).contains("worker1"));
+    let again = desk.deploy(&[]);
+    assert_eq!(desk.states(), ["unchanged"; 2], "{}", said(&again));
 }
