@@ -35,11 +35,11 @@ pub fn of(
         }
         VirtualAddressMode::Keepalived(vrrp) if is_holder => NodeVirtualAddress::Keepalived {
             address: parsed(virtual_address)?,
-            vrrp: shared(vrrp, host, &holders, &known)?,
+            vrrp: sharing(vrrp, host, &holders, &known)?,
         },
         VirtualAddressMode::Haproxy { vrrp, port, status_port } if is_holder => NodeVirtualAddress::Haproxy {
             address: parsed(virtual_address)?,
-            vrrp: shared(vrrp, host, &holders, &known)?,
+            vrrp: sharing(vrrp, host, &holders, &known)?,
             balancer: Balancer {
                 port: *port,
                 status_port: *status_port,
@@ -78,7 +78,18 @@ pub fn holders(inventory: &Inventory) -> Vec<&Host> {
     }
 }
 
-fn shared(
+/// The address that hosts of ours are to share, and those hosts; nothing where it is somebody else's.
+pub fn shared(inventory: &Inventory) -> Option<(IpAddr, Vec<&Host>)> {
+    let VirtualAddress { host, mode } = inventory.cluster.virtual_address.as_ref()?;
+    let holders = match mode {
+        VirtualAddressMode::External { .. } => return None,
+        VirtualAddressMode::KubeVip { .. } => inventory.of_role(Role::Server).collect(),
+        VirtualAddressMode::Keepalived(_) | VirtualAddressMode::Haproxy { .. } => holders(inventory),
+    };
+    Some((host.parse().ok()?, holders))
+}
+
+fn sharing(
     vrrp: &Vrrp,
     host: &Host,
     holders: &[&Host],

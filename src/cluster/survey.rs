@@ -27,6 +27,17 @@ pub struct Survey {
     pub examinations: BTreeMap<String, Result<Examination, Trouble>>,
     /// The connections between them that do not work.
     pub links: Vec<Link>,
+    /// Who has the virtual address, though no host is a node yet that could have it rightly.
+    pub stranger: Option<Stranger>,
+}
+
+/// A machine that answers for the virtual address, and is none of the hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its hardware address.
+    pub hardware: String,
+    /// The host that it has answered.
+    pub asked_by: String,
 }
 
 /// How much a finding matters.

@@ -27,6 +27,7 @@ mod neighbours;
 mod segment;
 mod settings;
 
+pub use self::neighbours::who_has;
 pub use self::segment::Segment;
 #[cfg(test)]
 pub(crate) use self::settings::tests;

@@ -60,6 +60,9 @@ pub struct Reach {
     pub taken: Vec<Port>,
     /// What came of each connection, in the order in which they were asked for.
     pub reached: Vec<Reached>,
+    /// The hardware address of whoever has the address that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
 }
 
 /// What came of a connection.

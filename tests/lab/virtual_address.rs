@@ -14,11 +14,11 @@ use crate::standin::write;
 use crate::stick::Stick;
 
 /// The address, and one that a machine has.
-const ADDRESS: &str = "10.77.0.251";
+pub const ADDRESS: &str = "10.77.0.251";
 const TAKEN: &str = "10.77.0.252";
 
 /// How long the address may be nowhere. Three advertisements are missed, and three answers of the API.
-const MOVE: Duration = Duration::from_secs(15);
+pub const MOVE: Duration = Duration::from_secs(15);
 
 /// Where nodes without a stick are given what they need.
 const SETTINGS: &str = "/root/settings.json";
@@ -73,7 +73,7 @@ fn has(node: &Node, address: &str) -> bool {
 }
 
 /// Waits until exactly one of these has the address; gives it, and how long that took.
-fn holder<'a>(nodes: &[&'a Node]) -> (&'a Node, Duration) {
+pub fn holder<'a>(nodes: &[&'a Node]) -> (&'a Node, Duration) {
     let begin = Instant::now();
     loop {
         let holders: Vec<&&Node> = nodes.iter().filter(|node| has(node, ADDRESS)).collect();
@@ -85,7 +85,7 @@ fn holder<'a>(nodes: &[&'a Node]) -> (&'a Node, Duration) {
 }
 
 /// Whether the API answers at the address, asked from this node.
-fn answers(node: &Node, port: u16) -> bool {
+pub fn answers(node: &Node, port: u16) -> bool {
     let url = format!("https://{ADDRESS}:{port}/ping");
     let asked = node.run(&["curl", "--silent", "--insecure", "--max-time", "3", &url]).unwrap();
     asked.status.success() && asked.stdout == b"pong"
@@ -97,7 +97,7 @@ fn nothing_is_left_to_do(node: &Node) {
 }
 
 /// The address stays with whoever has it, however good those are who come back.
-fn it_stays(nodes: &[&Node], holder: &Node, back: &Node) {
+pub fn it_stays(nodes: &[&Node], holder: &Node, back: &Node) {
     back.wait_for_log("keepalived", "Entering BACKUP STATE", MOVE).unwrap();
     let mark = back.succeed(&["date", "+%s"]).unwrap();
     // Whoever may be the better one says so with its next advertisement, each second.

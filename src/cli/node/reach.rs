@@ -1,15 +1,18 @@
 //! `airlock node reach`: listens on ports, or connects to those of others.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
+use crate::node::availability;
 use crate::node::driver;
 use crate::node::machine::Machine;
 use crate::node::reach::{self, LISTENING, Port, Reach, Reached, Target};
+use crate::quote::escape;
 use crate::ui::table::{Align, Table};
 
 /// How long ports are open when nobody ends it.
@@ -29,6 +32,10 @@ pub struct ReachArgs {
     /// Connect to this port of another machine
     #[arg(long, value_name = "ADDRESS:PORT/PROTOCOL", num_args = 1..)]
     pub connect: Vec<Target>,
+
+    /// Ask which other machine on the segment has this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub who_has: Option<IpAddr>,
 }
 
 const EXAMPLES: &str = "\
@@ -42,9 +49,13 @@ pub(super) async fn run(arguments: ReachArgs, session: Session) -> Result<()> {
         true => (Vec::new(), Vec::new()),
         false => listen(&arguments.listen, &session).await,
     };
+    let holder = match arguments.who_has {
+        Some(address) => session.blocking(move |_| availability::who_has(address, &Machine::this())).await?,
+        None => None,
+    };
     let boot = driver::boot(&Machine::this())?;
     let failed = reached.iter().filter(|one| one.outcome != reach::Outcome::Open).count();
-    let reach = Reach { now: Timestamp::now(), boot, opened, taken, reached };
+    let reach = Reach { now: Timestamp::now(), boot, opened, taken, reached, holder };
     session.print(&reach, human)?;
     // A program looks at each of them; a person at the end.
     if failed == 0 { Ok(()) } else { Err(unreached(failed)) }
@@ -74,6 +85,9 @@ fn human(reach: &Reach) -> String {
     }
     for Reached { target, outcome } in &reach.reached {
         table.row([&target.to_string(), outcome.text()]);
+    }
+    if let Some(holder) = &reach.holder {
+        table.row(["address", &format!("{} has it", escape(holder))]);
     }
     match table.is_empty() {
         true => format!("{}\n", reach.now),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 
-use super::Survey;
 use super::examine::{self, Examination};
 use super::look::{self, Look};
+use super::{Stranger, Survey};
 use crate::bundle::manifest::Manifest;
+use crate::cluster::address;
 use crate::cluster::fleet;
 use crate::cluster::inventory::{Host, Inventory, Role};
 use crate::cluster::matrix;
@@ -18,6 +19,7 @@ use crate::cluster::wanted::Wanted;
 use crate::error::Result;
 use crate::node::install::circumstances;
 use crate::node::invitation::Invitation;
+use crate::node::reach::Reach;
 use crate::node::settings::Settings;
 use crate::oci::digest::Digest;
 use crate::progress::{Event, Progress};
@@ -47,6 +49,7 @@ impl Surveyor<'_> {
         let wanted = Wanted::of(self.inventory, &looks);
         let mut survey = Survey { looks, ..Survey::default() };
         survey.links = self.links(&survey, &wanted);
+        survey.stranger = self.stranger(&survey);
         survey.examinations = self.examinations(&survey, &wanted);
         survey
     }
@@ -81,6 +84,19 @@ impl Surveyor<'_> {
                 matrix::run(self.inventory, &parts, self.connect, self.stop)
             }
         }
+    }
+
+    /// Asks one of those that are to share the virtual address who has it. Where a host is a node already one of them
+    /// may have it rightly; what cannot be found out an installation asks again.
+    fn stranger(&self, survey: &Survey) -> Option<Stranger> {
+        if survey.looks.values().flatten().any(|look| look.status.is_member()) {
+            return None;
+        }
+        let (address, holders) = address::shared(self.inventory)?;
+        let host = holders.into_iter().find(|host| survey.look(&host.name).is_some())?;
+        let command = Command::airlock(["node", "reach", "--who-has", &address.to_string()]);
+        let reach: Reach = remote::ask(&*self.connect.connect(host).ok()?, command).ok()?;
+        Some(Stranger { hardware: reach.holder?, asked_by: host.name.clone() })
     }
 
     fn examinations(

@@ -7,6 +7,7 @@ mod clocks;
 mod duplicates;
 mod links;
 mod membership;
+mod virtual_address;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -60,7 +61,7 @@ impl Finding {
 pub fn findings(inventory: &Inventory, survey: &Survey, wanted: &Wanted, despite: &[String]) -> Vec<Finding> {
     let mut findings = membership::findings(inventory, survey);
     findings.extend(servers(inventory));
-    findings.extend(virtual_address(inventory, survey, wanted));
+    findings.extend(virtual_address::findings(inventory, survey, wanted));
     findings.extend(duplicates::findings(inventory, survey, wanted));
     findings.extend(clocks::findings(inventory, survey));
     findings.extend(links::findings(inventory, survey, wanted));
@@ -96,22 +97,6 @@ fn servers(inventory: &Inventory) -> Option<Finding> {
         format!("{count} servers bear the loss of {borne}, no more than {} would", count.saturating_sub(1));
     let help = "take an odd number: one, three or five".to_owned();
     is_even.then(|| Finding::of("servers", Severity::Warn, None, text, help))
-}
-
-/// An address that a host has which is no node of ours yet cannot be the one in front of the servers.
-fn virtual_address(inventory: &Inventory, survey: &Survey, wanted: &Wanted) -> Option<Finding> {
-    let address = inventory.cluster.virtual_address.as_ref()?.host.parse().ok()?;
-    let has_it = |host: &&Host| {
-        let look = survey.look(&host.name);
-        let own = wanted.address(&host.name) == Some(address);
-        own || look.is_some_and(|look| {
-            !look.status.is_member() && look.facts.network.addresses().any(|subnet| subnet.address == address)
-        })
-    };
-    let host = inventory.hosts.iter().find(has_it)?;
-    let text = format!("the virtual address {address} is an address of {} already", host.name);
-    let help = "choose one that no machine has".to_owned();
-    Some(Finding::of("virtual-address", Severity::Block, None, text, help))
 }
 
 /// What preflight says about a host.

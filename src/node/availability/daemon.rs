@@ -80,8 +80,8 @@ impl Daemon {
 
     /// keepalived 2.2.7, that of Debian 12, ends a test by a signal to itself where there is a script to track. What is
     /// wrong it has said before: silence is a yes.
-    fn check_configuration(&self, work: &Work<'_>) -> Result<()> {
-        let finished = work.machine().run(&self.test)?;
+    fn check_configuration(&self, machine: &Machine) -> Result<()> {
+        let finished = machine.run(&self.test)?;
         let is_silent = finished.output.trim().is_empty() && finished.errors.trim().is_empty();
         if finished.is_well() || finished.status.is_none() && is_silent {
             return Ok(());
@@ -129,10 +129,54 @@ impl Step for Daemon {
         if self.configuration.check(work.machine())?.is_some() {
             self.configuration.make(work)?;
         }
-        self.check_configuration(work)?;
+        self.check_configuration(work.machine())?;
         if self.service().check(work.machine())?.is_some() {
             self.service().make(work)?;
         }
         Ok(Outcome::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::node::machine::{Finished, Programs};
+
+    /// A service that answers so when it is asked about its configuration.
+    struct Answering(Finished);
+
+    impl Programs for Answering {
+        fn run(&self, _: &Call) -> io::Result<Finished> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn tested(status: Option<i32>, errors: &str) -> Result<()> {
+        let daemon = Daemon {
+            step: "keepalived",
+            title: String::new(),
+            package: "keepalived",
+            unit: "keepalived.service",
+            configuration: File::new("/etc/keepalived/keepalived.conf", String::new()),
+            test: Call::new("keepalived").with(["--config-test"]),
+            guard: None,
+        };
+        let finished = Finished { status, errors: errors.to_owned(), ..Finished::default() };
+        let root = tempfile::tempdir().unwrap();
+        daemon.check_configuration(&Machine::new(root.path(), Arc::new(Answering(finished))))
+    }
+
+    #[test]
+    fn a_test_that_ends_itself_by_a_signal_without_a_word_is_a_yes() {
+        assert!(tested(Some(0), "").is_ok() && tested(None, "").is_ok());
+        assert!(tested(Some(0), "(Line 3) a warning\n").is_ok());
+        for (status, said) in [(None, "(Line 7) unknown keyword\n"), (Some(5), "")] {
+            let error = tested(status, said).unwrap_err();
+            assert_eq!(error.code(), codes::CONFIGURATION_REFUSED);
+            assert!(said.is_empty() || error.details()[0].contains("unknown keyword"), "{error:?}");
+        }
     }
 }

@@ -17,7 +17,7 @@ const TABLE: &str = "/proc/net/arp";
 const COMPLETE: u32 = 0x2;
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(1);
-/// When the kernel has dropped an answer of earlier that nobody repeats: 5 s until it asks again, 3 questions.
+/// When the kernel has dropped an answer of before we asked that nobody repeats: 5 s until it asks again, 3 questions.
 const STALE: Duration = Duration::from_secs(10);
 /// How often the table is looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -40,19 +40,25 @@ impl Guard {
     /// [`codes::VIRTUAL_ADDRESS_TAKEN`] if somebody answers who is none of the peers.
     pub(super) fn check(&self, machine: &Machine) -> Result<()> {
         let IpAddr::V4(address) = self.address else { return Ok(()) };
-        if machine.metadata(TABLE)?.is_none() {
-            return Ok(());
+        match self.holder(address, machine)? {
+            Some(holder) => Err(taken(address, &holder)),
+            None => Ok(()),
         }
+    }
+
+    /// Who answers for it and is none of the peers.
+    fn holder(&self, address: Ipv4Addr, machine: &Machine) -> Result<Option<String>> {
+        let Some(before) = table(machine)? else { return Ok(None) };
+        let patience = if hardware(&before, address).is_some() { STALE } else { ANSWER };
         let begin = Instant::now();
         self.ask();
         loop {
-            let table = machine.read_text(TABLE)?.unwrap_or_default();
+            let table = table(machine)?.unwrap_or_default();
             let holder = hardware(&table, address);
-            let has_waited = begin.elapsed() >= if holder.is_some() { STALE } else { ANSWER };
+            let has_waited = begin.elapsed() >= if holder.is_some() { patience } else { ANSWER };
             match holder {
-                Some(holder) if self.is_peer(&table, holder) => return Ok(()),
-                Some(holder) if has_waited => return Err(taken(address, holder)),
-                None if has_waited => return Ok(()),
+                Some(holder) if self.is_peer(&table, holder) => return Ok(None),
+                holder if has_waited => return Ok(holder.map(str::to_owned)),
                 _ => sleep(INTERVAL),
             }
         }
@@ -72,6 +78,23 @@ impl Guard {
             IpAddr::V6(_) => false,
         })
     }
+}
+
+/// The hardware address of whoever answers for an address on the segment of this machine, this machine apart; nothing
+/// if nobody does, or if it is an address of IPv6, for which nobody is asked. Takes a second, rarely ten.
+///
+/// # Errors
+/// Those of [`Machine::read_text`] for the table of neighbours.
+pub fn who_has(address: IpAddr, machine: &Machine) -> Result<Option<String>> {
+    match address {
+        IpAddr::V4(four) => Guard { address, peers: Vec::new() }.holder(four, machine),
+        IpAddr::V6(_) => Ok(None),
+    }
+}
+
+/// The table, where the kernel has one.
+fn table(machine: &Machine) -> Result<Option<String>> {
+    machine.read_text(TABLE)
 }
 
 /// Who answers for an address, by the table: `IP address, HW type, Flags, HW address, Mask, Device`.

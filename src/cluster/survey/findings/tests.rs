@@ -5,7 +5,7 @@ use crate::cluster::inventory::tests::inventory;
 use crate::cluster::matrix::Link;
 use crate::cluster::survey::look::tests::facts;
 use crate::cluster::survey::look::{Clock, Identity, Installed, Status};
-use crate::cluster::survey::{Examination, Look};
+use crate::cluster::survey::{Examination, Look, Stranger};
 use crate::node::lock::Holder;
 use crate::node::reach::{Outcome, Port};
 use crate::node::settings;
@@ -157,14 +157,39 @@ fn what_is_a_node_already_cannot_become_just_anything() {
     assert!(verdict(&findings, None).unwrap().message.starts_with("s1 and s2 have each founded"));
 }
 
+/// What is found about a virtual address in front of s1.
+fn found_about(address: &str, change: impl FnOnce(&mut Survey)) -> Vec<Finding> {
+    use crate::cluster::inventory::{VirtualAddress, VirtualAddressMode, Vrrp};
+    found(&["s1", "w1"], |inventory, survey| {
+        let mode =
+            VirtualAddressMode::Keepalived(Vrrp { prefix: Some(24), interface: None, router_id: None });
+        inventory.cluster.virtual_address = Some(VirtualAddress { host: address.to_owned(), mode });
+        change(survey);
+    })
+}
+
 #[test]
 fn a_virtual_address_that_somebody_has_is_told() {
-    use crate::cluster::inventory::{VirtualAddress, VirtualAddressMode};
-    let findings = found(&["s1", "w1"], |inventory, _| {
-        let mode = VirtualAddressMode::KubeVip { interface: None };
-        inventory.cluster.virtual_address = Some(VirtualAddress { host: "10.0.0.2".to_owned(), mode });
-    });
+    assert_eq!(found_about("10.0.0.100", |_| {}), []);
+    let findings = found_about("10.0.0.2", |_| {});
     assert!(verdict(&findings, None).unwrap().message.contains("10.0.0.2 is an address of w1"));
+    let findings = found_about("10.0.0.100", |survey| {
+        let (hardware, asked_by) = ("52:54:00:00:00:09".to_owned(), "s1".to_owned());
+        survey.stranger = Some(Stranger { hardware, asked_by });
+    });
+    let trouble = verdict(&findings, None).unwrap();
+    assert!(trouble.is(codes::VIRTUAL_ADDRESS_TAKEN));
+    assert!(trouble.message.ends_with("52:54:00:00:00:09 answers s1 for it"), "{trouble:?}");
+}
+
+#[test]
+fn a_virtual_address_that_is_far_away_is_told() {
+    let findings = found_about("10.0.1.100", |_| {});
+    assert_eq!(
+        findings[0].text,
+        "the virtual address 10.0.1.100 is in no network of s1, which has 10.0.0.1/24"
+    );
+    assert_eq!(findings[0].code, codes::VIRTUAL_ADDRESS);
 }
 
 #[test]
