@@ -13,6 +13,9 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 /// Label of nodes with a member of the datastore (`k3s.md` 4.1).
 const ETCD: &str = "node-role.kubernetes.io/etcd";
 
+/// Annotation with the name of its member of etcd (`gpu-and-ha.md` 2.4).
+const MEMBER: &str = "etcd.k3s.cattle.io/node-name";
+
 /// A node of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -64,6 +67,11 @@ impl Node {
     /// Whether it works as what it is: ready, and voting if it has a member of etcd.
     pub fn is_well(&self) -> bool {
         self.ready.is_ok() && self.part != Part::Learner
+    }
+
+    /// Name of its member of etcd, as k3s has announced it.
+    pub fn member(&self) -> Option<&str> {
+        self.annotations.get(MEMBER).map(String::as_str)
     }
 
     /// What is wrong with it, in words; nothing if it is well.

@@ -8,6 +8,7 @@
 mod bundles;
 mod cluster_deploy;
 mod cluster_ha;
+mod cluster_recovery;
 mod containerd;
 mod editions;
 mod failures;

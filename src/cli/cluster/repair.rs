@@ -47,7 +47,7 @@ Examples:
 pub(super) fn run(arguments: &RepairArgs, session: &Session) -> Result<()> {
     with_site(&arguments.file, session, |site| {
         let host = site.host(&arguments.node)?;
-        let nodes = nodes(site)?;
+        let nodes = nodes(site, host)?;
         let looks = node::each(site, &with_servers(site, host), node::look);
         let diagnosis = diagnosis(site, host, nodes.as_deref(), &looks)?;
         for reason in &diagnosis.reasons {
@@ -60,8 +60,8 @@ pub(super) fn run(arguments: &RepairArgs, session: &Session) -> Result<()> {
 }
 
 /// The nodes of the cluster; nothing if no server answers, which is a finding.
-fn nodes(site: &Site<'_>) -> Result<Option<Vec<Node>>> {
-    match site.nodes() {
+fn nodes(site: &Site<'_>, patient: &Host) -> Result<Option<Vec<Node>>> {
+    match site.nodes_beside(&patient.name) {
         Ok(nodes) => Ok(Some(nodes)),
         Err(error) if error.code() == codes::CLUSTER_UNREACHABLE => Ok(None),
         Err(error) => Err(error),

@@ -35,6 +35,13 @@ pub enum Condition {
         /// The node.
         node: String,
     },
+    /// It is a member of etcd anew, and votes.
+    Rejoined {
+        /// The node.
+        node: String,
+        /// The member that it was, of which the cluster may still tell.
+        was: String,
+    },
     /// etcd has let its member go.
     LeftEtcd {
         /// The node.
@@ -59,7 +66,7 @@ impl Condition {
     /// How long it may take. An etcd learner that does not catch up is dropped by k3s after five minutes.
     pub fn patience(&self) -> Duration {
         let minutes = match self {
-            Condition::Ready { .. } | Condition::Votes { .. } => 10,
+            Condition::Ready { .. } | Condition::Votes { .. } | Condition::Rejoined { .. } => 10,
             Condition::LeftEtcd { .. } | Condition::Forgotten { .. } => 3,
         };
         Duration::from_secs(minutes * 60)
@@ -95,6 +102,7 @@ impl Condition {
         match self {
             Condition::Ready { node, version } => Ok(ready(find(&members, node), version.as_deref())),
             Condition::Votes { node } => Ok(votes(find(&members, node))),
+            Condition::Rejoined { node, was } => Ok(rejoined(find(&members, node), was)),
             Condition::LeftEtcd { node } => left(node, find(&members, node)),
             Condition::Forgotten { node } if find(&members, node).is_some() => {
                 Ok(Err("the cluster still has the node".to_owned()))
@@ -146,6 +154,14 @@ fn votes(member: Option<&Node>) -> Look {
     }
 }
 
+/// Data that came back tell that a node is ready and votes, until it says so itself or its silence shows.
+fn rejoined(member: Option<&Node>, was: &str) -> Look {
+    match member.and_then(Node::member) == Some(was) {
+        true => Err("it has not joined yet".to_owned()),
+        false => votes(member),
+    }
+}
+
 /// k3s takes the request back where etcd has refused.
 fn left(node: &str, member: Option<&Node>) -> Result<Look> {
     let Some(member) = member else { return Ok(Ok(())) };
@@ -170,6 +186,7 @@ impl fmt::Display for Condition {
                 write!(formatter, "until {node} is ready with {version}")
             }
             Condition::Votes { node } => write!(formatter, "until {node} votes in etcd"),
+            Condition::Rejoined { node, .. } => write!(formatter, "until {node} votes in etcd again"),
             Condition::LeftEtcd { node } => write!(formatter, "until etcd has let {node} go"),
             Condition::Forgotten { node } => write!(formatter, "until the cluster has forgotten {node}"),
         }

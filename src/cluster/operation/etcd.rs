@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::condition::Condition;
 use super::node::{Answers, reason};
-use super::{Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage};
+use super::{Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage, find};
 use crate::cluster::inventory::{Connection, Host, Inventory, Role};
 use crate::cluster::observe::{self, Node};
 use crate::error::{Error, Result, codes};
-use crate::node::recovery::{Look, Snapshot};
+use crate::node::recovery::{Look, SNAPSHOTS, Snapshot};
 use crate::quote::quote;
 
 /// The port at which servers take others in.
@@ -80,7 +80,12 @@ pub fn delete(looks: &Answers<Look>, names: &[String]) -> Plan {
     let mut plan = Plan::new("etcd snapshot delete");
     for held in snapshots(looks).into_iter().filter(|held| names.contains(&held.snapshot.name)) {
         let name = &held.snapshot.name;
-        let invocation = Invocation::k3s(["etcd-snapshot", "delete", name]);
+        let mut words = vec!["etcd-snapshot".to_owned(), "delete".to_owned()];
+        if held.snapshot.path.starts_with(SNAPSHOTS) {
+            words.push(format!("--etcd-snapshot-dir={SNAPSHOTS}"));
+        }
+        words.push(name.clone());
+        let invocation = Invocation::k3s(words);
         let action = Action::run(format!("delete {name}"), Place::host(&held.server), invocation);
         plan = plan.with(Stage::side_by_side(vec![Part::new(&held.server, vec![action])], 1));
     }
@@ -90,11 +95,17 @@ pub fn delete(looks: &Answers<Look>, names: &[String]) -> Plan {
     plan
 }
 
-/// Gives the cluster the data of `source`. `looks` are what the servers have said about themselves.
+/// Gives the cluster the data of `source`. `looks` are what the servers have said about themselves, `nodes` those of the
+/// cluster, if a server answers. A cluster that has these data already keeps them: servers that have not joined since do.
 ///
 /// # Errors
 /// [`codes::NOT_A_MEMBER`], [`codes::NO_ETCD`] if the server of the source cannot be it.
-pub fn restore(inventory: &Inventory, looks: &Answers<Look>, source: &Source) -> Result<Plan> {
+pub fn restore(
+    inventory: &Inventory,
+    looks: &Answers<Look>,
+    nodes: Option<&[Node]>,
+    source: &Source,
+) -> Result<Plan> {
     let (name, path) = match source {
         Source::Snapshot(held) => (&held.server, Some(held.snapshot.path.as_str())),
         Source::Server(server) => (server, None),
@@ -105,42 +116,96 @@ pub fn restore(inventory: &Inventory, looks: &Answers<Look>, source: &Source) ->
     }
     let others: Vec<(&Host, &Look)> =
         servers(inventory, looks).filter(|(other, _)| other.name != host.name).collect();
-    // The first one runs with these data, and others still stand still: an earlier restore was interrupted.
-    let goes_on = first.restored.as_deref() == Some(path.unwrap_or_default())
-        && first.runs()
-        && others.iter().any(|(_, look)| !look.runs() && !look.is_enabled);
-    let mut plan = Plan::new("etcd restore");
-    if !goes_on {
-        let running =
-            others.iter().copied().chain([(host, first)]).filter(|(_, look)| look.runs() || look.is_enabled);
-        let stop = |(host, _): (&Host, &Look)| {
-            Part::new(&host.name, vec![recover(&host.name, "stop k3s", &["stop"])])
-        };
-        let (parts, at_once) = (running.map(stop).collect(), inventory.cluster.concurrency);
-        plan = plan.with(Stage { parts, at_once, essential: true });
-        plan = plan.with(Stage::essential(Part::new(name, beginning_anew(name, path))));
+    let has_data = first.restored.as_deref() == Some(path.unwrap_or_default()) && first.runs();
+    match nodes.filter(|_| has_data) {
+        Some(nodes) => Ok(going_on(inventory, looks, nodes, (host, first))),
+        None => Ok(from_the_beginning(inventory, looks, source, path, (host, first), &others)),
     }
-    let joins_anew = |(_, look): &(&Host, &Look)| !goes_on || !look.runs();
-    for (other, look) in others.into_iter().filter(joins_anew) {
-        plan = plan.with(Stage::essential(Part::new(
-            &other.name,
-            joining_anew(inventory, other, look, host, first),
-        )));
+}
+
+/// All stop, the first one gets the data, the others join it.
+fn from_the_beginning(
+    inventory: &Inventory,
+    looks: &Answers<Look>,
+    source: &Source,
+    path: Option<&str>,
+    (host, first): (&Host, &Look),
+    others: &[(&Host, &Look)],
+) -> Plan {
+    let running = others
+        .iter()
+        .copied()
+        .chain([(host, first)])
+        .filter(|(_, look)| look.active != "inactive" || look.is_enabled);
+    let stop =
+        |(host, _): (&Host, &Look)| Part::new(&host.name, vec![recover(&host.name, "stop k3s", &["stop"])]);
+    let (parts, at_once) = (running.map(stop).collect(), inventory.cluster.concurrency);
+    let mut plan = Plan::new("etcd restore")
+        .with(Stage { parts, at_once, essential: true })
+        .with(Stage::essential(Part::new(&host.name, beginning_anew(&host.name, path))));
+    for (other, look) in others {
+        let actions = joining_anew(inventory, other, look, host, first);
+        plan = plan.with(Stage::essential(Part::new(&other.name, actions)));
     }
-    for server in inventory.of_role(Role::Server) {
-        if let Some(why) = reason(looks, &server.name) {
-            let why = format!(
-                "{why}; keep it off until then, and let it join anew: `airlock cluster repair {0}`",
-                server.name
-            );
-            plan.out_of_reach.push(OutOfReach { host: server.name.clone(), why });
-        }
-    }
+    plan.out_of_reach = out_of_reach(inventory, looks);
     plan.notes.push(loss(source));
-    plan.consent = Consent::Typed(
-        inventory.of_role(Role::Server).next().map_or_else(String::new, |host| host.name.clone()),
-    );
-    Ok(plan)
+    plan.consent = typed(inventory);
+    plan
+}
+
+/// The first one has the data and runs; those that have not joined it since do.
+fn going_on(
+    inventory: &Inventory,
+    looks: &Answers<Look>,
+    nodes: &[Node],
+    (host, first): (&Host, &Look),
+) -> Plan {
+    let mut plan = Plan::new("etcd restore");
+    let votes = |look: &Look, node: &Node| {
+        node.part == observe::Part::Voter && node.ready.is_ok() && node.member() == look.member.as_deref()
+    };
+    let has_joined =
+        |other: &Host, look: &Look| look.runs() && find(nodes, &other.name).is_some_and(|node| votes(look, node));
+    for (other, look) in servers(inventory, looks) {
+        if other.name == host.name || has_joined(other, look) {
+            continue;
+        }
+        // What was made since is a member of the cluster as it is now.
+        let is_member = look.member_since.zip(first.restored_at).is_some_and(|(since, at)| since > at);
+        let actions = match is_member {
+            true => vec![recover(&other.name, "start k3s", &["start"]), votes_again(other, None)],
+            false => joining_anew(inventory, other, look, host, first),
+        };
+        plan = plan.with(Stage::essential(Part::new(&other.name, actions)));
+    }
+    plan.out_of_reach = out_of_reach(inventory, looks);
+    let since = first.restored_at.map_or_else(String::new, |at| format!(" since {at:.0}"));
+    plan.notes.push(format!(
+        "{} has these data{since}, and they are left as they are; to go back to them once more: `--again`",
+        host.name
+    ));
+    if !plan.is_empty() {
+        plan.consent = typed(inventory);
+    }
+    plan
+}
+
+/// What gives up data asks for the name of the first server.
+fn typed(inventory: &Inventory) -> Consent {
+    let first = inventory.of_role(Role::Server).next();
+    Consent::Typed(first.map_or_else(String::new, |host| host.name.clone()))
+}
+
+fn out_of_reach(inventory: &Inventory, looks: &Answers<Look>) -> Vec<OutOfReach> {
+    let told = |server: &Host| {
+        let why = reason(looks, &server.name)?;
+        let why = format!(
+            "{why}; keep it off until then, and let it join anew: `airlock cluster repair {0}`",
+            server.name
+        );
+        Some(OutOfReach { host: server.name.clone(), why })
+    };
+    inventory.of_role(Role::Server).filter_map(told).collect()
 }
 
 fn chosen<'a>(
@@ -208,8 +273,19 @@ fn joining_anew(inventory: &Inventory, other: &Host, look: &Look, first: &Host, 
         actions.push(aside);
     }
     actions.push(join(inventory, other, look, first, its));
-    actions.push(Action::wait(Place::Server, Condition::Votes { node: name.clone() }));
+    actions.push(votes_again(other, look.member.as_deref()));
     actions
+}
+
+fn votes_again(host: &Host, was: Option<&str>) -> Action {
+    let node = host.name.clone();
+    Action::wait(
+        Place::Server,
+        match was {
+            Some(was) => Condition::Rejoined { node, was: was.to_owned() },
+            None => Condition::Votes { node },
+        },
+    )
 }
 
 /// Starts k3s so that it joins the first server: one that would found a cluster of its own, or ask somebody who is not
@@ -313,7 +389,7 @@ pub(crate) mod tests {
         let looks = looks([running(1), running(2), running(3)]);
         let inventory = inventory(3, 0);
         let held = named(&looks, "on-demand-s2").unwrap();
-        let plan = restore(&inventory, &looks, &Source::Snapshot(held)).unwrap();
+        let plan = restore(&inventory, &looks, None, &Source::Snapshot(held)).unwrap();
         insta::assert_snapshot!(lines(&plan), @r"
         s1: sudo airlock node recover stop
         s3: sudo airlock node recover stop
@@ -323,32 +399,65 @@ pub(crate) mod tests {
         s2: wait until s2 is ready
         s1: sudo airlock node recover aside --member s1-0123abcd
         s1: sudo airlock install --yes --join https://10.0.0.2:6443
-        s1: wait until s1 votes in etcd
+        s1: wait until s1 votes in etcd again
         s3: sudo airlock node recover aside --member s3-0123abcd
         s3: sudo airlock install --yes --join https://10.0.0.2:6443
-        s3: wait until s3 votes in etcd
+        s3: wait until s3 votes in etcd again
         ");
         assert!(plan.notes[0].contains("since 2026-01-02T00:00:00Z is lost"), "{:?}", plan.notes);
         assert_eq!(plan.consent, Consent::Typed("s1".to_owned()));
     }
 
+    /// The same after a restore of its own snapshot.
+    fn restored(look: Look) -> Look {
+        let restored = Some(look.snapshots[0].path.clone());
+        Look { restored, restored_at: Some("2026-02-01T00:00:00Z".parse().unwrap()), ..look }
+    }
+
+    fn member(number: u8, member: &str) -> Node {
+        let annotations =
+            [("etcd.k3s.cattle.io/node-name".to_owned(), format!("s{number}-{member}"))].into();
+        Node { annotations, ..server(&format!("s{number}")) }
+    }
+
+    /// What is left to do after a restore of the snapshot of the first server.
+    fn left(others: [Look; 2], nodes: &[Node]) -> Plan {
+        let [second, third] = others;
+        let looks = looks([restored(running(1)), second, third]);
+        let source = Source::Snapshot(named(&looks, "on-demand-s1").unwrap());
+        restore(&inventory(3, 0), &looks, Some(nodes), &source).unwrap()
+    }
+
     #[test]
-    fn an_interrupted_restore_goes_on_with_those_that_stand_still() {
-        let restored = |path: &str| Look { restored: Some(path.to_owned()), ..running(1) };
-        let path = running(1).snapshots[0].path.clone();
-        let joined = Look { member: Some("s2-ffff0000".to_owned()), ..running(2) };
-        let inventory = inventory(3, 0);
-        let held = |looks: &Answers<Look>| Source::Snapshot(named(looks, "on-demand-s1").unwrap());
-        let half = looks([restored(&path), joined.clone(), stopped(running(3))]);
-        let plan = restore(&inventory, &half, &held(&half)).unwrap();
+    fn an_interrupted_restore_goes_on_with_those_that_have_not_joined() {
+        let old = [member(1, "0123abcd"), member(2, "0123abcd"), member(3, "0123abcd")];
+        let begun = Look {
+            member: Some("s2-ffff0000".to_owned()),
+            member_since: Some("2026-02-02T00:00:00Z".parse().unwrap()),
+            ..running(2)
+        };
+        let plan = left([begun.clone(), stopped(running(3))], &old);
         insta::assert_snapshot!(lines(&plan), @r"
+        s2: sudo airlock node recover start
+        s2: wait until s2 votes in etcd
         s3: sudo airlock node recover aside --member s3-0123abcd
         s3: sudo airlock node recover start
-        s3: wait until s3 votes in etcd
+        s3: wait until s3 votes in etcd again
         ");
-        let whole = looks([restored(&path), joined, running(3)]);
-        let again = restore(&inventory, &whole, &held(&whole)).unwrap();
-        assert!(lines(&again).contains("reset --snapshot"), "who asks for it again wants it again");
+        assert_eq!(plan.consent, Consent::Typed("s1".to_owned()));
+        let joined = [member(1, "0123abcd"), member(2, "ffff0000"), member(3, "0123abcd")];
+        assert_eq!(left([begun.clone(), running(3)], &joined).stages.len(), 0);
+        let learning = Node { part: observe::Part::Learner, ..member(2, "ffff0000") };
+        assert_eq!(left([begun, running(3)], &[learning, member(3, "0123abcd")]).stages.len(), 1);
+    }
+
+    #[test]
+    fn who_runs_with_other_data_or_is_not_answered_begins_anew() {
+        let looks = looks([restored(running(1)), running(2), running(3)]);
+        let of = |name: &str| Source::Snapshot(named(&looks, name).unwrap());
+        let plan = |nodes, name| lines(&restore(&inventory(3, 0), &looks, nodes, &of(name)).unwrap());
+        assert!(plan(Some(&[][..]), "on-demand-s2").contains("reset --snapshot"));
+        assert!(plan(None, "on-demand-s1").contains("reset --snapshot"), "`--again`");
     }
 
     #[test]
@@ -358,11 +467,11 @@ pub(crate) mod tests {
         let looks: Answers<Look> =
             [("s1".to_owned(), silent()), ("s2".to_owned(), Ok(running(2))), ("s3".to_owned(), silent())]
                 .into();
-        let plan = restore(&inventory, &looks, &Source::Server("s2".to_owned())).unwrap();
+        let plan = restore(&inventory, &looks, None, &Source::Server("s2".to_owned())).unwrap();
         assert!(lines(&plan).contains("s2: sudo airlock node recover reset\n"));
         assert_eq!(plan.out_of_reach.len(), 2);
         assert!(plan.out_of_reach[0].why.contains("airlock cluster repair s1"));
-        let error = restore(&inventory, &looks, &Source::Server("s1".to_owned())).unwrap_err();
+        let error = restore(&inventory, &looks, None, &Source::Server("s1".to_owned())).unwrap_err();
         assert_eq!(error.code(), codes::NOT_A_MEMBER);
     }
 

@@ -32,10 +32,10 @@ pub fn plan(observed: &Observed<'_>, node: &str, diagnosis: &Diagnosis) -> Resul
         Decision::Well => Plan::new("repair"),
         Decision::OutOfReach => return Err(impossible(node, diagnosis)),
         Decision::ResetEtcd => {
-            etcd::restore(observed.inventory, observed.looks, &Source::Server(node.to_owned()))?
+            etcd::restore(observed.inventory, observed.looks, None, &Source::Server(node.to_owned()))?
         }
         Decision::RestoreSnapshot(held) => {
-            etcd::restore(observed.inventory, observed.looks, &Source::Snapshot(Held::clone(held)))?
+            etcd::restore(observed.inventory, observed.looks, None, &Source::Snapshot(Held::clone(held)))?
         }
         decision => {
             let actions = actions(observed, node, decision)?;

@@ -16,7 +16,7 @@ use crate::quote::quote;
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// What `kubectl` and k3s say where the server cannot serve at the moment. Another one may.
-const CANNOT_SERVE: [&str; 8] = [
+const CANNOT_SERVE: [&str; 10] = [
     "connection refused",
     "Unable to connect to the server",
     "The connection to the server",
@@ -25,6 +25,9 @@ const CANNOT_SERVE: [&str; 8] = [
     "etcdserver:",
     "i/o timeout",
     "is not installed on this machine",
+    // Its certificates, or those of its administrator, have expired.
+    "x509: certificate",
+    "You must be logged in to the server",
 ];
 
 /// Hosts that can be reached, with a way to each.
@@ -109,6 +112,19 @@ impl<'a> Site<'a> {
     /// Those of [`Site::on_a_server`].
     pub fn nodes(&self) -> Result<Vec<Node>> {
         self.on_a_server(None, observe::nodes).map(|(_, members)| members)
+    }
+
+    /// The nodes of the cluster as others than this host see them, if any of them answers; as it sees them itself
+    /// otherwise. A server that has lost its data may believe in a cluster of its own.
+    ///
+    /// # Errors
+    /// Those of [`Site::on_a_server`].
+    pub fn nodes_beside(&self, host: &str) -> Result<Vec<Node>> {
+        match self.on_a_server(Some(host), observe::nodes) {
+            Ok((_, nodes)) => Ok(nodes),
+            Err(error) if error.code() == codes::CLUSTER_UNREACHABLE => self.nodes(),
+            Err(error) => Err(error),
+        }
     }
 
     fn servers(&self, but: Option<&str>) -> Vec<&'a Host> {

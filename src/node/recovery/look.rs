@@ -37,8 +37,14 @@ pub struct Look {
     pub has_etcd: bool,
     /// Name of its member.
     pub member: Option<String>,
+    /// When that member was made.
+    #[serde(default)]
+    pub member_since: Option<Timestamp>,
     /// Where the datastore was restored from; empty if it was reset with the data that it had.
     pub restored: Option<String>,
+    /// When it was restored or reset.
+    #[serde(default)]
+    pub restored_at: Option<Timestamp>,
     /// Snapshots on its disk, the latest first.
     pub snapshots: Vec<Snapshot>,
 }
@@ -97,7 +103,9 @@ impl Look {
             is_enabled: state.file == "enabled",
             has_etcd: machine.metadata(&format!("{server}/db/etcd"))?.is_some(),
             member: aside::member(machine, &server)?,
+            member_since: aside::member_since(machine, &server)?,
             restored: reset::restored(machine, &server)?,
+            restored_at: reset::restored_at(machine, &server)?,
             snapshots,
         })
     }
@@ -111,6 +119,12 @@ impl Look {
     pub fn snapshot(&self, name: &str) -> Option<&Snapshot> {
         self.snapshots.iter().find(|snapshot| snapshot.name == name)
     }
+}
+
+/// When a file was changed last; nothing if there is none.
+pub(super) fn modified(machine: &Machine, path: &str) -> Result<Option<Timestamp>> {
+    let modified = machine.metadata(path)?.and_then(|metadata| metadata.modified().ok());
+    Ok(modified.and_then(|time| Timestamp::try_from(time).ok()))
 }
 
 fn known_failure(machine: &Machine, unit: &str) -> Option<Failure> {

@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::look::modified;
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::k3s::paths;
@@ -37,6 +40,11 @@ pub(super) struct Reset {
 /// Which snapshot the datastore in this directory was last restored from; empty for its own data.
 pub(super) fn restored(machine: &Machine, server: &str) -> Result<Option<String>> {
     machine.read_text(&record(server))
+}
+
+/// When that was.
+pub(super) fn restored_at(machine: &Machine, server: &str) -> Result<Option<Timestamp>> {
+    modified(machine, &record(server))
 }
 
 /// Beside the data, so that it goes where they go.

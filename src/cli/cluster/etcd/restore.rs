@@ -26,7 +26,7 @@ use crate::store::cache::hash_file;
 ///
 /// All servers stop. One of them gets the data; then the others join it one after the other, and what they had is moved
 /// aside, not deleted. Agents and their containers run on. It asks for the name of the first server. If it is interrupted,
-/// run it again: it goes on with the servers that stand still.
+/// run it again: it goes on with the servers that have not joined yet, and says so where nothing is left to do.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct RestoreArgs {
@@ -41,6 +41,10 @@ pub struct RestoreArgs {
     /// The server that begins, for a file [default: the first that can be reached]
     #[arg(long, value_name = "SERVER", conflicts_with = "data_of")]
     pub server: Option<String>,
+
+    /// Go back once more, although the cluster has these data already: what was changed since is lost
+    #[arg(long)]
+    pub again: bool,
 
     /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
@@ -66,9 +70,10 @@ pub(super) fn run(arguments: &RestoreArgs, session: &Session) -> Result<()> {
         let looks = looks(site);
         warn_of_silent(&looks, session);
         let source = source(arguments, site, &looks)?;
-        let mut plan = etcd::restore(site.inventory, &looks, &source)?;
+        let nodes = if arguments.again { None } else { site.nodes().ok() };
+        let mut plan = etcd::restore(site.inventory, &looks, nodes.as_deref(), &source)?;
         let bringing = bringing(arguments, &source);
-        if let Some(bringing) = &bringing {
+        if let (Some(bringing), false) = (&bringing, plan.is_empty()) {
             plan.stages.insert(0, bringing.stage());
         }
         let deliver = bringing.as_ref().map(|bringing| bringing as &dyn Deliver);
@@ -106,7 +111,10 @@ fn of_file(path: &Path, arguments: &RestoreArgs, site: &Site<'_>, looks: &Answer
         .with_source(error)
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
+    let (digest, _) = hash_file(path).map_err(unreadable)?;
+    // Files with one name may be many, and each is another restore.
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = format!("{}-{name}", &digest.hex()[..12]);
     let answers = |name: &str| matches!(looks.get(name), Some(Ok(look)) if look.is_node);
     let server = match &arguments.server {
         Some(server) => site.host(server)?.name.clone(),

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cluster::inventory::Role;
 use crate::cluster::observe::{self, Node};
+use crate::cluster::operation::condition::LEFT;
 use crate::cluster::operation::etcd::Held;
 use crate::cluster::operation::node::Status;
 use crate::cluster::operation::voters::Voters;
@@ -145,7 +146,9 @@ fn in_cluster(patient: &Patient<'_>, look: &Look, nodes: &[Node]) -> Result<Diag
             None if node.is_none() => {
                 Some("the cluster does not know it, and its data are of an earlier member".to_owned())
             }
-            None => None,
+            None => node.filter(|node| is_other_member(node, look)).map(|_| {
+                "the cluster knows another member of etcd than that of its data".to_owned()
+            }),
         };
         if let Some(reason) = lost {
             Voters::of(nodes).after(patient.name)?;
@@ -153,6 +156,12 @@ fn in_cluster(patient: &Patient<'_>, look: &Look, nodes: &[Node]) -> Result<Diag
         }
     }
     Ok(by_its_state(patient, look, node, told))
+}
+
+/// Whether etcd has let its member go, or it has founded a cluster of its own.
+fn is_other_member(node: &Node, look: &Look) -> bool {
+    let is_other = node.member().zip(look.member.as_deref()).is_some_and(|(known, own)| known != own);
+    is_other || node.annotations.contains_key(LEFT)
 }
 
 fn by_its_state(
@@ -242,6 +251,15 @@ mod tests {
         assert_eq!(decision(&patient("s3", &gone, nodes)), Decision::ReplaceMember);
         let empty = stopped(Look { has_etcd: false, ..up.clone() });
         assert_eq!(decision(&patient("s3", &empty, nodes)), Decision::ReplaceMember);
+        let noted = |name: &str, value: &str| {
+            let annotations = [(format!("etcd.k3s.cattle.io/{name}"), value.to_owned())].into();
+            [server("s1"), server("s2"), Node { annotations, ..server("s3") }]
+        };
+        let same = noted("node-name", "s3-0123abcd");
+        assert_eq!(decision(&patient("s3", &up, Some(&same))), Decision::Well);
+        for other in [noted("node-name", "s3-ffffffff"), noted("removed-node-name", "s3-0123abcd")] {
+            assert_eq!(decision(&patient("s3", &up, Some(&other))), Decision::ReplaceMember);
+        }
         let expired = Patient { expired: vec!["client-admin.crt".to_owned()], ..patient("s3", &up, nodes) };
         assert_eq!(decision(&expired), Decision::RenewCertificates);
         let silent = Patient { look: Err("no answer".to_owned()), ..patient("s3", &up, nodes) };
