@@ -7,7 +7,10 @@
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
 mod cluster_deploy;
+mod cluster_faults;
+mod cluster_secrets;
 mod containerd;
+mod deployment;
 mod editions;
 mod failures;
 mod gaps;
