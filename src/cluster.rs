@@ -20,6 +20,7 @@ pub mod matrix;
 pub mod observe;
 pub mod operation;
 pub mod order;
+pub mod pause;
 pub mod ping;
 pub mod plan;
 pub mod remote;

@@ -15,11 +15,11 @@ mod settle;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use super::fleet;
 use super::inventory::{Host, Inventory};
 use super::order::Terms;
+pub use super::pause::{Pause, RealTime};
 use super::plan::{ClusterPlan, HostPlan, Phase, Work, waits_for};
 use super::remote::{Connect, Remote};
 use super::report::Ledger;
@@ -41,21 +41,6 @@ pub trait Carrier: Sync {
     /// # Errors
     /// Those of [`super::transfer::send`].
     fn send(&self, remote: &dyn Remote, progress: &dyn Progress) -> Result<Sent>;
-}
-
-/// Lets time pass between two looks at something that nobody tells of.
-pub trait Pause: Sync {
-    /// Waits so long.
-    fn wait(&self, time: Duration);
-}
-
-/// The time of this machine.
-pub struct RealTime;
-
-impl Pause for RealTime {
-    fn wait(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
 }
 
 /// A deployment on its way.

@@ -1,5 +1,6 @@
 //! A bundle that comes over the connection of `airlock cluster`: asked for first, then taken into the store.
 
+pub mod patience;
 pub mod stream;
 
 use std::io::Read;

@@ -195,7 +195,8 @@ fn survey(
 ) -> Survey {
     let (manifest, digest) = (bundle.manifest(), bundle.digest());
     let progress = session.progress();
-    Surveyor { inventory, connect, manifest, digest, terms, progress, stop: &kept.stop }.survey()
+    Surveyor { inventory, connect, manifest, digest, terms, progress, stop: &kept.stop, pause: &RealTime }
+        .survey()
 }
 
 /// Whether the plan may be carried out; without a terminal it may.

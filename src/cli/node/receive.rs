@@ -1,6 +1,7 @@
 //! `airlock node receive`: a bundle comes over the connection of `airlock cluster` into the store of this node.
 
 use std::io::BufReader;
+use std::os::fd::AsFd as _;
 
 use serde::Serialize;
 
@@ -10,8 +11,9 @@ use crate::cli::install;
 use crate::cli::install::consent::ConsentOptions;
 use crate::cli::root;
 use crate::cli::session::Session;
-use crate::error::Result;
+use crate::error::{Error, Result, codes};
 use crate::node::machine::Machine;
+use crate::node::receive::patience::{Patient, SILENCE};
 use crate::node::receive::{
     self,
     stream::{self, Lacks},
@@ -51,7 +53,7 @@ struct Outcome {
 pub(super) fn run(arguments: ReceiveArgs, session: &Session) -> Result<()> {
     root::require("receiving a bundle", session)?;
     let machine = Machine::this();
-    let mut input = BufReader::new(std::io::stdin());
+    let mut input = BufReader::new(Patient::new(unbuffered_input()?, SILENCE));
     let signed = stream::read_beginning(&mut input)?;
     let verified = install::believe_sent(&signed, arguments.consent, arguments.trust, &machine, session)?;
     if arguments.plan {
@@ -62,6 +64,14 @@ pub(super) fn run(arguments: ReceiveArgs, session: &Session) -> Result<()> {
     let manifest = verified.digest.to_string();
     let received = receive::receive(&machine, signed, verified, Box::new(input), session.progress())?;
     session.print(&Outcome { bundle, manifest, received }, Outcome::human)
+}
+
+/// Standard input without the buffer of the standard library, in which bytes would wait that nobody knows of.
+fn unbuffered_input() -> Result<std::fs::File> {
+    let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|error| {
+        Error::new(codes::FILE_READ, "there is no standard input").with_source(error).with_help("give it one")
+    })?;
+    Ok(input.into())
 }
 
 fn told(lacks: &Lacks) -> String {

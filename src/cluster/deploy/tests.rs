@@ -5,6 +5,7 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -47,6 +48,7 @@ fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool
         terms: &terms,
         progress: &Silent,
         stop,
+        pause: &Hurry,
     };
     let survey = surveyor.survey();
     let plan = plan::plan(inventory, &survey, &Medium::of(&manifest, digest), &[], &[]);

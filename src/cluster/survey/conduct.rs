@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::examine::{self, Examination};
 use super::look::{self, Look};
@@ -13,7 +14,8 @@ use crate::cluster::fleet;
 use crate::cluster::inventory::{Host, Inventory, Role};
 use crate::cluster::matrix;
 use crate::cluster::order::{self, Source, Terms};
-use crate::cluster::remote::{self, Command, Connect};
+use crate::cluster::pause::Pause;
+use crate::cluster::remote::{self, Command, Connect, Remote};
 use crate::cluster::trouble::Trouble;
 use crate::cluster::wanted::Wanted;
 use crate::error::Result;
@@ -23,6 +25,13 @@ use crate::node::reach::Reach;
 use crate::node::settings::Settings;
 use crate::oci::digest::Digest;
 use crate::progress::{Event, Progress};
+use crate::quote::quote;
+
+/// How long to wait for a command that changes a host before it is taken for the work of somebody else. Longer than a
+/// node waits for a sender who is gone ([`crate::node::receive::patience::SILENCE`]).
+const LEFT_OVER: Duration = Duration::from_secs(90);
+/// How often that is looked at.
+const INTERVAL: Duration = Duration::from_secs(3);
 
 /// Everything that a survey needs.
 pub struct Surveyor<'a> {
@@ -40,6 +49,8 @@ pub struct Surveyor<'a> {
     pub progress: &'a dyn Progress,
     /// Set when it should end.
     pub stop: &'a AtomicBool,
+    /// Lets time pass.
+    pub pause: &'a dyn Pause,
 }
 
 impl Surveyor<'_> {
@@ -58,7 +69,7 @@ impl Surveyor<'_> {
         let hosts: Vec<&Host> = self.inventory.hosts.iter().collect();
         let outcomes = fleet::each(&hosts, self.inventory.cluster.concurrency, self.stop, |host| {
             self.progress.event(Event::HostStarted { host: &host.name, what: "looking at it" });
-            let look = self.connect.connect(host).and_then(|remote| look::look(&*remote));
+            let look = self.connect.connect(host).and_then(|remote| self.look(host, &*remote));
             match &look {
                 Ok(_) => self.progress.event(Event::HostFinished { host: &host.name, what: "looked at" }),
                 Err(error) => self.progress.event(Event::HostFailed { host: &host.name, error }),
@@ -66,6 +77,26 @@ impl Surveyor<'_> {
             look
         });
         outcomes.0.into_iter().map(|(host, look)| (host.name.clone(), look.map_err(Trouble::from))).collect()
+    }
+
+    /// A host that is being changed is looked at again: what a broken connection has left there ends soon.
+    fn look(&self, host: &Host, remote: &dyn Remote) -> Result<Look> {
+        let mut look = look::look(remote)?;
+        let mut waited = Duration::ZERO;
+        while let Some(holder) = &look.status.running
+            && waited < LEFT_OVER
+            && !self.stop.load(Ordering::Relaxed)
+        {
+            if waited.is_zero() {
+                let note =
+                    format!("{}: waiting for the end of `airlock {}`", host.name, quote(&holder.command));
+                self.progress.event(Event::Note { text: &note });
+            }
+            self.pause.wait(INTERVAL);
+            waited += INTERVAL;
+            look = look::look(remote)?;
+        }
+        Ok(look)
     }
 
     fn links(&self, survey: &Survey, wanted: &Wanted) -> Vec<matrix::Link> {

@@ -15,16 +15,27 @@ use crate::store::receive::Lacking;
 /// Bytes that are skipped at once.
 const BUFFER: usize = 256 << 10;
 
+/// Bytes that are skipped between two signs of life: a slow medium takes less than half a minute for them.
+const QUIET: u64 = 64 << 20;
+
 /// The bytes in their order.
 pub(super) struct Content<'a> {
     bundle: &'a Bundle<Verified>,
     /// What is sent before the next blob.
     text: Cursor<Vec<u8>>,
-    blob: Option<BlobReader<'a>>,
+    blob: Option<Sending<'a>>,
     left: std::vec::IntoIter<Lacking>,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
     failure: Option<Error>,
+}
+
+/// A blob on its way.
+struct Sending<'a> {
+    reader: BlobReader<'a>,
+    head: BlobHead,
+    /// Bytes that the host has, and that are still to be skipped.
+    present: u64,
 }
 
 impl<'a> Content<'a> {
@@ -54,8 +65,12 @@ impl<'a> Content<'a> {
             if count > 0 {
                 return Ok(count);
             }
-            if let Some(blob) = &mut self.blob {
-                let count = blob.next_bytes(buffer)?;
+            if let Some(sending) = &mut self.blob {
+                if sending.present > 0 {
+                    self.text = Cursor::new(sending.skip()?);
+                    continue;
+                }
+                let count = sending.reader.next_bytes(buffer)?;
                 if count > 0 {
                     self.progress.event(Event::Advanced { stage: Stage::Push, bytes: count as u64 });
                     return Ok(count);
@@ -69,21 +84,32 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// The part that the host has is read all the same: the rest is right only if the whole is.
     fn begin(&mut self, Lacking { blob, offset }: Lacking) -> Result<()> {
-        let mut reader = self.bundle.blob_reader(blob.digest)?;
-        let mut buffer = vec![0; BUFFER.min(offset as usize)];
-        let mut left = offset;
-        while left > 0 {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(interrupted());
-            }
-            let wanted = left.min(buffer.len() as u64) as usize;
-            left -= reader.next_bytes(&mut buffer[..wanted])? as u64;
+        let reader = self.bundle.blob_reader(blob.digest)?;
+        let head = BlobHead { blob: blob.digest, offset };
+        if offset == 0 {
+            self.text = Cursor::new(stream::line(&head));
         }
-        self.text = Cursor::new(stream::line(&BlobHead { blob: blob.digest, offset }));
-        self.blob = Some(reader);
+        self.blob = Some(Sending { reader, head, present: offset });
         Ok(())
+    }
+}
+
+impl Sending<'_> {
+    /// Skips a piece of what the host has: the line before the blob if that was the last one, else a sign of life. It is
+    /// read all the same: the rest is right only if the whole is.
+    fn skip(&mut self) -> Result<Vec<u8>> {
+        let mut piece = self.present.min(QUIET);
+        let mut buffer = vec![0; BUFFER.min(piece as usize)];
+        while piece > 0 {
+            let wanted = piece.min(buffer.len() as u64) as usize;
+            let count = self.reader.next_bytes(&mut buffer[..wanted])? as u64;
+            (piece, self.present) = (piece - count, self.present - count);
+        }
+        Ok(match self.present {
+            0 => stream::line(&self.head),
+            _ => b"\n".to_vec(),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The sender writes a line of JSON, a [`Head`], then the manifest, then the signatures. To the question what the node
 //! lacks that is all, and the answer is [`Lacks`]. Otherwise the blobs that it lacks follow, each a line of JSON, a
-//! [`BlobHead`], and the bytes from that offset to its end.
+//! [`BlobHead`], and the bytes from that offset to its end. Empty lines before it are signs of life.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read as _};
@@ -181,6 +181,7 @@ impl<'a> Blobs<'a> {
 
 impl Arrivals for Blobs<'_> {
     fn next_blob(&mut self) -> Result<Option<Lacking>> {
+        skip_empty_lines(self.input)?;
         let Some(BlobHead { blob, offset }) = read_line(self.input)? else { return Ok(None) };
         match self.known.get(&blob) {
             Some(blob) if offset <= blob.size => Ok(Some(Lacking { blob: *blob, offset })),
@@ -202,6 +203,14 @@ pub fn line(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(value).unwrap_or_default();
     bytes.push(b'\n');
     bytes
+}
+
+/// Signs of life of a sender that still looks for the next bytes.
+fn skip_empty_lines(input: &mut dyn BufRead) -> Result<()> {
+    while input.fill_buf().map_err(broken)?.first() == Some(&b'\n') {
+        input.consume(1);
+    }
+    Ok(())
 }
 
 /// The value of the next line; nothing at the end.

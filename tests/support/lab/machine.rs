@@ -158,6 +158,8 @@ impl Machine {
             // All processes of a PID namespace die with its PID 1; before there is one, nspawn itself has to.
             let victim = self.leader()?.unwrap_or(process);
             let _ = kill_process(victim, Signal::KILL);
+            // What is frozen does not even die where control groups are of version 1.
+            self.set_frozen(false)?;
             self.wait_for_end(END)?;
         }
         cgroup::remove(&cgroup::directories(&self.name))
