@@ -30,7 +30,7 @@ const TALK: u64 = 1 << 20;
 /// What was seen of a deployment.
 #[derive(Debug)]
 struct Seen {
-    /// When hosts began and ended, and what: after so many seconds.
+    /// What was heard of the last host, and of all of them together: after so many seconds.
     moments: Vec<(f64, String)>,
     /// From the first server's end to that of all.
     after_first: Duration,
@@ -52,12 +52,12 @@ fn deploy(stick: &Stick, agents: usize) -> (Seen, Value) {
     lab.nodes_named(&names, Release::Bookworm).unwrap();
     let provisioner = lab.provisioner().unwrap();
     let desk = Desk::new(&lab, &provisioner, stick);
-    let seen = watch(&desk, &provisioner, names[0]);
+    let seen = watch(&desk, &provisioner, names[0], names[agents]);
     (seen, desk.report())
 }
 
 /// Deploys, and looks at what happens.
-fn watch(desk: &Desk, provisioner: &Provisioner, first: &str) -> Seen {
+fn watch(desk: &Desk, provisioner: &Provisioner, first: &str, last: &str) -> Seen {
     let sent = || provisioner.traffic().unwrap().sent;
     let load = fs::read_to_string("/proc/loadavg").unwrap().trim().to_owned();
     let (before, begun) = (sent(), Instant::now());
@@ -80,7 +80,8 @@ fn watch(desk: &Desk, provisioner: &Provisioner, first: &str) -> Seen {
                 (_, true, true) => bundle.1 = sent(),
                 _ => {}
             }
-            if ["hostStarted", "hostFinished", "hostFailed", "note"].into_iter().any(is) {
+            let is_telling = event["host"].is_null() || event["host"] == last;
+            if is_telling && !is("advanced") && !line.contains("copied there") {
                 moments.push((begun.elapsed().as_secs_f64(), line.clone()));
             }
             told.extend([line.as_str(), "\n"]);
