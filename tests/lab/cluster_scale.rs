@@ -156,7 +156,8 @@ fn measure_twenty_nodes_against_two() {
         let (seen, report) = deploy(stick, agents);
         let bundle = report["bundle"]["bytes"].as_u64().unwrap();
         let hosts = agents as u64 + 1;
-        let installed = report["hosts"].as_array().unwrap().iter().filter(|host| host["state"] == "installed");
+        let installed =
+            report["hosts"].as_array().unwrap().iter().filter(|host| host["state"] == "installed");
         assert_eq!(installed.count() as u64, hosts, "{report}");
         let of = format!("of {hosts} nodes");
         Table::fact(&format!("load of the machine before the deployment {of}"), seen.load.clone());
