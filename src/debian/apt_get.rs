@@ -7,7 +7,7 @@
 //!   confuse it, pins cannot hide what was carried, and afterwards the node's own lists are as before.
 //! - Where something is weakened by the configuration of the node (unauthenticated packages, downgrades), it is
 //!   set back.
-//! - Nothing asks: debconf, conffile prompts, needrestart and apt-listchanges are told how to answer.
+//! - Nothing asks: debconf, conffile prompts and apt-listchanges are told how to answer, needrestart is suspended.
 //!
 //! Options are those of apt-get(8), apt.conf(5) and dpkg(1).
 
@@ -78,8 +78,9 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("APT_LISTCHANGES_FRONTEND", "none"),
     ("DEBIAN_FRONTEND", "noninteractive"),
     ("LC_ALL", "C.UTF-8"),
-    // It only lists: a restart of container runtimes or of k3s is for the administrator to choose.
-    ("NEEDRESTART_MODE", "l"),
+    // It would look through all processes to print a list that nobody reads: a restart of container runtimes or of k3s
+    // is for the administrator to choose.
+    ("NEEDRESTART_SUSPEND", "1"),
     ("UCF_FORCE_CONFFOLD", "1"),
 ];
 

@@ -22,6 +22,7 @@ use super::k3s::files::Wanted;
 use super::k3s::readiness::Ready;
 use super::k3s::smoke::SmokeTest;
 use super::k3s::start::Start;
+use super::k3s::token::Token;
 use super::later::Later;
 use super::machine::Machine;
 use super::nvidia::{self, Nvidia};
@@ -155,8 +156,12 @@ impl Context {
         // Types with text keys always serialise.
         let mut text = serde_json::to_string_pretty(&self.settings).unwrap_or_default();
         text.push('\n');
-        let step =
+        let mut step =
             Resources::new(names::SETTINGS, "Keep the settings").with(File::private(settings::PATH, text));
+        if let (Some(token), Some(_)) = (&self.token, self.settings.role.k3s()) {
+            // Whoever goes on after a restart for a driver is not given it again.
+            step = step.with(Token { given: Some(token.clone()) });
+        }
         match self.place {
             // Blobs come in there before they are used.
             Place::Server => step.with(Tree { path: INCOMING.to_owned(), mode: 0o700 }),

@@ -14,7 +14,7 @@
 //! 4. Every package that was not there before is ours from then on ([`Owned::Package`]), and apt installs.
 //!
 //! Services that packages bring are started as on any node of that distribution: a `policy-rc.d` of the host is
-//! heeded, none is written. needrestart only lists.
+//! heeded, none is written. needrestart is suspended.
 //!
 //! ```text
 //! /var/lib/airlock/apt/NAME/repository/   the repository, flat: bundle-spec/v1.md, "apt"

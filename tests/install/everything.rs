@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use airlock::bundle::manifest::apt::{Apt, Install, Purpose};
 use airlock::bundle::manifest::{Artifact, Image, Manifest};
-use airlock::node::install::{Context, Preparation};
+use airlock::node::install::{self, Context, Preparation};
 use airlock::node::nvidia::Nvidia;
 use airlock::node::origin::Origin;
 use airlock::node::packages::Packages;
 use airlock::node::preflight::mend::Mending;
 use airlock::node::registry::STORE;
+use airlock::node::run;
 use airlock::node::settings::{Gpu, Settings};
+use airlock::progress::Silent;
+use airlock::secret::Secret;
 use airlock::source::nvidia::DEVICE_PLUGIN;
 
 use super::bundles::{self, Contents};
@@ -144,4 +147,18 @@ fn an_installation_of_everything_goes_through_every_step() {
         assert!(host.read(path).contains(part), "{path}: {}", host.read(path));
     }
     assert!(host.machine.metadata("/etc/systemd/system/airlock-resume.service").unwrap().is_none());
+}
+
+#[test]
+fn a_node_that_joins_keeps_its_token_before_a_restart_for_the_driver() {
+    let host = machine::Host::with_everything();
+    let mut context = host.context(false);
+    context.settings.join = Some("https://192.0.2.1:6443".to_owned());
+    context.token = Some(Secret::new("K10secret".to_owned()));
+    let steps = install::steps(&context).unwrap();
+    let done = run::run("install", &steps, &host.machine, &Silent).unwrap();
+    assert_eq!(done.reboot_for, Some("nouveau"));
+    assert!(host.machine.metadata("/etc/rancher/k3s/config.yaml").unwrap().is_none(), "k3s comes later");
+    // Whoever goes on after the restart is given no token.
+    assert_eq!(host.read("/etc/rancher/k3s/token"), "K10secret\n");
 }

@@ -2,7 +2,7 @@
 //! inventory of Ansible that he has.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use fs_err as fs;
 use serde_json::Value;
@@ -18,14 +18,16 @@ use crate::stick::Stick;
 const CANARY: &str = "canary0123456789canary";
 
 /// The administrator: machine, directory, inventory and list of signers.
-struct Desk<'a> {
+pub struct Desk<'a> {
     provisioner: &'a Provisioner,
-    directory: PathBuf,
+    /// Where it works; program and inventory lie here.
+    pub directory: PathBuf,
     stick: &'a Stick,
 }
 
 impl<'a> Desk<'a> {
-    fn new(lab: &Lab, provisioner: &'a Provisioner, stick: &'a Stick) -> Desk<'a> {
+    /// A desk with the inventory of all nodes of a lab: the first is the server.
+    pub fn new(lab: &Lab, provisioner: &'a Provisioner, stick: &'a Stick) -> Desk<'a> {
         let directory = provisioner.home().join("desk");
         fs::create_dir_all(&directory).unwrap();
         let desk = Desk { provisioner, directory, stick };
@@ -45,6 +47,11 @@ impl<'a> Desk<'a> {
     }
 
     fn deploy(&self, further: &[&str]) -> Output {
+        self.deployment(further).output().unwrap()
+    }
+
+    /// `airlock cluster deploy`, with these options besides.
+    pub fn deployment(&self, further: &[&str]) -> Command {
         let path = |name: &str| self.directory.join(name).to_str().unwrap().to_owned();
         let (inventory, signers, logs, report) =
             (path("inventory.ini"), path("signers"), path("logs"), path("report.json"));
@@ -52,10 +59,11 @@ impl<'a> Desk<'a> {
         let words = ["cluster", "deploy", "--yes", "-i", &inventory, "--bundle", stick.to_str().unwrap()];
         let options = ["--allowed-signers", &signers, "--log-dir", &logs, "--report", &report];
         let words = [&words[..], &options, further].concat();
-        self.provisioner.command(&path("airlock"), &words).output().unwrap()
+        self.provisioner.command(&path("airlock"), &words)
     }
 
-    fn report(&self) -> Value {
+    /// What the last deployment has reported.
+    pub fn report(&self) -> Value {
         serde_json::from_slice(&fs::read(self.directory.join("report.json")).unwrap()).unwrap()
     }
 

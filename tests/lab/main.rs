@@ -11,6 +11,7 @@ mod cluster_ha;
 mod cluster_recovery;
 mod cluster_faults;
 mod cluster_secrets;
+mod cluster_scale;
 mod containerd;
 mod deployment;
 mod editions;

@@ -144,9 +144,16 @@ fn get(name: &str, editions: &'static [Edition]) -> Option<Vec<Stick>> {
     Some(editions.iter().map(stick).collect())
 }
 
+/// The program that is tried: the one that was built with the tests, unless a measurement wants that of a release.
+#[expect(clippy::disallowed_methods, reason = "a test program, which has no other place to learn it")]
+fn airlock() -> PathBuf {
+    let named = std::env::var_os("AIRLOCK_TEST_PROGRAM");
+    named.map_or_else(|| env!("CARGO_BIN_EXE_airlock").into(), PathBuf::from)
+}
+
 /// What they are made from.
 fn mark(editions: &[Edition]) -> String {
-    let programs = [PathBuf::from(env!("CARGO_BIN_EXE_airlock")), standin::program()];
+    let programs = [airlock(), standin::program()];
     let built = programs.map(|program| fs::metadata(program).unwrap().modified().unwrap());
     format!("{built:?} {editions:?} {}", spec("", &editions[0]))
 }
@@ -156,7 +163,7 @@ fn make(directory: &Path, editions: &[Edition]) -> bool {
     for made in ["upstream", "config", "bundle.lock", "key", "key.pub"] {
         remove(&directory.join(made));
     }
-    standin::strip(Path::new(env!("CARGO_BIN_EXE_airlock")), &directory.join("airlock"));
+    standin::strip(&airlock(), &directory.join("airlock"));
     let server = Server::start(Options::new(&upstream(directory, editions))).unwrap();
     fs::write(directory.join("motd"), "welcome\n").unwrap();
     let key = ["key", "generate", "--no-passphrase", "--output", "key", "--comment", "lab"];

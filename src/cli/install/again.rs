@@ -126,7 +126,8 @@ impl Search<'_> {
     /// settings name, and the one that the operator does.
     fn places(&self) -> Vec<Source> {
         let kept = self.settings.bundle.as_deref().filter(|place| Path::new(place).exists());
-        let has_store = matches!(self.settings.registry, Registry::Own { in_place: false, .. });
+        let keeps_store = matches!(self.settings.registry, Registry::Own { in_place: false, .. });
+        let has_store = keeps_store || source::has_store(self.settings);
         let other = self.settings.peers().into_iter().next();
         let named = self.arguments.source.from.clone();
         kept.map(|place| Source::Medium(place.into()))

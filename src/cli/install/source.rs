@@ -99,9 +99,15 @@ fn has_volumes(directory: &Path) -> bool {
     entries.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "tar"))
 }
 
-fn has_store(settings: &Settings) -> bool {
-    matches!(settings.registry, Registry::Own { in_place: false, .. })
-        && Path::new(STORE).join("oci-layout").exists()
+/// Whether the bundle is in the store of this node: it has a registry of its own, or `airlock cluster` has sent it there
+/// because images come from the registry of the site.
+pub(super) fn has_store(settings: &Settings) -> bool {
+    let may_have = match settings.registry {
+        Registry::Own { in_place, .. } => !in_place,
+        Registry::External { .. } => true,
+        Registry::Peers { .. } => false,
+    };
+    may_have && Path::new(STORE).join("oci-layout").exists()
 }
 
 fn no_bundle(message: &str) -> Error {

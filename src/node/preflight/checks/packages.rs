@@ -81,7 +81,7 @@ fn locks(facts: &Facts, _: &Circumstances) -> Outcome {
 fn needrestart(facts: &Facts, _: &Circumstances) -> Outcome {
     match facts.packages.versions.contains_key("needrestart") {
         false => passed("not installed"),
-        true => info("installed", "nothing: the installation answers for it (NEEDRESTART_MODE=a)"),
+        true => info("installed", "nothing: it is suspended while packages are installed"),
     }
 }
 
