@@ -7,6 +7,7 @@
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
 mod cluster_deploy;
+mod cluster_operations;
 mod containerd;
 mod editions;
 mod failures;

@@ -49,7 +49,7 @@ fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool
         stop,
     };
     let survey = surveyor.survey();
-    let plan = plan::plan(inventory, &survey, &Medium::of(&manifest, digest), &[], &[]);
+    let plan = plan::plan(inventory, &survey, &Medium::of(&manifest, digest), &[], None);
     let (ledger, begun) = (Ledger::default(), Timestamp::now());
     let deployment = Deployment {
         inventory,
