@@ -148,7 +148,7 @@ fn finish(ending: Ending, style: Style) -> ExitCode {
             let exit = error.kind().exit_status();
             (error, exit)
         }
-        Ending::Stopped(signal) => (signal.error(), signal.exit_status()),
+        Ending::Stopped(signal, error) => (error, signal.exit_status()),
     };
     report::print(&mut std::io::stderr(), &error, exit, style);
     exit.into()

@@ -1,5 +1,6 @@
 //! `airlock cluster`: many nodes from one inventory.
 
+mod add;
 mod change;
 mod connect;
 mod connecting;
@@ -16,6 +17,7 @@ mod remove;
 mod repair;
 mod reset;
 mod status;
+mod terms;
 mod upgrade;
 
 use std::path::PathBuf;
@@ -46,6 +48,7 @@ pub enum Command {
     Inventory(inventory::InventoryCommand),
     Ping(ping::PingArgs),
     Deploy(Box<deploy::DeployArgs>),
+    Add(Box<add::AddArgs>),
     #[command(flatten)]
     Operation(Operation),
 }
@@ -115,17 +118,22 @@ fn role(word: &str) -> Option<Role> {
 }
 
 impl Cluster {
-    /// Runs it until it ends or a signal arrives. A deployment tells what it leaves when one does.
+    /// Runs it until it ends or a signal arrives. Whatever was changing something then tells what it leaves.
     pub(super) fn run(self, session: Session) -> Ending {
-        match self.command {
-            Command::Deploy(arguments) => signals::run_server(|stop| deploy::run(*arguments, session, stop)),
-            Command::Inventory(command) => signals::run_until_stopped(command.run(session)),
-            Command::Ping(arguments) => signals::run_until_stopped(async move {
-                session.blocking(|session| ping::run(arguments, session)).await
-            }),
-            Command::Operation(operation) => signals::run_until_stopped(async move {
-                session.blocking(move |session| operation.run(session)).await
-            }),
+        let interruption = session.interruption().clone();
+        let work = async move { session.blocking(move |session| self.command.run(session)).await };
+        signals::run_in_order(interruption, work)
+    }
+}
+
+impl Command {
+    fn run(self, session: &Session) -> Result<()> {
+        match self {
+            Command::Inventory(command) => command.run(session),
+            Command::Ping(arguments) => ping::run(arguments, session),
+            Command::Deploy(arguments) => deploy::run(&arguments, session),
+            Command::Add(arguments) => add::run(&arguments, session),
+            Command::Operation(operation) => operation.run(session),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::environment::Environment;
 use super::options::GlobalOptions;
 use super::passphrase::Prompt;
+use super::signals::Interruption;
 use crate::error::{Error, Result, codes};
 use crate::progress::{Event, Progress};
 use crate::ui::printer::Printer;
@@ -21,6 +22,7 @@ struct Inner {
     printer: Mutex<Printer>,
     progress: Arc<dyn Display>,
     prompt: Prompt,
+    interruption: Interruption,
 }
 
 impl Session {
@@ -30,6 +32,7 @@ impl Session {
             progress: on_stderr(options.progress_settings(&environment)),
             environment,
             prompt: Prompt::default(),
+            interruption: Interruption::default(),
         }))
     }
 
@@ -51,6 +54,11 @@ impl Session {
     /// Asks for passphrases.
     pub(super) fn prompt(&self) -> &Prompt {
         &self.0.prompt
+    }
+
+    /// What work on many machines shares with the signals.
+    pub(super) fn interruption(&self) -> &Interruption {
+        &self.0.interruption
     }
 
     /// Tells something the user should know although the work goes on.

@@ -5,18 +5,25 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::error::{Error, Result, codes};
 
+/// How long work that has changed nothing yet may take to close what it has opened.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How a command ended.
 pub(super) enum Ending {
     /// By itself.
     Finished(Result<()>),
-    /// By a signal.
-    Stopped(Signal),
+    /// By a signal, with what is told about it.
+    Stopped(Signal, Error),
 }
 
 /// A signal that asks the process to end.
@@ -57,6 +64,42 @@ pub(super) fn run_until_stopped(command: impl Future<Output = Result<()>>) -> En
     let ending = runtime.block_on(async {
         match Signals::new() {
             Ok(signals) => signals.watch(command).await,
+            Err(error) => Ending::Finished(Err(no_resources(error))),
+        }
+    });
+    abandon(runtime);
+    ending
+}
+
+/// What a command shares with the signals that looks itself whether it should stop.
+#[derive(Clone, Default)]
+pub(super) struct Interruption {
+    stop: Arc<AtomicBool>,
+    begun: Arc<AtomicBool>,
+}
+
+impl Interruption {
+    /// Set by the first signal. Whoever works looks at it, and ends soon.
+    pub(super) fn stop(&self) -> &Arc<AtomicBool> {
+        &self.stop
+    }
+
+    /// From now on something is changed, and what comes of it is told even if a signal breaks it off.
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs work on many machines: the first signal asks it to stop, and it ends by itself, telling what it leaves; the second
+/// one ends it at once. As long as it only looks, or waits for somebody at the terminal, it is not waited for.
+pub(super) fn run_in_order(interruption: Interruption, work: impl Future<Output = Result<()>>) -> Ending {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Ending::Finished(Err(no_resources(error))),
+    };
+    let ending = runtime.block_on(async {
+        match Signals::new() {
+            Ok(signals) => signals.break_off(interruption, work).await,
             Err(error) => Ending::Finished(Err(no_resources(error))),
         }
     });
@@ -122,7 +165,36 @@ impl Signals {
             stopped = self.next() => stopped,
         };
         tokio::spawn(self.end_at_the_next());
-        Ending::Stopped(stopped)
+        Ending::Stopped(stopped, stopped.error())
+    }
+
+    async fn break_off(
+        mut self,
+        interruption: Interruption,
+        work: impl Future<Output = Result<()>>,
+    ) -> Ending {
+        let mut work = pin!(work);
+        let signal = tokio::select! {
+            result = &mut work => return Ending::Finished(result),
+            signal = self.next() => signal,
+        };
+        interruption.stop.store(true, Ordering::Relaxed);
+        tokio::spawn(self.end_at_the_next());
+        let result = match interruption.begun.load(Ordering::Relaxed) {
+            true => work.await,
+            false => match tokio::time::timeout(FAREWELL, work).await {
+                Ok(result) => result,
+                Err(_) => return Ending::Stopped(signal, signal.error()),
+            },
+        };
+        let is_told = interruption.begun.load(Ordering::Relaxed);
+        match result {
+            // It was done before it heard.
+            Ok(()) => Ending::Finished(Ok(())),
+            Err(error) if is_told || error.code() == codes::INTERRUPTED => Ending::Stopped(signal, error),
+            // Looks and questions that were broken off have errors of all kinds.
+            Err(_) => Ending::Stopped(signal, signal.error()),
+        }
     }
 
     async fn next(&mut self) -> Signal {

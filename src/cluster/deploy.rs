@@ -88,6 +88,9 @@ impl Deployment<'_> {
         let mut cluster = Cluster { wanted, token: None, invitations: Mutex::default() };
         if let Err(error) = self.first(first, &mut cluster) {
             self.fail(&first.host, &error);
+            if self.stopped().is_err() {
+                return;
+            }
             let waiting = self.plan.hosts.iter().skip(1).filter(|host| host.work.is_due());
             waiting.for_each(|host| self.leave_out(&host.host, waits_for(&first.host)));
             return;
@@ -141,12 +144,14 @@ impl Deployment<'_> {
                 }
                 continue;
             }
+            if self.stopped().is_err() {
+                return;
+            }
             if let Some(failed) = failed {
                 self.leave_out(&server.host, after(failed));
                 continue;
             }
-            let done = self.stopped().and_then(|()| self.server(server, cluster));
-            if let Err(error) = done {
+            if let Err(error) = self.server(server, cluster) {
                 self.fail(&server.host, &error);
                 failed = Some(&server.host);
             }
@@ -206,6 +211,10 @@ impl Deployment<'_> {
     }
 
     fn fail(&self, host: &str, error: &Error) {
+        // What is broken off stays in the ledger as it is there: at work, or not begun.
+        if error.code() == codes::INTERRUPTED && self.stopped().is_err() {
+            return;
+        }
         self.progress.event(Event::HostFailed { host, error });
         self.ledger.failed(host, Trouble::from(error));
     }

@@ -32,6 +32,7 @@ use serde::Serialize;
 
 use self::condition::Condition;
 use super::observe::{self, Node};
+use super::order::Terms;
 use super::remote::Command;
 use crate::node::agent::{Program, Request};
 use crate::node::machine::Call;
@@ -269,6 +270,22 @@ impl Invocation {
     #[must_use]
     pub fn with_file(mut self, name: &str, text: String) -> Invocation {
         self.files.insert(name.to_owned(), text);
+        self
+    }
+
+    /// The same with further words.
+    #[must_use]
+    pub fn with_words<'a>(mut self, words: impl IntoIterator<Item = &'a str>) -> Invocation {
+        self.arguments.extend(words.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// The same, an installation, under these terms.
+    #[must_use]
+    pub fn under(mut self, terms: &Terms) -> Invocation {
+        let (words, files) = terms.words();
+        self.arguments.extend(words);
+        self.files.extend(files.into_iter().map(|(name, text)| (name.to_owned(), text)));
         self
     }
 

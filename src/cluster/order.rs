@@ -13,7 +13,7 @@ use crate::oci::digest::Digest;
 const INSTALLATION: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// What holds for the installation of every host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Who is believed to have made the bundle.
     pub trust: Trust,
@@ -35,14 +35,41 @@ pub enum Trust {
         /// How many different keys.
         threshold: usize,
     },
+    /// Those whom the node believes anyway.
+    AsBefore,
     /// Nobody: exactly this bundle is accepted without a signature.
     Unsigned(Digest),
 }
 
 impl Terms {
+    /// Words of `install`, and the files that they name.
+    pub fn words(&self) -> (Vec<String>, Vec<(&'static str, String)>) {
+        let (mut words, mut files) = (Vec::new(), Vec::new());
+        match &self.trust {
+            Trust::AsBefore => {}
+            Trust::Signer(fingerprint) => words.extend(["--trust".to_owned(), fingerprint.clone()]),
+            Trust::Signers { list, threshold } => {
+                words.extend(["--allowed-signers", "{signers}", "--signatures"].map(str::to_owned));
+                words.push(threshold.to_string());
+                files.push(("signers", list.clone()));
+            }
+            Trust::Unsigned(digest) => words.push(format!("--allow-unsigned={digest}")),
+        }
+        for (option, name, text) in
+            [("--revoked", "revoked", &self.revoked), ("--policy", "policy", &self.policy)]
+        {
+            if let Some(text) = text {
+                words.extend([option.to_owned(), format!("{{{name}}}")]);
+                files.push((name, text.clone()));
+            }
+        }
+        (words, files)
+    }
+
     /// The same for sending the bundle.
     pub fn of_transfer(&self) -> transfer::Trust {
         match &self.trust {
+            Trust::AsBefore => transfer::Trust::default(),
             Trust::Signer(fingerprint) => {
                 transfer::Trust { signer: Some(fingerprint.clone()), ..transfer::Trust::default() }
             }
@@ -78,23 +105,9 @@ pub fn install<'a>(settings: &Settings, source: &Source, terms: &Terms) -> Resul
         words.extend(["--ca", "{authorities}"].map(str::to_owned));
         files.push(("authorities", source.authorities.clone()));
     }
-    match &terms.trust {
-        Trust::Signer(fingerprint) => words.extend(["--trust".to_owned(), fingerprint.clone()]),
-        Trust::Signers { list, threshold } => {
-            words.extend(["--allowed-signers", "{signers}", "--signatures"].map(str::to_owned));
-            words.push(threshold.to_string());
-            files.push(("signers", list.clone()));
-        }
-        Trust::Unsigned(digest) => words.push(format!("--allow-unsigned={digest}")),
-    }
-    for (option, name, text) in
-        [("--revoked", "revoked", &terms.revoked), ("--policy", "policy", &terms.policy)]
-    {
-        if let Some(text) = text {
-            words.extend([option.to_owned(), format!("{{{name}}}")]);
-            files.push((name, text.clone()));
-        }
-    }
+    let (further, of_terms) = terms.words();
+    words.extend(further);
+    files.extend(of_terms);
     let command = Command::airlock(words).within(INSTALLATION);
     Ok(files.into_iter().fold(command, |command, (name, text)| command.with_file(name, text)))
 }

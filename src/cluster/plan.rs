@@ -117,17 +117,18 @@ impl ClusterPlan {
     }
 }
 
-/// Makes the plan. `despite` names findings that do not block; `limit` the hosts that are meant, all if it is empty.
+/// Makes the plan. `despite` names findings that do not block; `limit` the hosts that are meant, if not all.
 pub fn plan(
     inventory: &Inventory,
     survey: &Survey,
     bundle: &Medium,
     despite: &[String],
-    limit: &[String],
+    limit: Option<&[String]>,
 ) -> ClusterPlan {
     let wanted = Wanted::of(inventory, &survey.looks);
     let findings = findings(inventory, survey, &wanted, despite);
-    let is_meant = |name: &String| limit.is_empty() || limit.contains(name) || *name == wanted.entry.host;
+    let is_meant =
+        |name: &String| limit.is_none_or(|limit| limit.contains(name)) || *name == wanted.entry.host;
     let mut hosts: Vec<HostPlan> = inventory
         .hosts
         .iter()
@@ -136,6 +137,13 @@ pub fn plan(
             let settings = wanted.settings(inventory, &host.name, &survey.looks);
             let phase = phase(&host.name, host.role, &wanted);
             let work = work::work(&host.name, survey, &findings, settings.as_ref(), bundle);
+            // The others join it; if it is not meant itself, it stays as it is.
+            let is_bystander =
+                wanted.entry.is_member && limit.is_some_and(|limit| !limit.contains(&host.name));
+            let work = match work {
+                Work::Change { .. } if is_bystander => Work::Nothing,
+                work => work,
+            };
             let is_origin = phase == Phase::First || inventory.cluster.site_registry.is_some();
             HostPlan {
                 host: host.name.clone(),

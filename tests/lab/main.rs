@@ -7,11 +7,12 @@
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
 mod cluster_deploy;
-mod cluster_ha;
-mod cluster_recovery;
 mod cluster_faults;
-mod cluster_secrets;
+mod cluster_ha;
+mod cluster_operations;
+mod cluster_recovery;
 mod cluster_scale;
+mod cluster_secrets;
 mod containerd;
 mod deployment;
 mod editions;

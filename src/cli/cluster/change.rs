@@ -65,6 +65,7 @@ pub(super) fn carry_out(
         session.note("Nothing was changed");
         return Ok(());
     }
+    session.interruption().begin();
     let report = execute(plan, site, deliver, session.progress());
     session.print(&report, screen::report)?;
     report.into_result()

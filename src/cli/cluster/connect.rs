@@ -1,8 +1,6 @@
 //! From an inventory to the hosts in it: what every command begins with that asks or changes a cluster.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::change::SiteOptions;
 use super::connecting::ConnectionOptions;
@@ -30,7 +28,7 @@ pub(super) fn with_inventory(
 ) -> Result<()> {
     let inventory = read_inventory(path, session)?.inventory;
     let hosts: Vec<&Host> = inventory.hosts.iter().collect();
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = session.interruption().stop();
     let dialer = connection.dialer(&hosts, stop.clone(), session)?;
-    work(&Site::new(&inventory, &dialer, &stop))
+    work(&Site::new(&inventory, &dialer, stop))
 }

@@ -3,24 +3,22 @@
 mod screen;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
 use super::connecting::ConnectionOptions;
-use super::{InventoryOptions, read_inventory};
+use super::{InventoryOptions, read_inventory, terms};
 use crate::bundle::{Bundle, Verified};
 use crate::cli::bundle::opened;
-use crate::cli::bundle::trust_options::{Trust as Believed, TrustOptions};
+use crate::cli::bundle::trust_options::TrustOptions;
+use crate::cli::files;
 use crate::cli::install::consent;
 use crate::cli::session::Session;
-use crate::cli::signals::Stop;
-use crate::cli::{files, site_policy};
 use crate::cluster::deploy::{Carrier, Deployment, RealTime};
 use crate::cluster::inventory::{BATCH, Host, Inventory};
 use crate::cluster::log::Logged;
-use crate::cluster::order::{Terms, Trust};
+use crate::cluster::order::Terms;
 use crate::cluster::plan::{self, ClusterPlan, Medium};
 use crate::cluster::remote::{Connect, Remote};
 use crate::cluster::report::{Ledger, Report};
@@ -29,7 +27,6 @@ use crate::cluster::survey::conduct::Surveyor;
 use crate::cluster::transfer::{self, Sent};
 use crate::error::{Error, Result, codes};
 use crate::progress::Progress;
-use crate::trust::allowed_signers;
 use crate::ui::text::json_document;
 
 /// Make all machines of an inventory one cluster, from a bundle
@@ -47,6 +44,14 @@ pub struct DeployArgs {
     #[command(flatten)]
     pub hosts: InventoryOptions,
 
+    /// How.
+    #[command(flatten)]
+    pub options: DeployOptions,
+}
+
+/// How hosts become nodes.
+#[derive(Debug, clap::Args)]
+pub struct DeployOptions {
     /// The bundle: its directory or one of its volumes
     #[arg(long, short, value_name = "PATH")]
     pub bundle: PathBuf,
@@ -102,85 +107,79 @@ Examples:
   airlock cluster deploy -i inventory.ini --bundle /media/stick --restart --report report.json
   airlock cluster deploy --bundle /media/stick --limit gpu7,gpu8";
 
-/// Everything that a deployment keeps, for whoever breaks it off.
-#[derive(Default)]
-struct Kept {
-    stop: Arc<AtomicBool>,
-    ledger: Ledger,
-    plan: std::sync::OnceLock<(ClusterPlan, Timestamp)>,
+/// Which hosts of an inventory are meant, if not all of them.
+pub(super) type Choice<'a> =
+    dyn Fn(&Inventory, &dyn Connect, &AtomicBool) -> Result<Option<Vec<String>>> + 'a;
+
+pub(super) fn run(arguments: &DeployArgs, session: &Session) -> Result<()> {
+    let hosts = &arguments.hosts;
+    let choose = |inventory: &Inventory, _: &dyn Connect, _: &AtomicBool| match hosts.limit.is_empty() {
+        true => Ok(None),
+        false => Ok(Some(hosts.selected(inventory)?.into_iter().map(|host| host.name.clone()).collect())),
+    };
+    deploy(&hosts.inventory, &choose, &arguments.options, session)
 }
 
-pub(super) async fn run(arguments: DeployArgs, session: Session, stop: Stop) -> Result<()> {
-    let kept = Arc::new(Kept::default());
-    let (at_work, report) = (kept.clone(), arguments.report.clone());
-    let work = session.blocking(move |session| deploy(&arguments, session, &at_work));
-    tokio::select! {
-        result = work => result,
-        // What is at work on hosts ends with the connections, and the next run goes on from there.
-        () = stop.wait() => kept.broken_off(report.as_deref()),
-    }
-}
-
-impl Kept {
-    fn broken_off(&self, report: Option<&Path>) -> Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        let Some((plan, begun)) = self.plan.get() else {
-            return Err(Error::new(codes::INTERRUPTED, "interrupted; nothing was changed")
-                .with_help("run the same command again"));
-        };
-        let told = self.ledger.report(plan, *begun, true);
-        write(&told, report)?;
-        told.error().map_or(Ok(()), Err)
-    }
-}
-
-fn deploy(arguments: &DeployArgs, session: &Session, kept: &Kept) -> Result<()> {
-    let mut inventory = read_inventory(&arguments.hosts.inventory, session)?.inventory;
-    if let Some(concurrency) = arguments.concurrency {
+/// Makes nodes of the hosts that are meant.
+pub(super) fn deploy(
+    inventory: &Path,
+    choose: &Choice<'_>,
+    options: &DeployOptions,
+    session: &Session,
+) -> Result<()> {
+    let stop = session.interruption().stop();
+    let mut inventory = read_inventory(inventory, session)?.inventory;
+    if let Some(concurrency) = options.concurrency {
         inventory.cluster.concurrency = usize::from(concurrency);
     }
-    let limit = arguments.limit(&inventory)?;
-    let believed = arguments.trust.clone().check(session.environment());
-    let bundle = opened::open(&arguments.bundle, &believed, session)?;
-    let terms = terms(arguments, &believed, &bundle)?;
+    let believed = options.trust.clone().check(session.environment());
+    let bundle = opened::open(&options.bundle, &believed, session)?;
+    let terms = terms::of_machine(options.policy.as_deref(), &believed, &bundle)?;
     let hosts: Vec<&Host> = inventory.hosts.iter().collect();
-    let dialer = arguments.connection.dialer(&hosts, kept.stop.clone(), session)?;
-    let logs = arguments.logs();
+    let dialer = options.connection.dialer(&hosts, stop.clone(), session)?;
+    let logs = options.logs();
     let connect = Logged::new(&dialer, &logs)?;
-    let survey = survey(&inventory, &connect, &bundle, &terms, session, kept);
+    let limit = choose(&inventory, &connect, stop)?;
+    let survey = survey(&inventory, &connect, &bundle, &terms, session);
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::new(codes::INTERRUPTED, "interrupted; nothing was changed")
+            .with_help("run the same command again"));
+    }
     let medium = Medium::of(bundle.manifest(), bundle.digest());
-    let plan = plan::plan(&inventory, &survey, &medium, &arguments.despite, &limit);
-    if arguments.plan {
+    let plan = plan::plan(&inventory, &survey, &medium, &options.despite, limit.as_deref());
+    if options.plan {
         session.print(&plan, screen::plan)?;
         return plan.obstacle.as_ref().map_or(Ok(()), |why| Err(why.to_error()));
     }
     if let Some(obstacle) = &plan.obstacle {
         return Err(obstacle.to_error());
     }
-    if !plan.is_empty() && !arguments.yes && !agreed(&plan)? {
+    if !plan.is_empty() && !options.yes && !agreed(&plan)? {
         session.note("Nothing was changed");
         return Ok(());
     }
-    let (plan, begun) = kept.plan.get_or_init(|| (plan, Timestamp::now()));
-    let carrier = ByConnection { bundle: &bundle, terms: &terms, stop: &kept.stop };
+    session.interruption().begin();
+    let (ledger, begun) = (Ledger::default(), Timestamp::now());
+    let carrier = ByConnection { bundle: &bundle, terms: &terms, stop };
     let progress = session.progress();
     Deployment {
         inventory: &inventory,
         survey: &survey,
-        plan,
+        plan: &plan,
         connect: &connect,
         carrier: &carrier,
         terms: &terms,
-        restart: arguments.restart,
-        batch: usize::from(arguments.batch),
+        restart: options.restart,
+        batch: usize::from(options.batch),
         progress,
-        stop: &kept.stop,
+        stop,
         pause: &RealTime,
-        ledger: &kept.ledger,
+        ledger: &ledger,
     }
     .run();
-    let report = kept.ledger.report(plan, *begun, kept.stop.load(Ordering::Relaxed));
-    write(&report, arguments.report.as_deref())?;
+    // What is at work on hosts has ended with the connections, and the next run goes on from there.
+    let report = ledger.report(&plan, begun, stop.load(Ordering::Relaxed));
+    write(&report, options.report.as_deref())?;
     session.print(&report, |report| screen::report(report, &logs))?;
     report.error().map_or(Ok(()), Err)
 }
@@ -191,12 +190,11 @@ fn survey(
     bundle: &Bundle<Verified>,
     terms: &Terms,
     session: &Session,
-    kept: &Kept,
 ) -> Survey {
     let (manifest, digest) = (bundle.manifest(), bundle.digest());
     let progress = session.progress();
-    Surveyor { inventory, connect, manifest, digest, terms, progress, stop: &kept.stop, pause: &RealTime }
-        .survey()
+    let stop = session.interruption().stop();
+    Surveyor { inventory, connect, manifest, digest, terms, progress, stop, pause: &RealTime }.survey()
 }
 
 /// Whether the plan may be carried out; without a terminal it may.
@@ -216,30 +214,7 @@ fn write(report: &Report, path: Option<&Path>) -> Result<()> {
     files::replace(path, document.as_bytes(), 0o644)
 }
 
-/// The hosts believe whom this machine believes.
-fn terms(arguments: &DeployArgs, believed: &Believed, bundle: &Bundle<Verified>) -> Result<Terms> {
-    let read = |path: &Path, what: &str| files::read_text(path, what, allowed_signers::MAX_LENGTH);
-    let list =
-        || believed.allowed_signers.as_deref().map(|path| read(path, "list of allowed signers")).transpose();
-    let trust = match (bundle.signers(), believed.signatures) {
-        ([], _) => Trust::Unsigned(bundle.digest()),
-        ([signer, ..], 1) => Trust::Signer(signer.fingerprint.clone()),
-        (_, threshold) => Trust::Signers { list: list()?.unwrap_or_default(), threshold },
-    };
-    let policy = arguments.policy.as_deref().map(site_policy::bytes).transpose()?;
-    let policy = policy.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let revoked = believed.revoked.as_deref().map(|path| read(path, "list of revoked keys")).transpose()?;
-    Ok(Terms { trust, revoked, policy })
-}
-
-impl DeployArgs {
-    fn limit(&self, inventory: &Inventory) -> Result<Vec<String>> {
-        if self.hosts.limit.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(self.hosts.selected(inventory)?.into_iter().map(|host| host.name.clone()).collect())
-    }
-
+impl DeployOptions {
     fn logs(&self) -> PathBuf {
         self.log_dir.clone().unwrap_or_else(|| {
             let time = Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();

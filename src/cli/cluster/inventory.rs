@@ -23,10 +23,10 @@ pub enum Command {
 }
 
 impl InventoryCommand {
-    pub(super) async fn run(self, session: Session) -> Result<()> {
+    pub(super) fn run(self, session: &Session) -> Result<()> {
         match self.command {
-            Command::Show(arguments) => session.blocking(|session| show::run(arguments, session)).await,
-            Command::Convert(arguments) => session.blocking(|session| convert::run(arguments, session)).await,
+            Command::Show(arguments) => show::run(arguments, session),
+            Command::Convert(arguments) => convert::run(arguments, session),
         }
     }
 }

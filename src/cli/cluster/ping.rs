@@ -1,8 +1,5 @@
 //! `airlock cluster ping`: which hosts can be worked on?
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -67,10 +64,10 @@ pub(super) fn run(arguments: PingArgs, session: &Session) -> Result<()> {
     };
     let inventory = read_inventory(&options.inventory, session)?.inventory;
     let hosts = options.selected(&inventory)?;
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = session.interruption().stop();
     let dialer = arguments.connection.dialer(&hosts, stop.clone(), session)?;
     let outcomes =
-        fleet::each(&hosts, inventory.cluster.concurrency, &stop, |host| ping(&dialer, host, Timestamp::now));
+        fleet::each(&hosts, inventory.cluster.concurrency, stop, |host| ping(&dialer, host, Timestamp::now));
     let rows: Vec<Row> = outcomes.0.into_iter().map(|(host, outcome)| row(&host.name, outcome)).collect();
     session.print(&rows, |rows| render(rows))?;
     let bad = rows.iter().filter(|row| row.error.is_some()).count();

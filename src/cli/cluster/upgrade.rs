@@ -5,15 +5,17 @@ use std::path::PathBuf;
 
 use super::change::{ChangeOptions, SiteOptions, carry_out};
 use super::connect::with_site;
+use super::terms;
 use crate::bundle::manifest::Artifact;
 use crate::bundle::{Bundle, Verified};
 use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::session::Session;
-use crate::cluster::inventory::{Host, Role};
+use crate::cluster::inventory::{BATCH, Host, Role};
 use crate::cluster::operation::execute::Deliver;
 use crate::cluster::operation::node;
 use crate::cluster::operation::site::Site;
 use crate::cluster::operation::upgrade::{self, Observed, Target};
+use crate::cluster::order::Terms;
 use crate::cluster::remote::Remote;
 use crate::cluster::transfer::{self, Trust};
 use crate::error::{Error, Result, codes};
@@ -35,6 +37,10 @@ pub struct UpgradeArgs {
     /// Let the nodes trust the signer with this fingerprint from now on
     #[arg(long, value_name = "SHA256:…")]
     pub trust: Option<String>,
+
+    /// Agents that are brought to it before the next ones begin
+    #[arg(long, value_name = "N", default_value_t = BATCH as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub batch: u16,
 
     /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
@@ -73,7 +79,8 @@ pub(super) fn run(arguments: &UpgradeArgs, session: &Session) -> Result<()> {
     let bundle = Bundle::open(&arguments.bundle)?;
     let bundle = bundle.verify(&signers.policy()?).map_err(|error| signers.explain(error))?;
     bundle.check_lengths()?;
-    let target = target(&bundle, arguments)?;
+    let terms = terms::of_options(arguments.trust.as_deref(), &arguments.policy, &signers, &bundle)?;
+    let target = target(&bundle, terms, arguments)?;
     with_site(&arguments.file, session, |site| {
         let nodes = site.nodes()?;
         let hosts: Vec<&Host> =
@@ -84,13 +91,13 @@ pub(super) fn run(arguments: &UpgradeArgs, session: &Session) -> Result<()> {
             settings.into_iter().filter_map(|(name, kept)| Some((name, kept.ok()??))).collect();
         let observed = Observed { inventory: site.inventory, nodes: &nodes, hosts: &answers, kept: &kept };
         let plan = upgrade::plan(&observed, &target)?;
-        let trust = Trust { signer: arguments.trust.clone(), ..Trust::default() };
+        let trust = target.terms.of_transfer();
         let sending = Sending { bundle: &bundle, trust, site, session };
         carry_out(&plan, (&arguments.change, None), site, Some(&sending), session)
     })
 }
 
-fn target(bundle: &Bundle<Verified>, arguments: &UpgradeArgs) -> Result<Target> {
+fn target(bundle: &Bundle<Verified>, terms: Terms, arguments: &UpgradeArgs) -> Result<Target> {
     let manifest = bundle.manifest();
     let k3s = manifest.artifacts.iter().find_map(|artifact| match artifact {
         Artifact::K3s(k3s) => Some(k3s.version.clone()),
@@ -100,11 +107,11 @@ fn target(bundle: &Bundle<Verified>, arguments: &UpgradeArgs) -> Result<Target> 
         Error::new(codes::UPGRADE_PATH, "the bundle has no k3s")
             .with_help("build it with `k3s` in bundle.yaml")
     })?;
-    let trust = arguments.trust.iter().flat_map(|signer| ["--trust".to_owned(), signer.clone()]);
     Ok(Target {
         name: format!("{}-{}", manifest.name, manifest.version),
         manifest: bundle.digest().to_string(),
         k3s,
-        trust: trust.collect(),
+        terms,
+        batch: usize::from(arguments.batch),
     })
 }

@@ -51,7 +51,7 @@ fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool
         pause: &Hurry,
     };
     let survey = surveyor.survey();
-    let plan = plan::plan(inventory, &survey, &Medium::of(&manifest, digest), &[], &[]);
+    let plan = plan::plan(inventory, &survey, &Medium::of(&manifest, digest), &[], None);
     let (ledger, begun) = (Ledger::default(), Timestamp::now());
     let deployment = Deployment {
         inventory,

@@ -15,6 +15,19 @@ pub struct Joining {
     pub notes: Vec<String>,
 }
 
+impl Joining {
+    /// Those that a deployment is about: whoever is new or was named, which may have registered and not come to its end;
+    /// and all nodes if a server is new, because they have to know its registry.
+    pub fn meant(&self, inventory: &Inventory, members: &[Node], named: &[String]) -> Vec<String> {
+        let is_new = |host: &Host| self.hosts.contains(&host.name);
+        let has_server = inventory.of_role(Role::Server).any(is_new);
+        let is_known = |host: &Host| find(members, &host.name).is_some();
+        let is_meant =
+            |host: &&Host| is_new(host) || is_known(host) && (has_server || named.contains(&host.name));
+        inventory.hosts.iter().filter(is_meant).map(|host| host.name.clone()).collect()
+    }
+}
+
 /// Which of the named hosts are not in the cluster yet; of all hosts, if none is named.
 ///
 /// # Errors
@@ -39,10 +52,20 @@ pub fn joining(inventory: &Inventory, members: &[Node], named: &[String]) -> Res
         .filter(|name| find(members, name).is_some())
         .map(|name| format!("{name} is in the cluster already"))
         .collect();
+    notes.extend(
+        named
+            .iter()
+            .filter(|name| is_balancer(inventory, name))
+            .map(|name| format!("{name} is a balancer, which `airlock cluster deploy --limit {name}` makes")),
+    );
     if servers.is_multiple_of(2) && hosts.iter().any(|host| host.role == Role::Server) {
         notes.push(format!("with {servers} servers etcd bears no more failures than with {}", servers - 1));
     }
     Ok(Joining { hosts: hosts.into_iter().map(|host| host.name.clone()).collect(), notes })
+}
+
+fn is_balancer(inventory: &Inventory, name: &str) -> bool {
+    inventory.host(name).is_some_and(|host| host.role == Role::Balancer)
 }
 
 #[cfg(test)]
@@ -59,11 +82,18 @@ mod tests {
         let all = joining(&inventory, &members, &[]).unwrap();
         assert_eq!(all.hosts, ["s2", "a2"]);
         assert_eq!(all.notes, ["with 2 servers etcd bears no more failures than with 1"]);
-        let some = joining(&inventory, &members, &["a2".to_owned(), "a1".to_owned()]).unwrap();
+        let named = ["a2".to_owned(), "a1".to_owned()];
+        let some = joining(&inventory, &members, &named).unwrap();
         assert_eq!(
-            (some.hosts, some.notes),
-            (vec!["a2".to_owned()], vec!["a1 is in the cluster already".to_owned()])
+            (&some.hosts[..], &some.notes[..]),
+            (&["a2".to_owned()][..], &["a1 is in the cluster already".to_owned()][..])
         );
+        assert_eq!(
+            all.meant(&inventory, &members, &[]),
+            ["s1", "s2", "a1", "a2"],
+            "all get to know a new server"
+        );
+        assert_eq!(some.meant(&inventory, &members, &named), ["a1", "a2"]);
         let error = joining(&inventory, &members, &["x;y".to_owned()]).unwrap_err();
         assert_eq!(error.code(), codes::NOT_A_MEMBER);
     }

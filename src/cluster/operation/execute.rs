@@ -1,14 +1,19 @@
 //! Does what a plan says, and tells for every node what came of it.
 
-use serde::Serialize;
+mod outcome;
 
+use serde::Deserialize;
+
+pub use self::outcome::{Ending, Outcome, Report};
 use super::site::{Site, cannot_serve};
-use super::{Action, Invocation, OutOfReach, Part, Place, Plan, Work, drain};
-use crate::cluster::fleet;
+use super::{Action, Invocation, Part, Place, Plan, Work, drain};
 use crate::cluster::inventory::Host;
 use crate::cluster::remote::{Answer, Remote};
+use crate::cluster::{fleet, hearsay};
 use crate::error::{Error, Result, codes};
+use crate::node::agent::Program;
 use crate::progress::{Event, Progress};
+use crate::quote::escape;
 
 /// Sends the bundle of the command line to a host.
 pub trait Deliver: Sync {
@@ -19,55 +24,12 @@ pub trait Deliver: Sync {
     fn deliver(&self, remote: &dyn Remote) -> Result<()>;
 }
 
-/// What came of a plan.
-#[derive(Debug, Serialize)]
+/// How an installation ended, as `airlock install --json` tells it.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
-    /// The operation.
-    pub operation: &'static str,
-    /// What came of it for every node.
-    pub nodes: Vec<Outcome>,
-}
-
-/// What came of it for a node.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Outcome {
-    /// The node.
-    pub node: String,
-    /// How it ended.
-    pub ending: Ending,
-    /// The actions that were done.
-    pub done: Vec<String>,
-    /// Why it has failed.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "message")]
-    pub error: Option<Error>,
-}
-
-/// How something ended for a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Ending {
-    /// Everything was done.
-    Done,
-    /// Something has failed.
-    Failed,
-    /// Something has failed, and what was done before was taken back.
-    TakenBack,
-    /// It was not begun.
-    NotBegun,
-}
-
-fn message<S: serde::Serializer>(error: &Option<Error>, serializer: S) -> Result<S::Ok, S::Error> {
-    let error = error.as_ref().map(|error| {
-        serde_json::json!({
-            "code": error.code().to_string(),
-            "message": error.message(),
-            "details": error.details(),
-            "help": error.help(),
-        })
-    });
-    error.serialize(serializer)
+struct Installed {
+    /// The step that needs a restart, if one does.
+    reboot_for: Option<String>,
 }
 
 /// Carries a plan out. Whatever fails is in the report; what was done stays done, and the same operation goes on there.
@@ -113,9 +75,10 @@ impl Worker<'_> {
                 .ok_or_else(|| Error::new(codes::INTERNAL, "a part of the plan is missing"))
         };
         let outcomes = fleet::each(&hosts, at_once, self.site.stop(), work);
-        let known = outcomes.0.into_iter().map(|(host, outcome)| {
-            outcome.unwrap_or_else(|error| Outcome::failed(&host.name, Vec::new(), error))
-        });
+        let known = outcomes
+            .0
+            .into_iter()
+            .map(|(host, outcome)| outcome.unwrap_or_else(|error| Outcome::without_turn(&host.name, error)));
         known.chain(unknown.into_iter().map(|part| self.part(part))).collect()
     }
 
@@ -135,8 +98,10 @@ impl Worker<'_> {
     }
 
     fn go_back(&self, part: &Part, done: Vec<String>, error: Error) -> Outcome {
-        // Who interrupts wants to go on later from where it is.
-        let stays = part.way_back.is_empty() || error.code() == codes::INTERRUPTED;
+        // Who interrupts, or has to restart the host, wants to go on later from where it is.
+        let goes_on_later =
+            self.site.is_stopped() || matches!(error.code(), codes::INTERRUPTED | codes::HOST_RESTART);
+        let stays = part.way_back.is_empty() || goes_on_later;
         if stays {
             return Outcome::failed(&part.node, done, error);
         }
@@ -160,11 +125,15 @@ impl Worker<'_> {
 
     fn run(&self, place: &Place, invocation: &Invocation) -> Result<()> {
         let answer = self.at(place, |remote| {
-            let answer = remote.run(invocation.command(), &mut |_| {})?;
+            let mut listen = |line: &str| match place {
+                Place::Host(host) => hearsay::tell(host, line, self.progress),
+                Place::Server | Place::ServerBut(_) => {}
+            };
+            let answer = remote.run(invocation.command(), &mut listen)?;
             if cannot_serve(&answer) { Err(answer.error()) } else { Ok(answer) }
         })?;
         match answer.status {
-            0 => Ok(()),
+            0 => check_restart(place, invocation, &answer),
             _ => Err(explain(invocation, &answer)),
         }
     }
@@ -192,94 +161,35 @@ fn explain(invocation: &Invocation, answer: &Answer) -> Error {
     refusal.unwrap_or_else(|| answer.error())
 }
 
-impl Outcome {
-    fn failed(node: &str, done: Vec<String>, error: Error) -> Outcome {
-        Outcome { node: node.to_owned(), ending: Ending::Failed, done, error: Some(error) }
-    }
-
-    fn not_begun(part: &Part) -> Outcome {
-        Outcome { node: part.node.clone(), ending: Ending::NotBegun, done: Vec::new(), error: None }
-    }
-
-    fn out_of_reach(host: &OutOfReach) -> Outcome {
-        let error = Error::new(codes::NOT_REACHED, host.why.clone())
-            .with_help("run the same command again when it can be reached: `airlock cluster ping`");
-        Outcome::failed(&host.host, Vec::new(), error)
-    }
-
-    /// A node has one outcome, however many stages it is part of; the worst counts.
-    fn join(all: &mut Vec<Outcome>, mut next: Outcome) {
-        match all.iter_mut().find(|known| known.node == next.node) {
-            Some(known) => {
-                known.done.append(&mut next.done);
-                if known.ending == Ending::Done {
-                    known.ending = next.ending;
-                }
-                if known.error.is_none() {
-                    known.error = next.error;
-                }
-            }
-            None => all.push(next),
-        }
+/// An installation that stands still until the machine was restarted has not come to its end.
+fn check_restart(place: &Place, invocation: &Invocation, answer: &Answer) -> Result<()> {
+    let installs = invocation.program == Program::Airlock
+        && invocation.arguments.first().is_some_and(|word| word == "install");
+    let (Place::Host(host), true) = (place, installs) else { return Ok(()) };
+    let installed: Installed = answer.json()?;
+    match installed.reboot_for {
+        Some(step) => Err(restart_needed(host, &step)),
+        None => Ok(()),
     }
 }
 
-impl Report {
-    /// Nothing, if all went well.
-    ///
-    /// # Errors
-    /// The error of the only node that it was about; [`codes::INTERRUPTED`] if that is all that was wrong; else
-    /// [`codes::FLEET_PARTIAL`] with what has failed where.
-    pub fn into_result(self) -> Result<()> {
-        let total = self.nodes.len();
-        let (good, bad): (Vec<Outcome>, Vec<Outcome>) =
-            self.nodes.into_iter().partition(|outcome| outcome.ending == Ending::Done);
-        let was_interrupted = |outcome: &Outcome| match &outcome.error {
-            Some(error) => error.code() == codes::INTERRUPTED,
-            None => true,
-        };
-        if bad.is_empty() {
-            return Ok(());
-        }
-        let interrupted =
-            bad.iter().any(|outcome| outcome.error.is_some()) && bad.iter().all(was_interrupted);
-        if interrupted {
-            return Err(Error::new(codes::INTERRUPTED, format!("{} was interrupted", self.operation))
-                .with_help("run the same command again; it goes on where this one stopped"));
-        }
-        match <[Outcome; 1]>::try_from(bad) {
-            Ok([Outcome { error: Some(error), .. }]) if total == 1 => Err(error),
-            Ok(bad) => Err(partial(self.operation, good.len(), total, &bad)),
-            Err(bad) => Err(partial(self.operation, good.len(), total, &bad)),
-        }
-    }
-}
-
-fn partial(operation: &str, good: usize, total: usize, bad: &[Outcome]) -> Error {
-    let message = format!("{operation} has failed on {} of {total} nodes", total - good);
-    let error = bad.iter().fold(Error::new(codes::FLEET_PARTIAL, message), |error, outcome| {
-        let node = &outcome.node;
-        let Some(cause) = &outcome.error else { return error.with_detail(format!("{node}: not begun")) };
-        let taken_back = if outcome.ending == Ending::TakenBack { "; taken back" } else { "" };
-        let error = error.with_detail(format!("{node}: {} ({}){taken_back}", cause.message(), cause.code()));
-        let error = cause
-            .details()
-            .iter()
-            .fold(error, |error, detail| error.with_detail(format!("{node}:   {detail}")));
-        match cause.help() {
-            Some(help) => error.with_detail(format!("{node}:   help: {help}")),
-            None => error,
-        }
-    });
-    error
-        .with_help("do what it says for each of them, then run the same command again; it goes on from there")
+fn restart_needed(host: &str, step: &str) -> Error {
+    let step = escape(step);
+    let message =
+        format!("{host} has to be restarted (step {step}); afterwards its installation goes on by itself");
+    Error::new(codes::HOST_RESTART, message).with_help(format!(
+        "drain it if need be, `sudo reboot` on {host}, wait until `airlock cluster status` calls it ready, then run the \
+         same command again"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
-    use crate::cluster::operation::Stage;
     use crate::cluster::operation::site::tests::{GO_ON, Rack, inventory};
+    use crate::cluster::operation::{OutOfReach, Stage};
     use crate::cluster::remote::tests::Scripted;
     use crate::progress::Silent;
 
@@ -339,6 +249,42 @@ mod tests {
         let error = report.into_result().unwrap_err();
         assert_eq!(error.code(), codes::REMOTE_COMMAND);
         assert_eq!(error.details(), ["it is broken", "while it was to break"]);
+    }
+
+    #[test]
+    fn who_interrupts_hears_how_far_it_came() {
+        let stages = [run("s1", "one"), run("s1", "two")]
+            .map(|action| Stage::essential(Part::new("s1", vec![action])));
+        let last = Stage::side_by_side(vec![Part::new("a1", vec![run("a1", "one")])], 1);
+        let plan = stages.into_iter().fold(Plan::new("upgrade"), Plan::with).with(last);
+        let (rack, inventory, stop) = (rack(), inventory(1, 2), AtomicBool::new(false));
+        let site = Site::new(&inventory, &rack, &stop);
+        let report = execute(&plan, &site, None, &Stopping(&stop));
+        let endings: Vec<(Ending, usize)> =
+            report.nodes.iter().map(|node| (node.ending, node.done.len())).collect();
+        assert_eq!(endings, [(Ending::BrokenOff, 0), (Ending::NotBegun, 0)]);
+        let error = report.into_result().unwrap_err();
+        assert_eq!((error.code(), error.kind().exit_status()), (codes::INTERRUPTED, 130));
+    }
+
+    /// Somebody who stops as soon as anything is begun.
+    struct Stopping<'a>(&'a AtomicBool);
+
+    impl Progress for Stopping<'_> {
+        fn event(&self, _: Event<'_>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn an_installation_that_waits_for_a_restart_is_not_done_and_not_taken_back() {
+        let mut part = Part::new("s1", vec![run("s1", "install --yes")]);
+        part.way_back = vec![run("s1", "back")];
+        let waits = r#"{"changed": [], "rebootFor": "nouveau"}"#;
+        let rack = Rack::default().with("s1", Scripted::default().with("airlock install", waits));
+        let error = report(&Plan::new("test").with(Stage::essential(part)), &rack).into_result().unwrap_err();
+        assert_eq!((error.code(), rack.asked("s1").len()), (codes::HOST_RESTART, 1));
+        assert!(error.message().starts_with("s1 has to be restarted (step nouveau)"), "{}", error.message());
     }
 
     #[test]

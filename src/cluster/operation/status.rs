@@ -62,8 +62,8 @@ pub struct NodeStatus {
     pub name: String,
     /// What it is: `server`, `agent`, `balancer`.
     pub role: &'static str,
-    /// Whether the cluster has it.
-    pub is_member: bool,
+    /// Whether the cluster has it; nothing where the cluster does not say.
+    pub is_member: Option<bool>,
     /// Whether it is ready; nothing where the cluster does not say.
     pub ready: Option<bool>,
     /// Whether new pods stay away.
@@ -137,6 +137,7 @@ fn of_host(observed: &Observed<'_>, host: &Host, node: Option<&Node>) -> NodeSta
         total: storage.map(|storage| storage.total),
         certificates_until: certificates.and_then(Certificates::first).map(|first| first.expiry_time),
         silent: reason(observed.hosts, &host.name),
+        is_member: observed.nodes.is_ok().then_some(node.is_some()),
         ..of_node(&host.name, node)
     }
 }
@@ -145,7 +146,7 @@ fn of_node(name: &str, node: Option<&Node>) -> NodeStatus {
     NodeStatus {
         name: name.to_owned(),
         role: if node.is_some_and(is_server) { "server" } else { "agent" },
-        is_member: node.is_some(),
+        is_member: Some(node.is_some()),
         ready: node.map(|node| node.ready.is_ok()),
         is_cordoned: node.is_some_and(|node| node.is_cordoned),
         votes: node.filter(|node| has_etcd(node)).map(|node| node.part == observe::Part::Voter),

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::cluster::inventory::{Host, Inventory, Role};
 use crate::cluster::observe::Node;
+use crate::cluster::order::Terms;
 use crate::error::{Error, Result, codes};
 use crate::node::settings::Settings;
 use crate::quote::escape;
@@ -30,8 +31,10 @@ pub struct Target {
     pub manifest: String,
     /// Its k3s, as nodes tell it: `v1.35.0+k3s1`.
     pub k3s: String,
-    /// Words of `install` by which nodes trust it, such as `--trust SHA256:…`.
-    pub trust: Vec<String>,
+    /// Why nodes believe it.
+    pub terms: Terms,
+    /// Agents that come to it before the next ones begin.
+    pub batch: usize,
 }
 
 /// What is known before an upgrade.
@@ -82,9 +85,11 @@ pub fn plan(observed: &Observed<'_>, target: &Target) -> Result<Plan> {
     for host in due.iter().filter(|host| host.role == Role::Server && host.name != first.name) {
         plan = plan.with(Stage::essential(following(observed, host, first, target)));
     }
-    let agents = due.iter().filter(|host| host.role == Role::Agent);
-    let agents = agents.map(|host| following(observed, host, first, target)).collect();
-    plan = plan.with(Stage::side_by_side(agents, observed.inventory.cluster.concurrency));
+    let agents: Vec<&&Host> = due.iter().filter(|host| host.role == Role::Agent).collect();
+    for batch in agents.chunks(target.batch.max(1)) {
+        let parts = batch.iter().map(|host| following(observed, host, first, target)).collect();
+        plan = plan.with(Stage::side_by_side(parts, observed.inventory.cluster.concurrency));
+    }
     plan.consent = Consent::Agreement;
     plan.notes.push(format!("{} with k3s {}", escape(&target.name), escape(&target.k3s)));
     Ok(plan)
@@ -114,15 +119,12 @@ fn beginning(observed: &Observed<'_>, first: &Host, target: &Target, leads: bool
 }
 
 fn leading(observed: &Observed<'_>, first: &Host, target: &Target) -> Part {
-    let install = |bundle: &str, further: &[String]| {
-        let words = ["install", "--yes", "--bundle", bundle].map(str::to_owned);
-        Invocation::airlock(words.into_iter().chain(further.iter().cloned()))
-    };
+    let install = |bundle: &str| Invocation::airlock(["install", "--yes", "--bundle", bundle]);
     let place = || Place::host(&first.name);
     let mut actions = vec![Action::run(
         format!("install {}", escape(&target.name)),
         place(),
-        install(&target.manifest, &target.trust),
+        install(&target.manifest).under(&target.terms),
     )];
     actions.extend(health(observed, &first.name, &target.k3s));
     let mut part = Part::new(&first.name, actions);
@@ -130,10 +132,11 @@ fn leading(observed: &Observed<'_>, first: &Host, target: &Target) -> Part {
         observed.hosts.get(&first.name).and_then(|status| status.as_ref().ok()).and_then(Status::bundle);
     if let Some(before) = before.filter(|before| before.manifest != target.manifest) {
         // It was installed to its end if only the cluster found fault with it, and then counts as older.
-        let serial = ["--allow-downgrade".to_owned(), before.serial.to_string()];
+        let serial = before.serial.to_string();
+        let back = install(&before.manifest).with_words(["--allow-downgrade", &serial]);
         let title = format!("go back to the bundle with serial {}", before.serial);
         part.way_back = vec![
-            Action::run(title, place(), install(&before.manifest, &serial)),
+            Action::run(title, place(), back),
             Action::wait(Place::Server, Condition::ready(&first.name)),
         ];
     }
@@ -142,17 +145,16 @@ fn leading(observed: &Observed<'_>, first: &Host, target: &Target) -> Part {
 
 /// The others take the bundle from the first server, whatever they were installed from.
 fn following(observed: &Observed<'_>, host: &Host, first: &Host, target: &Target) -> Part {
-    let words = ["install", "--yes"].map(str::to_owned).into_iter().chain(target.trust.iter().cloned());
+    let install = Invocation::airlock(["install", "--yes"]).under(&target.terms);
     let from = origin(observed, first);
     let invocation = match (observed.kept.get(&host.name), from) {
         (Some(kept), Some(url)) if kept.bundle.as_deref() != Some(&url) => {
             let settings = Settings { bundle: Some(url), ..kept.clone() };
             // Types with text keys always serialise.
             let text = serde_json::to_string_pretty(&settings).unwrap_or_default();
-            let words = words.chain(["--settings".to_owned(), "{settings}".to_owned()]);
-            Invocation::airlock(words).with_file("settings", text)
+            install.with_words(["--settings", "{settings}"]).with_file("settings", text)
         }
-        _ => Invocation::airlock(words),
+        _ => install,
     };
     let title = format!("install {}", escape(&target.name));
     let mut actions = vec![Action::run(title, Place::host(&host.name), invocation)];
@@ -210,13 +212,15 @@ mod tests {
     use crate::cluster::operation::node::Installed;
     use crate::cluster::operation::samples::{agent, dead, server};
     use crate::cluster::operation::site::tests::inventory;
+    use crate::cluster::order::Trust;
 
     fn target() -> Target {
         Target {
             name: "lab-2".to_owned(),
             manifest: "sha256:02".to_owned(),
             k3s: "v1.35.0+k3s1".to_owned(),
-            trust: Vec::new(),
+            terms: Terms { trust: Trust::AsBefore, revoked: None, policy: None },
+            batch: 50,
         }
     }
 

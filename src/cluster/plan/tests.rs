@@ -17,7 +17,7 @@ pub(crate) fn bundle() -> Medium {
 }
 
 fn planned(inventory: &Inventory, survey: &Survey) -> ClusterPlan {
-    plan(inventory, survey, &bundle(), &[], &[])
+    plan(inventory, survey, &bundle(), &[], None)
 }
 
 /// The plan in a few words a host.
@@ -192,7 +192,7 @@ fn a_second_cluster_is_never_founded() {
 fn another_bundle_is_an_upgrade() {
     let names = ["s1", "w1"];
     let newer = Medium { name: "lab-2".to_owned(), manifest: Digest::of(b"newer"), serial: 2, bytes: 1 };
-    let plan = plan(&inventory(&names), &installed(&names, 1), &newer, &[], &[]);
+    let plan = plan(&inventory(&names), &installed(&names, 1), &newer, &[], None);
     let obstacle = plan.obstacle.as_ref().unwrap();
     assert!(obstacle.is(codes::OTHER_BUNDLE) && obstacle.help.as_ref().unwrap().contains("cluster upgrade"));
     assert!(plan.is_empty());
@@ -201,7 +201,7 @@ fn another_bundle_is_an_upgrade() {
 #[test]
 fn a_limit_keeps_the_first_server() {
     let names = ["s1", "w1", "w2"];
-    let plan = plan(&inventory(&names), &survey(&names), &bundle(), &[], &["w2".to_owned()]);
+    let plan = plan(&inventory(&names), &survey(&names), &bundle(), &[], Some(&["w2".to_owned()]));
     let hosts: Vec<&str> = plan.hosts.iter().map(|host| host.host.as_str()).collect();
     assert_eq!(hosts, ["s1", "w2"]);
 }

@@ -56,6 +56,10 @@ pub(super) fn report(report: &Report) -> String {
             Ending::Done => format!("{name}: done, {done}\n"),
             Ending::Failed => format!("{name}: failed after {done}\n"),
             Ending::TakenBack => format!("{name}: failed, and taken back\n"),
+            Ending::BrokenOff => {
+                format!("{name}: broken off after {done}; what it was doing ends with the connection\n")
+            }
+            Ending::NotBegun if !node.done.is_empty() => format!("{name}: stopped after {done}\n"),
             Ending::NotBegun => format!("{name}: not begun\n"),
         }
     };

@@ -39,8 +39,9 @@ fn state(node: &NodeStatus) -> String {
     let state = match (node.is_member, node.ready) {
         (_, Some(true)) => "ready",
         (_, Some(false)) => "not ready",
-        (false, None) if node.role == "balancer" => "",
-        (_, None) => "not in the cluster",
+        (_, None) if node.role == "balancer" => "",
+        (None, None) => "unknown",
+        (Some(_), None) => "not in the cluster",
     };
     if node.is_cordoned { format!("{state}, cordoned") } else { state.to_owned() }
 }
@@ -84,7 +85,7 @@ mod tests {
         NodeStatus {
             name: name.to_owned(),
             role: "server",
-            is_member: true,
+            is_member: Some(true),
             ready: Some(true),
             is_cordoned: false,
             votes: Some(true),
@@ -105,7 +106,7 @@ mod tests {
         let agent =
             NodeStatus { role: "agent", votes: None, ready: Some(false), is_cordoned: true, ..node("a1") };
         let new = NodeStatus {
-            is_member: false,
+            is_member: Some(false),
             ready: None,
             version: None,
             bundle: None,
@@ -116,6 +117,7 @@ mod tests {
             ..agent.clone()
         };
         let new = NodeStatus { name: "a2".to_owned(), is_cordoned: false, ..new };
+        let untold = NodeStatus { name: "a3".to_owned(), is_member: None, ..new.clone() };
         let problem = Finding {
             node: Some("a1".to_owned()),
             text: "it is\u{1b}[2J off".to_owned(),
@@ -123,7 +125,7 @@ mod tests {
         };
         let voters = Voters { well: vec!["s1".to_owned()], lost: Vec::new() };
         let status = ClusterStatus {
-            nodes: vec![node("s1"), agent, new],
+            nodes: vec![node("s1"), agent, new, untold],
             etcd: Some(Etcd { voters, quorum: 1 }),
             problems: vec![problem],
             warnings: Vec::new(),
@@ -133,6 +135,7 @@ mod tests {
         s1    server  ready                votes  v1.35.0+k3s1  lab-2 (12)  42 images  80.0 GiB  2027-01-01
         a1    agent   not ready, cordoned         v1.35.0+k3s1  lab-2 (12)  42 images  80.0 GiB  2027-01-01
         a2    agent   not in the cluster
+        a3    agent   unknown
 
         etcd: 1 of 1 servers are well, 1 are needed
         problem: a1: it is\u{1b}[2J off

@@ -85,10 +85,10 @@ fn of_host(node: &NodeStatus, observed: &Observed<'_>) -> Vec<Finding> {
     if let Some(why) = &node.silent {
         found.push(Finding::of(name, why.clone(), format!("`airlock cluster ping {name}` says more")));
     }
-    if !node.is_member && node.role != "balancer" && observed.nodes.is_ok() {
+    if node.is_member == Some(false) && node.role != "balancer" {
         found.push(Finding::of(name, "it is not in the cluster", format!("`airlock cluster add {name}`")));
     }
-    if node.is_member && observed.inventory.host(name).is_none() {
+    if node.is_member == Some(true) && observed.inventory.host(name).is_none() {
         found.push(Finding::of(
             name,
             "it is in the cluster, and not in the inventory",
