@@ -18,11 +18,13 @@ pub(super) fn render(status: &ClusterStatus) -> String {
         ("FREE", Align::Right),
         ("CERTIFICATES", Align::Left),
     ]);
+    // If no server answers, nobody is known to be in the cluster, or not to be.
+    let answers = status.nodes.iter().any(|node| node.is_member);
     for node in &status.nodes {
         table.row([
             &node.name,
             node.role,
-            &state(node),
+            &state(node, answers),
             node.votes.map_or("", |votes| if votes { "votes" } else { "learns" }),
             node.version.as_deref().unwrap_or_default(),
             &bundle(node),
@@ -35,11 +37,12 @@ pub(super) fn render(status: &ClusterStatus) -> String {
     table.render() + &etcd + &findings("problem", &status.problems) + &findings("warning", &status.warnings)
 }
 
-fn state(node: &NodeStatus) -> String {
+fn state(node: &NodeStatus, answers: bool) -> String {
     let state = match (node.is_member, node.ready) {
         (_, Some(true)) => "ready",
         (_, Some(false)) => "not ready",
         (false, None) if node.role == "balancer" => "",
+        (_, None) if !answers => "not known",
         (_, None) => "not in the cluster",
     };
     if node.is_cordoned { format!("{state}, cordoned") } else { state.to_owned() }
@@ -138,5 +141,12 @@ mod tests {
         problem: a1: it is\u{1b}[2J off
           help: start it
         ");
+    }
+
+    #[test]
+    fn without_a_server_that_answers_nobody_is_said_to_be_outside() {
+        let node = NodeStatus { is_member: false, ready: None, ..node("s1") };
+        assert_eq!(state(&node, false), "not known");
+        assert_eq!(state(&node, true), "not in the cluster");
     }
 }
