@@ -243,12 +243,36 @@ fn what_is_told_about_installing_exists() {
         assert!(tour.contains(&row), "docs/install.md lacks {row}");
     }
     let section = readme.split("\n## ").find(|section| section.starts_with("Install\n")).unwrap();
-    let words = section.split_whitespace().chain(tour.split_whitespace());
-    let known: BTreeSet<&str> = help.split_whitespace().filter_map(option).collect();
+    assert!(known_options(&[section, &tour], &help) > 30);
+}
+
+#[test]
+fn what_is_told_about_clusters_exists() {
+    let read = |name: &str| fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let (making, operating, readme) =
+        (read("docs/cluster.md"), read("docs/cluster-operations.md"), read("README.md"));
+    let section = readme.split("\n## ").find(|section| section.starts_with("Clusters\n")).unwrap();
+    let reference = read("docs/cli.md");
+    // Of k3s itself.
+    let help = format!("{reference} --cluster-reset");
+    assert!(known_options(&[section, &making, &operating], &help) > 30);
     let mut count = 0;
-    for option in words.filter_map(option) {
-        assert!(known.contains(option), "there is no {option}");
-        count += 1;
+    for text in [section, &making, &operating, &read("docs/cluster-yaml.md")] {
+        for command in text.split("airlock cluster ").skip(1) {
+            let is_of_a_name = |word: &&str| word.chars().all(|character| character.is_ascii_lowercase());
+            let Some(name) = command.split([' ', '`', '\n', ',', ':']).next().filter(is_of_a_name) else {
+                continue;
+            };
+            assert!(reference.contains(&format!("## `airlock cluster {name}`")), "there is no {name}");
+            count += 1;
+        }
     }
-    assert!(count > 30, "only {count} options were found");
+    assert!(count > 20, "only {count} commands were found");
+}
+
+/// How many options are in the texts; all of them have to be in the help.
+fn known_options(texts: &[&str], help: &str) -> usize {
+    let known: BTreeSet<&str> = help.split_whitespace().filter_map(option).collect();
+    let options = texts.iter().flat_map(|text| text.split_whitespace()).filter_map(option);
+    options.inspect(|option| assert!(known.contains(option), "there is no {option}")).count()
 }

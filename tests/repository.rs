@@ -151,9 +151,11 @@ fn links_between_documents_lead_somewhere() {
     assert!(links > 15, "only {links} links were found");
 }
 
-/// The name that a heading has in links: lower case, with dashes for spaces.
+/// The name that a heading has in links: lower case, without punctuation, with dashes for spaces.
 fn anchor(heading: &str) -> String {
-    heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-")
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.chars().filter(|&character| character.is_alphanumeric() || " -_".contains(character));
+    kept.map(|character| if character == ' ' { '-' } else { character }).collect()
 }
 
 /// Command lines in the documents: lines that begin with `$ airlock` or `airlock`, inside code blocks.

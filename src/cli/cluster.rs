@@ -34,12 +34,21 @@ use crate::spec::suggest::nearest;
 ///
 /// The inventory is a `cluster.yaml`, or the Ansible inventory (INI) that is there already.
 #[derive(Debug, clap::Args)]
-#[command(subcommand_required = true, arg_required_else_help = false)]
+#[command(subcommand_required = true, arg_required_else_help = false, after_long_help = EXAMPLES)]
 pub struct Cluster {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
+
+const EXAMPLES: &str = "\
+From an inventory to a cluster:
+  airlock cluster ping -i hosts.ini
+  airlock cluster deploy -i hosts.ini --bundle /media/stick --plan
+  airlock cluster deploy -i hosts.ini --bundle /media/stick
+  airlock cluster status -i hosts.ini
+
+`-i` is not needed for a file that is called cluster.yaml. New hosts of the inventory are added by `deploy` as well.";
 
 /// The commands of `airlock cluster`.
 #[derive(Debug, clap::Subcommand)]

@@ -6,6 +6,7 @@ mod found;
 mod gate;
 mod handover;
 mod host;
+mod joining;
 mod login;
 mod options;
 mod other_nodes;

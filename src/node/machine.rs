@@ -94,6 +94,26 @@ impl Machine {
         }
     }
 
+    /// The names in a directory, sorted; none if it is not there. A name that is not UTF-8 is passed over: nothing that
+    /// is looked for has one.
+    ///
+    /// # Errors
+    /// [`codes::NODE_FILE`].
+    pub fn names(&self, path: &str) -> Result<Vec<String>> {
+        let read = || -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in fs_err::read_dir(self.path(path))? {
+                names.extend(entry?.file_name().into_string());
+            }
+            names.sort_unstable();
+            Ok(names)
+        };
+        match read() {
+            Err(error) if is_missing(&error) => Ok(Vec::new()),
+            names => names.map_err(|error| failed("read", path, error)),
+        }
+    }
+
     /// Runs a program to its end. A status other than 0 is for the caller to judge.
     ///
     /// # Errors

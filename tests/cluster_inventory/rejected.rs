@@ -60,6 +60,7 @@ fn yaml_says_what_is_wrong_with_hosts() {
             ("no name", "servers: [{host: 10.0.0.1}]\n", "E0106", "{", "has no name"),
             ("upper case", "servers: [Node1]\n", "E0105", "Node1", "name of a node"),
             ("underscore", "servers: [node_1]\n", "E0105", "node_1", "name of a node"),
+            ("range without an end", "servers: [\"n[1:\"]\n", "E0105", "\"n[1:\"", "name of a node"),
             ("range backwards", "servers: [\"n[5:1]\"]\n", "E0105", "\"n[5:1]\"", "ends before it begins"),
             (
                 "ranges of two lengths",

@@ -24,6 +24,7 @@ use tempfile::TempDir;
 
 use super::bundles::{self, Contents, test_key, test_policy};
 use super::everything;
+use super::memory;
 use super::systemd::{self, Systemd};
 use airlock::trust::signature::Signer as _;
 
@@ -81,7 +82,7 @@ impl Host {
     }
 
     pub fn with(contents: &Contents) -> Host {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = memory::directory();
         let path = directory.path().to_owned();
         let medium = path.join("medium");
         fs_err::create_dir_all(&medium).unwrap();

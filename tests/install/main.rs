@@ -22,6 +22,7 @@ mod inputs;
 mod journal;
 mod kill;
 mod machine;
+mod memory;
 mod names;
 #[path = "../support/packages.rs"]
 mod packages;

@@ -14,24 +14,26 @@ use crate::cluster::ssh::{Dialer, Settings};
 use crate::error::{Error, Result, codes};
 use crate::secret::Secret;
 
+/// Where these options stand in the help. Said of each, since a heading of all of them would go on over what follows.
+const HEADING: &str = "Connections";
+
 /// How hosts are connected to.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Connections")]
 pub struct ConnectionOptions {
     /// Ask once for the password of sudo, for all hosts that have none of their own
-    #[arg(long, short = 'K', conflicts_with = "sudo_password_file")]
+    #[arg(long, short = 'K', conflicts_with = "sudo_password_file", help_heading = HEADING)]
     pub ask_sudo_password: bool,
 
     /// Read that password from FILE, which only you can read
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub sudo_password_file: Option<PathBuf>,
 
     /// The airlock program for hosts of another architecture, such as install-arm64 beside the bundle
-    #[arg(long = "program", value_name = "FILE")]
+    #[arg(long = "program", value_name = "FILE", help_heading = HEADING)]
     pub programs: Vec<PathBuf>,
 
     /// Configuration of OpenSSH instead of ~/.ssh/config
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
     pub ssh_config: Option<PathBuf>,
 }
 

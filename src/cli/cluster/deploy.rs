@@ -53,7 +53,7 @@ pub struct DeployArgs {
 #[derive(Debug, clap::Args)]
 pub struct DeployOptions {
     /// The bundle: its directory or one of its volumes
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, value_name = "MEDIUM")]
     pub bundle: PathBuf,
 
     /// Show what would be done on which host, and change nothing

@@ -13,9 +13,9 @@ use crate::cluster::operation::status::{self, ClusterStatus, Observed};
 use crate::error::{Error, Result, codes};
 use crate::ui::human;
 
-/// Show how the cluster is: nodes, versions, etcd, bundles, registries, certificates, disks
+/// Show how the cluster is, node by node, and what is wrong
 ///
-/// The cluster is asked, and every host by itself, so that it tells something even if nothing answers. Nothing is changed.
+/// Readiness, etcd, versions, bundles, registries, free space and certificates. The cluster is asked, and every host by itself, so that it tells something even if nothing answers. Nothing is changed.
 ///
 /// Exit status: 0 nothing is wrong, also with warnings; 9 something is.
 #[derive(Debug, clap::Args)]

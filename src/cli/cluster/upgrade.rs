@@ -31,7 +31,7 @@ use crate::node::settings::Settings;
 #[command(after_long_help = EXAMPLES)]
 pub struct UpgradeArgs {
     /// The bundle: its directory or one of its volumes
-    #[arg(long, value_name = "MEDIUM")]
+    #[arg(long, short, value_name = "MEDIUM")]
     pub bundle: PathBuf,
 
     /// Let the nodes trust the signer with this fingerprint from now on

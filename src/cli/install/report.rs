@@ -1,17 +1,16 @@
 //! What is told: the plan before, and afterwards what a tired administrator needs next.
 
 use std::fmt;
-use std::net::{IpAddr, UdpSocket};
 
 use serde::Serialize;
 
+use super::joining::Joining;
 use crate::error::Result;
 use crate::node::driver::Done;
 use crate::node::install::Context;
 use crate::node::machine::Machine;
 use crate::node::plan::Plan;
-use crate::node::registry::{authority, fingerprint};
-use crate::node::settings::{Registry, Role};
+use crate::node::settings::Role;
 use crate::ui::human;
 use crate::ui::text::escape;
 
@@ -50,17 +49,6 @@ pub(super) struct Outcome {
     /// How other nodes join, from a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     join: Option<Joining>,
-}
-
-/// What other nodes need to join.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Joining {
-    server: String,
-    registry: String,
-    authority: String,
-    signers: Vec<String>,
-    token: String,
 }
 
 impl Outcome {
@@ -105,55 +93,4 @@ impl Outcome {
         }
         text
     }
-}
-
-impl Joining {
-    fn of(context: &Context, machine: &Machine) -> Result<Option<Joining>> {
-        let settings = &context.settings;
-        let Registry::Own { port, .. } = settings.registry else { return Ok(None) };
-        let Some(certificate) = machine.read(&authority::own())? else { return Ok(None) };
-        if settings.role != Role::Server {
-            return Ok(None);
-        }
-        let known = settings.address.or(context.surroundings.address);
-        let host = match known.or_else(own_address) {
-            Some(IpAddr::V6(address)) => format!("[{address}]"),
-            Some(IpAddr::V4(address)) => address.to_string(),
-            None => "ADDRESS".to_owned(),
-        };
-        Ok(Some(Joining {
-            server: format!("https://{host}:6443"),
-            registry: format!("https://{host}:{port}"),
-            authority: fingerprint::of_pem(&certificate)?,
-            signers: context.signed_by.clone(),
-            token: format!("{}/server/token", settings.data_directory),
-        }))
-    }
-
-    fn human(&self) -> String {
-        let Joining { server, registry, authority, token, .. } = self;
-        let trust =
-            self.signers.first().map(|signer| format!(" \\\n    --trust {signer}")).unwrap_or_default();
-        let line = |role: &str| {
-            format!(
-                "  sudo ./install --role {role} --from {registry} \\\n    --ca-fingerprint {authority}{trust} \\\n    \
-                 --join {server} --token-file token\n"
-            )
-        };
-        format!(
-            "\nThe next node needs the file `install` and the token of the cluster. Send both from here:\n  \
-             scp /usr/local/bin/airlock NODE:install\n  \
-             sudo cat {token} | ssh NODE 'umask 077; cat > token'\nThen, on an agent:\n{}or on another server:\n{}",
-            line("agent"),
-            line("server")
-        )
-    }
-}
-
-/// The address from which this machine reaches others. Nothing is sent: a datagram socket only looks up its
-/// route (the destination is for documentation, RFC 5737).
-fn own_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
-    socket.connect(("192.0.2.1", 9)).ok()?;
-    socket.local_addr().ok().map(|address| address.ip())
 }

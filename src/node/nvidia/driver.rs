@@ -44,7 +44,7 @@ impl Driver {
         Ok(Driver {
             loaded: loaded.as_deref().and_then(driver_version),
             module: module_version(machine, None)?,
-            library: library(machine),
+            library: library(machine)?,
             answer: answer.map(|finished| answer_of(&finished)),
         })
     }
@@ -115,15 +115,14 @@ fn answer_of(finished: &Finished) -> Result<String, String> {
     }
 }
 
-fn library(machine: &Machine) -> Option<String> {
-    let names = |directory: &&str| {
-        let entries = fs_err::read_dir(machine.path(directory)).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect::<Vec<_>>()
-    };
-    let version = |name: String| {
-        let version = name.strip_prefix(LIBRARY)?;
+fn library(machine: &Machine) -> Result<Option<String>> {
+    for directory in LIBRARIES {
+        let names = machine.names(directory)?;
+        let mut versions = names.iter().filter_map(|name| name.strip_prefix(LIBRARY));
         // `libnvidia-ml.so.1` is a link for the loader.
-        version.contains('.').then(|| version.to_owned())
-    };
-    LIBRARIES.iter().flat_map(names).find_map(version)
+        if let Some(version) = versions.find(|version| version.contains('.')) {
+            return Ok(Some(version.to_owned()));
+        }
+    }
+    Ok(None)
 }

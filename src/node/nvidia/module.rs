@@ -164,12 +164,8 @@ fn running(machine: &Machine) -> Result<String> {
 
 /// Other installed kernels that have the module, sorted.
 fn with_modules(machine: &Machine, running: &str) -> Result<Vec<String>> {
-    let entries = fs_err::read_dir(machine.path("/lib/modules")).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut others: Vec<String> = names.filter(|name| name != running).collect();
-    others.sort_unstable();
     let mut found = Vec::new();
-    for kernel in others {
+    for kernel in machine.names("/lib/modules")?.into_iter().filter(|name| name != running) {
         if module_version(machine, Some(&kernel))?.is_some() {
             found.push(kernel);
         }

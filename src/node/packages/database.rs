@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::debian::package::{Flag, Package, State, Status, Want, parse_status};
 use crate::debian::version::Version;
 use crate::error::Result;
-use crate::node::machine::{self, Machine};
+use crate::node::machine::Machine;
 
 /// The file (dpkg(1), "FILES").
 const STATUS: &str = "/var/lib/dpkg/status";
@@ -123,16 +123,9 @@ impl Database {
 
 /// Files with changes, in the order in which they were written.
 fn updates(machine: &Machine) -> Result<Vec<String>> {
-    let entries = match fs_err::read_dir(machine.path(UPDATES)) {
-        Err(error) if machine::is_missing(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(machine::failed("read", UPDATES, error)),
-        Ok(entries) => entries,
-    };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> =
-        names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).collect();
-    names.sort_unstable();
-    Ok(names.into_iter().map(|name| format!("{UPDATES}/{name}")).collect())
+    let names = machine.names(UPDATES)?.into_iter();
+    let names = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    Ok(names.map(|name| format!("{UPDATES}/{name}")).collect())
 }
 
 /// dpkg makes these files long enough in advance, by lines that begin with `#`.

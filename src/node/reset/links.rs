@@ -38,13 +38,12 @@ impl Links {
         Ok(on_bridge.chain(all.iter().filter(is_named)).map(|link| link.ifname.clone()).collect())
     }
 
-    fn namespaces(&self, machine: &Machine) -> Vec<String> {
+    fn namespaces(&self, machine: &Machine) -> Result<Vec<String>> {
         if !self.of_k3s {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let entries = fs_err::read_dir(machine.path("/run/netns")).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter(|name| name.starts_with("cni-")).collect()
+        let names = machine.names("/run/netns")?;
+        Ok(names.into_iter().filter(|name| name.starts_with("cni-")).collect())
     }
 }
 
@@ -73,11 +72,11 @@ impl Step for Links {
         let link = |name| Change::new(Verb::Remove, name).with_detail("network interface");
         let namespace = |name| Change::new(Verb::Remove, name).with_detail("network namespace");
         let links = self.links(machine)?.into_iter().map(link);
-        Ok(links.chain(self.namespaces(machine).into_iter().map(namespace)).collect())
+        Ok(links.chain(self.namespaces(machine)?.into_iter().map(namespace)).collect())
     }
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
-        for name in self.namespaces(work.machine()) {
+        for name in self.namespaces(work.machine())? {
             work.run(Call::new("ip").with(["netns", "delete", &name]))?;
         }
         // With a namespace or one end of a pair, other interfaces go by themselves.
@@ -141,5 +140,20 @@ mod tests {
     fn interfaces_of_pods_and_of_our_route_go_and_others_stay() {
         assert_eq!(left(true), ["eth0", "docker0", "veth7"]);
         assert_eq!(left(false), ["eth0", "docker0", "veth7", "veth1", "cni0", "flannel.1"]);
+    }
+    #[test]
+    fn namespaces_that_cannot_be_listed_are_told() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::new(root.path(), Arc::new(Kernel(Mutex::new(Vec::new()))));
+        let links = Links { of_k3s: true };
+        assert!(links.namespaces(&machine).unwrap().is_empty(), "there is no such directory");
+        let directory = machine.path("/run/netns");
+        for name in ["cni-1", "somebody-elses", "cni-2"] {
+            fs_err::create_dir_all(directory.join(name)).unwrap();
+        }
+        assert_eq!(links.namespaces(&machine).unwrap(), ["cni-1", "cni-2"]);
+        fs_err::remove_dir_all(&directory).unwrap();
+        fs_err::os::unix::fs::symlink("netns", &directory).unwrap();
+        assert_eq!(links.namespaces(&machine).unwrap_err().code(), codes::NODE_FILE);
     }
 }

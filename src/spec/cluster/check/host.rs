@@ -227,6 +227,7 @@ fn names(source: &Source<'_>, value: &Text) -> Result<Vec<String>> {
                 Ok(()) => {
                     format!("write `name: {repaired}` and, if SSH knows it as that, `host: {}`", quote(name))
                 }
+                Err(_) if name.contains(['[', ']']) => RANGE_HELP.to_owned(),
                 Err(_) => {
                     format!("allowed is: {why}; what SSH connects to may be written on its own, as the host")
                 }
