@@ -5,9 +5,12 @@
 //! is the agent that runs one command after the other, each over a session of the same connection ([`connection`]).
 
 mod connection;
+mod delivery;
 mod failure;
 mod first_touch;
 mod host_key;
+mod openssh;
+mod pin;
 pub mod program;
 mod scripts;
 pub mod words;

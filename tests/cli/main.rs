@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bundle;
+mod cluster_injection;
 mod cluster_inventory;
 mod fixture;
 mod generated;

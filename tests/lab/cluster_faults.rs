@@ -120,6 +120,12 @@ fn a_cut_link_and_a_killed_and_an_interrupted_provisioner_cost_nothing_that_was_
     let [server, worker] = &nodes[..] else { panic!("two nodes") };
     let provisioner = lab.provisioner().unwrap();
     let desk = Desk::new(&provisioner, stick);
+    // Two servers are no better than one, which is told before anything is done.
+    desk.write("cluster.yaml", &inventory(&lab, &[server, worker], &[], &[]));
+    let plan = desk.deploy(&["--plan"]);
+    assert!(plan.status.success(), "{}", plan.told);
+    assert!(plan.told.contains("warning: servers: 2 servers bear the loss of 0"), "{}", plan.told);
+
     desk.write("cluster.yaml", &inventory(&lab, &[server], &[worker], &[]));
     let is_push = |event: &Value, kind: &str| event["event"] == kind && event["stage"] == "push";
 

@@ -110,6 +110,20 @@ fn servers_come_one_after_the_other_and_a_second_run_has_nothing_to_do() {
 }
 
 #[test]
+fn what_a_broken_connection_has_left_is_waited_for_and_the_work_of_others_is_not() {
+    let inventory = cluster(&["s1", "w1", "w2"], 1);
+    let world = World::of(&inventory);
+    world.let_be_busy("s1", 5);
+    world.let_be_busy("w2", u32::MAX);
+    let (_, report) = run(&world, &inventory);
+    insta::assert_snapshot!(states(&report), @r"
+    s1 Installed
+    w1 Installed
+    w2 LeftOut E1036: `airlock node receive` (process 7, since 2026-05-04T12:00:00Z) is changing w2
+    ");
+}
+
+#[test]
 fn a_server_that_fails_keeps_further_servers_out_and_nobody_else() {
     let inventory = cluster(&["s1", "s2", "s3", "w1"], 3);
     let world = World::of(&inventory);

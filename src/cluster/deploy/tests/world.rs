@@ -53,13 +53,15 @@ struct Simulated {
     address: String,
     boot: u32,
     settings: Option<Value>,
+    /// How often it still says that another command is changing it.
+    busy: u32,
 }
 
 impl World {
     pub(super) fn of(inventory: &Inventory) -> World {
         let host = |(index, host): (usize, &Host)| {
             let address = format!("10.0.0.{}", index + 1);
-            (host.name.clone(), Simulated { fate: Fate::Work, address, boot: 0, settings: None })
+            (host.name.clone(), Simulated { fate: Fate::Work, address, boot: 0, settings: None, busy: 0 })
         };
         let hosts = inventory.hosts.iter().enumerate().map(host).collect();
         World(Arc::new(Mutex::new(State { hosts, ..State::default() })), Arc::default())
@@ -67,6 +69,11 @@ impl World {
 
     pub(super) fn let_it(&self, host: &str, fate: Fate) {
         self.0.lock().unwrap().hosts.get_mut(host).unwrap().fate = fate;
+    }
+
+    /// Lets a host say so many times that another command is changing it.
+    pub(super) fn let_be_busy(&self, host: &str, times: u32) {
+        self.0.lock().unwrap().hosts.get_mut(host).unwrap().busy = times;
     }
 
     /// Makes installations of agents wait for one another.
@@ -186,6 +193,19 @@ impl Machine {
     }
 
     fn status(&self) -> Value {
+        let mut status = self.identity();
+        let is_busy = self.of(|host| {
+            let is_busy = host.busy > 0;
+            host.busy = host.busy.saturating_sub(1);
+            is_busy
+        });
+        if is_busy {
+            status["running"] = json!({"pid": 7, "command": "node receive", "since": "2026-05-04T12:00:00Z"});
+        }
+        status
+    }
+
+    fn identity(&self) -> Value {
         let settings = self.of(|host| host.settings.clone());
         let Some(settings) = settings else { return json!({"isNode": false, "bundles": []}) };
         let installed =

@@ -58,6 +58,19 @@ fn blobs_that_the_bundle_does_not_have_are_refused() {
 }
 
 #[test]
+fn empty_lines_before_a_blob_are_signs_of_life() {
+    let manifest = verified(&[3]).manifest;
+    let head = BlobHead { blob: manifest.blobs[0].digest, offset: 1 };
+    let bytes = [b"\n\n", line(&head).as_slice(), b"\nx\n"].concat();
+    let mut input = bytes.as_slice();
+    let mut blobs = Blobs::new(&manifest, &mut input);
+    assert_eq!(blobs.next_blob().unwrap(), Some(Lacking { blob: manifest.blobs[0], offset: 1 }));
+    let mut content = [0; 2];
+    assert_eq!((blobs.next_bytes(&mut content).unwrap(), &content), (2, b"\nx"));
+    assert_eq!(blobs.next_blob().unwrap(), None);
+}
+
+#[test]
 fn an_answer_about_other_blobs_is_refused() {
     let verified = verified(&[3, 4]);
     let lacks = |first, count, offset| Lacks {

@@ -34,12 +34,11 @@ impl Node {
         self.disk.make_room()
     }
 
-    /// Lets the clock of the node be wrong by this many seconds, for programs that are started by SSH or by sudo from now
-    /// on; 0 makes it right.
+    /// Lets the clock of the node be wrong by this many seconds, for programs that start from now on; 0 makes it right.
     ///
     /// Nodes share the clock of the kernel, and no namespace changes the time of day (time_namespaces(7)). So programs
-    /// are made to believe it, by libfaketime(1): those that are linked dynamically. A static program, a unit of systemd
-    /// and [`Node::run`] see the true time.
+    /// are made to believe it, those that are linked dynamically. A static program and what runs already see the true
+    /// time.
     pub fn set_clock_offset(&self, seconds: i64) -> Result<()> {
         clock::set_offset(&self.disk.root(), seconds)?;
         self.restart_sshd()
