@@ -23,13 +23,14 @@ pub(super) fn findings(inventory: &Inventory, survey: &Survey, wanted: &Wanted) 
     found.into_iter().flatten().collect()
 }
 
-/// An address that a host has which is no node of ours yet cannot be the one in front of the servers.
+/// An address that a host has which is no node of ours cannot be the one in front of the servers. What an interrupted
+/// installation has left may hold it rightly; its next one tells.
 fn of_a_host(address: IpAddr, inventory: &Inventory, survey: &Survey, wanted: &Wanted) -> Option<Finding> {
     let has_it = |host: &&Host| {
         let look = survey.look(&host.name);
         let own = wanted.address(&host.name) == Some(address);
         own || look.is_some_and(|look| {
-            !look.status.is_member() && look.facts.network.addresses().any(|subnet| subnet.address == address)
+            !look.status.is_node && look.facts.network.addresses().any(|subnet| subnet.address == address)
         })
     };
     let host = inventory.hosts.iter().find(has_it)?;
