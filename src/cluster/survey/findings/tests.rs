@@ -193,10 +193,22 @@ fn a_virtual_address_that_somebody_has_is_told() {
 
 #[test]
 fn a_virtual_address_that_is_far_away_is_told() {
-    let findings = found_about("10.0.1.100", |_| {});
+    // Its other interface is near, but not the one that gets it.
+    let findings = found_about("10.0.1.100", |survey| {
+        let mut other = look(survey, "s1").facts.network.interfaces[0].clone();
+        other.name = "eth1".to_owned();
+        other.addresses[0].address = "10.0.1.1".parse().unwrap();
+        look(survey, "s1").facts.network.interfaces.push(other);
+        look(survey, "s1").facts.network.routes = vec![facts::Route {
+            destination: "0.0.0.0/0".parse().unwrap(),
+            gateway: None,
+            interface: "eth0".to_owned(),
+            metric: 0,
+        }];
+    });
     assert_eq!(
         findings[0].text,
-        "the virtual address 10.0.1.100 is in no network of s1, which has 10.0.0.1/24"
+        "the virtual address 10.0.1.100 is in no network of eth0 on s1, which has 10.0.0.1/24"
     );
     assert_eq!(findings[0].code, codes::VIRTUAL_ADDRESS);
 }
