@@ -9,9 +9,11 @@ use std::net::IpAddr;
 
 pub use self::address::{address, url};
 pub use self::entry::{Entry, entry};
+use super::address as front;
 use super::inventory::{Inventory, Role};
 use super::survey::Look;
 use super::trouble::Trouble;
+use crate::node::facts::Network;
 use crate::node::settings::Settings;
 
 /// Looks at hosts, by name; or why one could not be looked at.
@@ -29,9 +31,13 @@ pub struct Wanted {
 impl Wanted {
     /// Works it out.
     pub fn of(inventory: &Inventory, looks: &Looks) -> Wanted {
+        let virtual_address = front::shared(inventory).map(|(address, _)| address);
         let of = |host: &super::inventory::Host| {
             let found = match looks.get(&host.name)? {
-                Ok(look) => address(host, &look.facts.network).map_err(Trouble::from),
+                Ok(look) => {
+                    let network = without(virtual_address, &look.facts.network);
+                    address(host, &network).map_err(Trouble::from)
+                }
                 Err(_) => address::presumed(host).map(Ok)?,
             };
             Some((host.name.clone(), found))
@@ -65,5 +71,38 @@ impl Wanted {
             .collect();
         registries.sort_by_key(|(host, _)| *host != self.entry.host);
         registries
+    }
+}
+
+/// A network as it is without the virtual address: whoever holds that now has to be reached when it has moved, too.
+fn without(virtual_address: Option<IpAddr>, network: &Network) -> Network {
+    let mut network = network.clone();
+    for interface in &mut network.interfaces {
+        interface.addresses.retain(|subnet| Some(subnet.address) != virtual_address);
+    }
+    network
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::inventory::tests::inventory;
+    use crate::cluster::inventory::{VirtualAddress, VirtualAddressMode};
+    use crate::cluster::survey::findings::tests::{look, survey};
+    use crate::node::facts::Subnet;
+
+    #[test]
+    fn who_holds_the_virtual_address_keeps_its_own() {
+        let (mut inventory, mut survey) = (inventory(&["s1"]), survey(&["s1"]));
+        let mode = VirtualAddressMode::KubeVip { interface: None };
+        inventory.cluster.virtual_address = Some(VirtualAddress { host: "10.0.0.0".to_owned(), mode });
+        // It comes before the own one in the list of the kernel.
+        let held = Subnet { address: "10.0.0.0".parse().unwrap(), prefix: 24 };
+        look(&mut survey, "s1").facts.network.interfaces[0].addresses.insert(0, held);
+        for interface in [None, Some("eth0".to_owned())] {
+            inventory.hosts[0].interface = interface;
+            let wanted = Wanted::of(&inventory, &survey.looks);
+            assert_eq!(wanted.address("s1"), Some("10.0.0.1".parse().unwrap()));
+        }
     }
 }

@@ -168,7 +168,7 @@ fn an_address_that_cannot_be_is_told_before_anything_changes() {
 
     // Nobody could ask for it; the inventory alone tells that where it knows the network.
     let (status, text) = refused("vip=10.99.0.5", &[], "E1140");
-    assert!(status == Some(7) && text.contains("is in no network of server1"), "{text}");
+    assert!(status == Some(7) && text.contains("is in no network of eth0 on server1"), "{text}");
     let (status, text) = refused("vip=10.99.0.5", &["vip_prefix=24"], "E1105");
     assert!(status == Some(3) && text.contains("is not in the network of `server1`"), "{text}");
 }

@@ -117,10 +117,10 @@ impl Surveyor<'_> {
         }
     }
 
-    /// Asks one of those that are to share the virtual address who has it. Where a host is a node already one of them
-    /// may have it rightly; what cannot be found out an installation asks again.
+    /// Asks one of those that are to share the virtual address who has it. Where a host is a node already, or has begun
+    /// to become one, it may have it rightly; what cannot be found out an installation asks again.
     fn stranger(&self, survey: &Survey) -> Option<Stranger> {
-        if survey.looks.values().flatten().any(|look| look.status.is_member()) {
+        if survey.looks.values().flatten().any(|look| look.status.is_node) {
             return None;
         }
         let (address, holders) = address::shared(self.inventory)?;

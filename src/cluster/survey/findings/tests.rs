@@ -6,6 +6,7 @@ use crate::cluster::matrix::Link;
 use crate::cluster::survey::look::tests::facts;
 use crate::cluster::survey::look::{Clock, Identity, Installed, Status};
 use crate::cluster::survey::{Examination, Look, Stranger};
+use crate::node::facts;
 use crate::node::lock::Holder;
 use crate::node::reach::{Outcome, Port};
 use crate::node::settings;
@@ -173,6 +174,14 @@ fn a_virtual_address_that_somebody_has_is_told() {
     assert_eq!(found_about("10.0.0.100", |_| {}), []);
     let findings = found_about("10.0.0.2", |_| {});
     assert!(verdict(&findings, None).unwrap().message.contains("10.0.0.2 is an address of w1"));
+    // What has begun to become a node may have got it by that.
+    let hold = |survey: &mut Survey, is_node: bool| {
+        let held = facts::Subnet { address: "10.0.0.100".parse().unwrap(), prefix: 32 };
+        look(survey, "s1").facts.network.interfaces[0].addresses.push(held);
+        look(survey, "s1").status.is_node = is_node;
+    };
+    assert_eq!(found_about("10.0.0.100", |survey| hold(survey, true)), []);
+    assert_eq!(found_about("10.0.0.100", |survey| hold(survey, false)).len(), 1);
     let findings = found_about("10.0.0.100", |survey| {
         let (hardware, asked_by) = ("52:54:00:00:00:09".to_owned(), "s1".to_owned());
         survey.stranger = Some(Stranger { hardware, asked_by });
@@ -184,10 +193,22 @@ fn a_virtual_address_that_somebody_has_is_told() {
 
 #[test]
 fn a_virtual_address_that_is_far_away_is_told() {
-    let findings = found_about("10.0.1.100", |_| {});
+    // Its other interface is near, but not the one that gets it.
+    let findings = found_about("10.0.1.100", |survey| {
+        let mut other = look(survey, "s1").facts.network.interfaces[0].clone();
+        other.name = "eth1".to_owned();
+        other.addresses[0].address = "10.0.1.1".parse().unwrap();
+        look(survey, "s1").facts.network.interfaces.push(other);
+        look(survey, "s1").facts.network.routes = vec![facts::Route {
+            destination: "0.0.0.0/0".parse().unwrap(),
+            gateway: None,
+            interface: "eth0".to_owned(),
+            metric: 0,
+        }];
+    });
     assert_eq!(
         findings[0].text,
-        "the virtual address 10.0.1.100 is in no network of s1, which has 10.0.0.1/24"
+        "the virtual address 10.0.1.100 is in no network of eth0 on s1, which has 10.0.0.1/24"
     );
     assert_eq!(findings[0].code, codes::VIRTUAL_ADDRESS);
 }
