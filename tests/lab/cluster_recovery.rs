@@ -163,7 +163,11 @@ fn an_agent_whose_password_is_rejected(rack: &Rack) {
 
 fn an_agent_whose_program_is_damaged(rack: &Rack) {
     let agent = rack.node("agent1");
-    mishap(agent, "k3s-agent", "printf damaged > /usr/local/bin/k3s.new; chmod 755 /usr/local/bin/k3s.new; mv /usr/local/bin/k3s.new /usr/local/bin/k3s");
+    mishap(
+        agent,
+        "k3s-agent",
+        "printf damaged > /usr/local/bin/k3s.new; chmod 755 /usr/local/bin/k3s.new; mv /usr/local/bin/k3s.new /usr/local/bin/k3s",
+    );
     until(agent, "! systemctl is-active --quiet k3s-agent");
     let plan = rack.repaired("agent1", &["--yes"]);
     assert!(plan.contains("airlock node repair --yes"), "{plan}");
@@ -212,7 +216,9 @@ fn a_cluster_comes_back_from_a_snapshot_and_from_a_lost_quorum() {
 /// Gives a copy of the one that is left.
 fn snapshots_are_saved_listed_and_deleted(rack: &Rack) -> PathBuf {
     let ghost = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"ghost"}}"#;
-    rack.node("server1").shell(&format!("echo '{ghost}' > /root/ghost && k3s kubectl apply -f /root/ghost")).unwrap();
+    rack.node("server1")
+        .shell(&format!("echo '{ghost}' > /root/ghost && k3s kubectl apply -f /root/ghost"))
+        .unwrap();
     rack.done(&["etcd", "snapshot", "save", "kept"]);
     rack.kubectl("server1", &["label", "node", "agent1", "later=yes"]);
     rack.done(&["etcd", "snapshot", "save", "unwanted"]);
@@ -258,7 +264,6 @@ fn a_restore_is_killed_and_continued(rack: &Rack) {
     let again = rack.done(&restore);
     assert!(again.contains("nothing to do") && again.contains("--again"), "{again}");
     assert!(rack.snapshots().contains(name), "snapshots stay where they are");
-    rack.done(&["remove", "ghost", "--yes"]);
 }
 
 fn a_lost_quorum_is_made_anew(rack: &Rack) {

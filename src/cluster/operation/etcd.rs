@@ -164,8 +164,9 @@ fn going_on(
     let votes = |look: &Look, node: &Node| {
         node.part == observe::Part::Voter && node.ready.is_ok() && node.member() == look.member.as_deref()
     };
-    let has_joined =
-        |other: &Host, look: &Look| look.runs() && find(nodes, &other.name).is_some_and(|node| votes(look, node));
+    let has_joined = |other: &Host, look: &Look| {
+        look.runs() && find(nodes, &other.name).is_some_and(|node| votes(look, node))
+    };
     for (other, look) in servers(inventory, looks) {
         if other.name == host.name || has_joined(other, look) {
             continue;
@@ -415,8 +416,7 @@ pub(crate) mod tests {
     }
 
     fn member(number: u8, member: &str) -> Node {
-        let annotations =
-            [("etcd.k3s.cattle.io/node-name".to_owned(), format!("s{number}-{member}"))].into();
+        let annotations = [("etcd.k3s.cattle.io/node-name".to_owned(), format!("s{number}-{member}"))].into();
         Node { annotations, ..server(&format!("s{number}")) }
     }
 

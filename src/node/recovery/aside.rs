@@ -102,7 +102,9 @@ impl Step for Aside {
             fs_err::rename(machine.path(&path).join(&name), machine.path(&target).join(&name))
                 .map_err(|error| failed("move", &path, error))?;
         }
-        work.note(&format!("what was in {path} is now in {target}; remove it when the cluster is well again"));
+        work.note(&format!(
+            "what was in {path} is now in {target}; remove it when the cluster is well again"
+        ));
         Ok(Outcome::Done)
     }
 }

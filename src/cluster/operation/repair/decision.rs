@@ -146,9 +146,9 @@ fn in_cluster(patient: &Patient<'_>, look: &Look, nodes: &[Node]) -> Result<Diag
             None if node.is_none() => {
                 Some("the cluster does not know it, and its data are of an earlier member".to_owned())
             }
-            None => node.filter(|node| is_other_member(node, look)).map(|_| {
-                "the cluster knows another member of etcd than that of its data".to_owned()
-            }),
+            None => node
+                .filter(|node| is_other_member(node, look))
+                .map(|_| "the cluster knows another member of etcd than that of its data".to_owned()),
         };
         if let Some(reason) = lost {
             Voters::of(nodes).after(patient.name)?;
