@@ -23,6 +23,7 @@ struct Played {
     calls: Mutex<Vec<String>>,
     /// What `k3s server --cluster-reset` does.
     reset_fails: bool,
+    is_starting: Mutex<bool>,
     expired: Mutex<bool>,
     /// The run is killed at this call, before or after it has had its effect.
     killed: Mutex<Option<(usize, Moment)>>,
@@ -76,7 +77,11 @@ impl Played {
         }
         match words[..] {
             ["show", ..] => {
-                let active = if state.0 { "active" } else { "inactive" };
+                let active = match (state.0, *self.is_starting.lock().unwrap()) {
+                    (true, true) => "activating",
+                    (true, false) => "active",
+                    (false, _) => "inactive",
+                };
                 let file = if state.1 { "enabled" } else { "disabled" };
                 return Ok(said(
                     0,
@@ -172,6 +177,16 @@ fn a_node_that_leaves_does_not_start_again_and_leaves_nothing_behind() {
     assert_eq!(calls(&played), [] as [String; 0]);
     recover(&machine, &Recovery::Start).unwrap();
     assert_eq!(*played.state.lock().unwrap(), (true, true));
+}
+
+#[test]
+fn a_node_that_does_not_come_up_is_not_started_while_it_leaves() {
+    let root = tempfile::tempdir().unwrap();
+    let (machine, played) = server(root.path(), "{}");
+    *played.is_starting.lock().unwrap() = true;
+    recover(&machine, &Recovery::Disarm).unwrap();
+    assert_eq!(*played.state.lock().unwrap(), (false, false));
+    assert!(recover(&machine, &Recovery::Disarm).unwrap().changed.is_empty());
 }
 
 #[test]
