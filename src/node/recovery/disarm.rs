@@ -1,14 +1,21 @@
 //! k3s runs on, but does not start again by itself: neither when it ends, nor with the machine.
 //!
 //! A server that etcd has let go ends its process, and would join anew if systemd started it again
-//! (`k3s.md` 4.4).
+//! (`k3s.md` 4.4). One that does not run, but is started again and again, is stopped: it would join in the moment in which
+//! etcd has let it go, and leave a member behind that nobody knows.
 
+use std::time::Duration;
+
+use super::stop::{STOP, Stop};
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::resource::{File, Resource, unit_state};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
+
+/// How systemd calls a unit that has been started and is not up, or waits for its next start.
+const STARTING: &str = "activating";
 
 /// The step that disarms the unit.
 pub(super) struct Disarm {
@@ -35,11 +42,17 @@ impl Step for Disarm {
         format!("Keep {} from starting again", self.unit)
     }
 
+    fn deadline(&self) -> Duration {
+        STOP * 2
+    }
+
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
         let state = unit_state(machine, &self.unit)?;
-        let is_running = !matches!(state.active.as_str(), "inactive" | "failed" | "");
-        let mut changes: Vec<Change> =
-            if is_running { self.file().check(machine)?.into_iter().collect() } else { Vec::new() };
+        let mut changes: Vec<Change> = match state.active.as_str() {
+            "inactive" | "failed" | "" => Vec::new(),
+            STARTING => vec![Change::new(Verb::Stop, &self.unit).with_detail("it does not come up")],
+            _ => self.file().check(machine)?.into_iter().collect(),
+        };
         if state.file == "enabled" {
             changes.push(Change::new(Verb::Replace, &self.unit).with_detail("disable"));
         }
@@ -47,6 +60,9 @@ impl Step for Disarm {
     }
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
+        if unit_state(work.machine(), &self.unit)?.active == STARTING {
+            return Stop { unit: self.unit.clone() }.act(work);
+        }
         self.file().make(work)?;
         work.run(Call::new("systemctl").with(["disable", "--quiet", &self.unit]))?;
         work.run(Call::new("systemctl").with(["daemon-reload"]))?;

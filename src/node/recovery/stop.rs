@@ -12,7 +12,7 @@ use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
 /// How long it may take to stop.
-const STOP: Duration = Duration::from_secs(120);
+pub(super) const STOP: Duration = Duration::from_secs(120);
 
 /// The step that stops the unit.
 pub(super) struct Stop {

@@ -23,7 +23,17 @@ struct Played {
     calls: Mutex<Vec<String>>,
     /// What `k3s server --cluster-reset` does.
     reset_fails: bool,
+    is_starting: Mutex<bool>,
     expired: Mutex<bool>,
+    /// The run is killed at this call, before or after it has had its effect.
+    killed: Mutex<Option<(usize, Moment)>>,
+}
+
+/// When a run is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Before,
+    After,
 }
 
 fn said(status: i32, output: &str) -> Finished {
@@ -32,6 +42,33 @@ fn said(status: i32, output: &str) -> Finished {
 
 impl Programs for Played {
     fn run(&self, call: &Call) -> io::Result<Finished> {
+        let is_look =
+            matches!(call.arguments(), [first, ..] if first == "show") || call.program() == "journalctl";
+        let moment = if is_look { None } else { self.moment() };
+        let killed = || io::Error::other("killed");
+        match moment {
+            Some(Moment::Before) => Err(killed()),
+            Some(Moment::After) => self.play(call).and(Err(killed())),
+            None => self.play(call),
+        }
+    }
+}
+
+impl Played {
+    /// Whether the run dies now.
+    fn moment(&self) -> Option<Moment> {
+        let mut killed = self.killed.lock().unwrap();
+        match &mut *killed {
+            Some((0, moment)) => Some(*moment),
+            Some((left, _)) => {
+                *left -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn play(&self, call: &Call) -> io::Result<Finished> {
         let line = call.to_string();
         let words: Vec<&str> = call.arguments().iter().map(String::as_str).collect();
         let mut state = self.state.lock().unwrap();
@@ -40,7 +77,11 @@ impl Programs for Played {
         }
         match words[..] {
             ["show", ..] => {
-                let active = if state.0 { "active" } else { "inactive" };
+                let active = match (state.0, *self.is_starting.lock().unwrap()) {
+                    (true, true) => "activating",
+                    (true, false) => "active",
+                    (false, _) => "inactive",
+                };
                 let file = if state.1 { "enabled" } else { "disabled" };
                 return Ok(said(
                     0,
@@ -50,7 +91,15 @@ impl Programs for Played {
                 ));
             }
             ["stop", ..] => state.0 = false,
-            ["start", ..] => state.0 = true,
+            ["start", ..] => {
+                // So does k3s when it starts as usual.
+                let flag = self.root.join(SERVER.trim_start_matches('/')).join("db/reset-flag");
+                fs::remove_file(flag).or_else(|error| match error.kind() {
+                    io::ErrorKind::NotFound => Ok(()),
+                    _ => Err(error),
+                })?;
+                state.0 = true;
+            }
             ["enable", ..] => state.1 = true,
             ["disable", ..] => state.1 = false,
             ["server", "--cluster-reset", ..] if self.reset_fails => {
@@ -131,6 +180,16 @@ fn a_node_that_leaves_does_not_start_again_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_node_that_does_not_come_up_is_not_started_while_it_leaves() {
+    let root = tempfile::tempdir().unwrap();
+    let (machine, played) = server(root.path(), "{}");
+    *played.is_starting.lock().unwrap() = true;
+    recover(&machine, &Recovery::Disarm).unwrap();
+    assert_eq!(*played.state.lock().unwrap(), (false, false));
+    assert!(recover(&machine, &Recovery::Disarm).unwrap().changed.is_empty());
+}
+
+#[test]
 fn a_datastore_is_moved_and_only_the_one_that_is_meant() {
     let root = tempfile::tempdir().unwrap();
     let (machine, _) = server(root.path(), "{}");
@@ -140,12 +199,91 @@ fn a_datastore_is_moved_and_only_the_one_that_is_meant() {
     recover(&machine, &aside("s1-ffffffff")).unwrap();
     assert!(machine.path(&format!("{SERVER}/db")).exists(), "that is another member");
     recover(&machine, &aside("s1-0123abcd")).unwrap();
-    assert!(!machine.path(&format!("{SERVER}/db")).exists());
-    let there: Vec<_> =
-        fs::read_dir(machine.path(SERVER)).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let [moved] = &there[..] else { panic!("there is more than what was moved: {there:?}") };
-    assert_eq!(fs::read_to_string(moved.join("snapshots/x")).unwrap(), "snapshot");
+    assert!(!machine.path(&format!("{SERVER}/db/etcd")).exists());
+    let [moved] = &moved(&machine)[..] else { panic!("it was not moved once") };
+    assert_eq!(fs::read_to_string(moved.join("etcd/name")).unwrap(), "s1-0123abcd\n");
+    assert_eq!(machine.read_text(&format!("{SERVER}/db/snapshots/x")).unwrap().unwrap(), "snapshot");
     assert!(recover(&machine, &aside("s1-0123abcd")).unwrap().changed.is_empty());
+}
+
+/// Where data were moved.
+fn moved(machine: &Machine) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(machine.path(SERVER)).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.to_string_lossy().contains("/db.")).collect()
+}
+
+#[test]
+fn a_move_that_was_interrupted_is_finished() {
+    let root = tempfile::tempdir().unwrap();
+    let (machine, _) = server(root.path(), "{}");
+    // The member of etcd goes last: what is left says what is meant.
+    write(&machine, &format!("{SERVER}/db.20260101T000000Z/airlock-restored"), "/snapshots/a");
+    write(&machine, &format!("{SERVER}/db/etcd/name"), "s1-0123abcd");
+    write(&machine, &format!("{SERVER}/db/reset-flag"), "");
+    recover(&machine, &Recovery::Aside { member: Some("s1-0123abcd".to_owned()) }).unwrap();
+    assert_eq!(fs::read_dir(machine.path(&format!("{SERVER}/db"))).unwrap().count(), 0);
+    assert_eq!(moved(&machine).len(), 2);
+}
+
+/// Kills these recoveries at every call that changes something, before and after its effect; does them again, and lets
+/// `check` look at what has become of it.
+fn killed_anywhere(recoveries: &[Recovery], check: impl Fn(&Machine, &Played)) {
+    for moment in [Moment::Before, Moment::After] {
+        for call in 0.. {
+            let root = tempfile::tempdir().unwrap();
+            let (machine, played) = server(root.path(), r#"{"join": "https://10.0.0.1:6443"}"#);
+            let config = "server: \"https://10.0.0.1:6443\"\ncluster-cidr: \"10.42.0.0/16\"\n";
+            write(&machine, crate::node::k3s::paths::CONFIG, config);
+            write(&machine, &format!("{SERVER}/db/etcd/name"), "s2-01");
+            write(&machine, "/snapshots/a", "a");
+            *played.killed.lock().unwrap() = Some((call, moment));
+            let is_killed = recoveries.iter().try_for_each(|one| recover(&machine, one).map(drop)).is_err();
+            *played.killed.lock().unwrap() = None;
+            for one in recoveries {
+                recover(&machine, one).unwrap();
+            }
+            check(&machine, &played);
+            if !is_killed {
+                assert!(call > 0, "nothing was called");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restore_that_is_killed_anywhere_is_finished_by_doing_it_again() {
+    let reset = Recovery::Reset { snapshot: Some("/snapshots/a".to_owned()) };
+    // Once it runs with the data, another reset is not for the node to refuse: the cluster is asked first.
+    killed_anywhere(&[Recovery::Stop, reset], |machine, played| {
+        assert!(!machine.path("/run/airlock-recovery.yaml").exists());
+        let resets = calls(played).iter().filter(|call| call.contains("--cluster-reset")).count();
+        assert!((1..=2).contains(&resets), "{resets}");
+        assert!(machine.path(&format!("{SERVER}/db/reset-flag")).exists());
+        recover(machine, &Recovery::Start).unwrap();
+        let look = Look::at(machine).unwrap();
+        assert_eq!(look.restored.as_deref(), Some("/snapshots/a"));
+        assert!(look.runs() && look.is_enabled && look.restored_at.is_some());
+    });
+}
+
+#[test]
+fn a_server_that_joins_anew_may_be_killed_anywhere() {
+    let aside = Recovery::Aside { member: Some("s2-01".to_owned()) };
+    killed_anywhere(&[Recovery::Disarm, Recovery::Stop, aside], |machine, played| {
+        assert_eq!(*played.state.lock().unwrap(), (false, false));
+        assert!(!machine.path(&disarm::exception("k3s.service")).exists());
+        assert_eq!(moved(machine).len(), 1);
+        assert!(!Look::at(machine).unwrap().has_etcd);
+    });
+}
+
+#[test]
+fn certificates_are_renewed_wherever_it_was_killed() {
+    killed_anywhere(&[Recovery::Certificates, Recovery::Start], |_, played| {
+        assert_eq!(*played.state.lock().unwrap(), (true, true));
+        assert!(!*played.expired.lock().unwrap());
+    });
 }
 
 #[test]

@@ -22,12 +22,26 @@ pub fn run(arguments: &[String], variables: &Variables) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let values = configuration::read(Role::Server, std::path::Path::new(super::settings::CONFIGURATION))?;
     let data = values.get("data-dir").and_then(|values| values.last()).map(String::as_str);
+    let data = value(&words, &["-d", "--data-dir"]).or(data);
     let paths = Paths::new(data.unwrap_or(super::settings::DATA_DIRECTORY));
     match words[..] {
         ["check", ref options @ ..] => check(&paths, Clock::new(variables)?, options),
         ["rotate", ..] => rotate(&paths),
         _ => Err("No help topic for 'certificate'".into()),
     }
+}
+
+/// The value of an option that has these names: in the same word, or in the next.
+fn value<'a>(words: &[&'a str], names: &[&str]) -> Option<&'a str> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.split_once('=') {
+            Some((name, value)) if names.contains(&name) => return Some(value),
+            None if names.contains(word) => return words.next().copied(),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn files(paths: &Paths) -> Vec<PathBuf> {
@@ -45,11 +59,7 @@ fn files(paths: &Paths) -> Vec<PathBuf> {
 fn check(paths: &Paths, clock: Clock, options: &[&str]) -> Result<()> {
     let described: Result<Vec<Value>> = files(paths).into_iter().map(|file| describe(&file, clock)).collect();
     let described = described?;
-    let output = match *options {
-        ["-o" | "--output", output] => output,
-        [option] => option.rsplit_once('=').map_or("text", |(_, output)| output),
-        _ => "text",
-    };
+    let output = value(options, &["-o", "--output"]).unwrap_or("text");
     match output {
         "json" => say(&json!({"Certificates": described}).to_string()),
         "table" => {
