@@ -39,14 +39,16 @@ impl<'a> Desk<'a> {
         desk
     }
 
-    fn write(&self, name: &str, text: &str) {
+    /// Writes a file there, for its owner alone.
+    pub fn write(&self, name: &str, text: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.directory.join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn deploy(&self, further: &[&str]) -> Output {
+    /// Runs it.
+    pub fn deploy(&self, further: &[&str]) -> Output {
         self.deployment(further).output().unwrap()
     }
 
@@ -75,7 +77,8 @@ impl<'a> Desk<'a> {
     }
 }
 
-fn said(output: &Output) -> String {
+/// Everything that a command has said.
+pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

@@ -3,8 +3,10 @@
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
+use crate::cluster_deploy::{Desk, said};
 use crate::containerd::Containerd;
 use crate::install::{INSTALL, nothing_is_left_to_do};
+use crate::lab::gap::Gap;
 use crate::lab::node::Node;
 use crate::lab::release::Release;
 use crate::lab::{Lab, is_possible};
@@ -16,6 +18,8 @@ use crate::stick::{IMAGES, Stick};
 /// Where the registry listens, and the project there that is ours.
 const HOST: &str = "10.77.0.11:5000";
 const PROJECT: &str = "platform";
+/// Whom every program of a machine believes.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Who vouches for the registry; on every machine of the site.
 const AUTHORITY: &str = "/root/site-ca.crt";
 
@@ -118,4 +122,46 @@ fn pulls_from_the_site(node: &Node, stick: &Stick, registry: &Node) {
             "{image} came from elsewhere: {said}"
         );
     }
+}
+
+/// A server and an agent that pull from the registry of the site.
+fn inventory(lab: &Lab, [server, agent]: [&Node; 2]) -> String {
+    let host = |node: &Node| format!("[{{name: {}, host: {}}}]", node.name(), node.address());
+    format!(
+        "apiVersion: airlock/v1\nkind: Cluster\ndefaults: {{user: operator, identityFile: {}}}\n\
+         siteRegistry: https://{HOST}/{PROJECT}\nservers: {}\nagents: {}\n",
+        lab.ssh_key().display(),
+        host(server),
+        host(agent)
+    )
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn a_cluster_is_deployed_whose_images_are_in_the_registry_of_the_site() {
+    if !is_possible() {
+        return;
+    }
+    let Some(stick) = Stick::get() else { return };
+    let lab = Lab::with_gap("site-cluster", Gap::Reject).unwrap();
+    let registry = lab.node("registry1", Release::Bookworm).unwrap();
+    let Some(authority) = start_registry(&registry) else { return };
+    let nodes = lab.nodes_named(&["server1", "agent1"], Release::Bookworm).unwrap();
+    for node in &nodes {
+        write(node, AUTHORITIES, &authority);
+    }
+    let provisioner = lab.provisioner().unwrap();
+    let desk = Desk::new(&lab, &provisioner, stick);
+    desk.write("inventory.ini", &inventory(&lab, [&nodes[0], &nodes[1]]));
+    let requests = requests(&registry, || {
+        let deployed = desk.deploy(&[]);
+        assert!(deployed.status.success(), "{}", said(&deployed));
+    });
+    assert!(requests.contains("PUT"), "{requests}");
+    let again = desk.deploy(&[]);
+    assert!(again.status.success(), "{}", said(&again));
+    let report = desk.report();
+    let states: Vec<_> = report["hosts"].as_array().unwrap().iter().map(|host| &host["state"]).collect();
+    assert_eq!(states, ["unchanged"; 2], "{}", said(&again));
+    nodes.iter().for_each(nothing_is_left_to_do);
 }

@@ -92,6 +92,14 @@ fn full_name(name: &str) -> Result<String> {
     Ok(name.parse::<Reference>()?.to_string())
 }
 
+/// Whom the machine believes (Go, `crypto/x509/root_linux.go`).
+fn of_the_machine() -> Result<Vec<reqwest::Certificate>> {
+    match fs::read("/etc/ssl/certs/ca-certificates.crt") {
+        Ok(pem) => Ok(reqwest::Certificate::from_pem_bundle(&pem)?),
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
 /// One image at one endpoint.
 struct Puller<'a> {
     endpoint: &'a Endpoint,
@@ -104,7 +112,7 @@ impl<'a> Puller<'a> {
         let mut builder = Client::builder().connect_timeout(PATIENCE).read_timeout(PATIENCE).no_proxy();
         builder = match &endpoint.tls.ca_file {
             Some(file) => builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&fs::read(file)?)?),
-            None => builder.tls_certs_only([]),
+            None => builder.tls_certs_only(of_the_machine()?),
         };
         builder = builder.tls_danger_accept_invalid_certs(endpoint.tls.insecure_skip_verify);
         Ok(Puller { endpoint, reference, client: builder.build()? })
