@@ -91,7 +91,10 @@ impl Trust {
         let mut words: Vec<String> = vec!["node".to_owned(), "receive".to_owned()];
         words.extend(further.iter().map(|&word| word.to_owned()));
         words.extend(self.signer.iter().map(|signer| format!("--trust={signer}")));
-        words.extend(self.allowed_signers.iter().map(|_| "--allowed-signers={signers}".to_owned()));
+        // The agent puts the path of a file where its name is a word of its own.
+        if self.allowed_signers.is_some() {
+            words.extend(["--allowed-signers", "{signers}"].map(str::to_owned));
+        }
         words.extend(self.unsigned.iter().map(|digest| format!("--allow-unsigned={digest}")));
         words.extend(self.allow_downgrade.iter().map(|serial| format!("--allow-downgrade={serial}")));
         let command = Command::airlock(words);
@@ -126,7 +129,8 @@ mod tests {
             "receive",
             "--plan",
             "--trust=SHA256:abc",
-            "--allowed-signers={signers}",
+            "--allowed-signers",
+            "{signers}",
             &unsigned,
             "--allow-downgrade=7",
         ];

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::findings::Finding;
-use super::node::{Answers, Status, reason};
+use super::node::{Answers, Installed, Status, reason};
 use super::voters::Voters;
 use super::{find, has_etcd, is_server};
 use crate::cluster::inventory::{Host, Inventory, Role};
@@ -129,7 +129,7 @@ fn of_host(observed: &Observed<'_>, host: &Host, node: Option<&Node>) -> NodeSta
             Role::Agent => "agent",
             Role::Balancer => "balancer",
         },
-        bundle: bundle.and_then(|bundle| bundle.name.clone()),
+        bundle: bundle.and_then(|bundle| name(observed.hosts, bundle)),
         serial: bundle.map(|bundle| bundle.serial),
         registry: registry.and_then(|registry| registry.answers),
         images: registry.and_then(|registry| registry.images),
@@ -140,6 +140,13 @@ fn of_host(observed: &Observed<'_>, host: &Host, node: Option<&Node>) -> NodeSta
         is_member: observed.nodes.is_ok().then_some(node.is_some()),
         ..of_node(&host.name, node)
     }
+}
+
+/// The name of a bundle. Agents know only what was installed; the servers that have its manifest tell how it is called.
+fn name(hosts: &Answers<Status>, bundle: &Installed) -> Option<String> {
+    let others = hosts.values().filter_map(|host| host.as_ref().ok()).flat_map(|status| &status.bundles);
+    let same = std::iter::once(bundle).chain(others).filter(|other| other.manifest == bundle.manifest);
+    same.into_iter().find_map(|bundle| bundle.name.clone())
 }
 
 fn of_node(name: &str, node: Option<&Node>) -> NodeStatus {
