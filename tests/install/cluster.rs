@@ -10,9 +10,11 @@ use airlock::node::machine::{Call, Finished};
 
 use super::disk::Disk;
 use super::programs::well;
+use super::virtual_address;
 
 const MOUNTS: &str = "/proc/self/mountinfo";
 const LINKS: &str = "/state/links";
+const ADDRESSES: &str = "/state/addresses";
 const RULES: &str = "/state/iptables";
 
 /// What a shim of containerd is called.
@@ -33,6 +35,7 @@ pub fn leave(disk: &Disk) -> io::Result<Container> {
     let mount = "36 35 0:42 / /var/lib/kubelet/pods/1/volumes rw - tmpfs tmpfs rw\n";
     disk.write(MOUNTS, &format!("1 0 8:1 / / rw - ext4 /dev/root rw\n{mount}"))?;
     disk.write(LINKS, "eth0\ncni0\nflannel.1\n")?;
+    disk.write(ADDRESSES, &format!("{}/32\n", virtual_address::ADDRESS))?;
     disk.write(RULES, "*filter\n:INPUT ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n-A INPUT -j SITE\nCOMMIT\n")?;
     let container = Container(Command::new("sleep").arg0(SHIM).arg("infinity").spawn()?);
     let name = format!("/proc/{}", container.0.id());
@@ -49,6 +52,17 @@ pub fn run(disk: &Disk, call: &Call, words: &[&str]) -> io::Result<Option<Finish
             well(&serde_json::Value::from(links).to_string())
         }
         ("ip", ["link", "delete", name]) => without_lines(disk, LINKS, |line| line == *name)?,
+        ("ip", ["-json", "address", "show", "to", address]) if disk.has(ADDRESSES) => {
+            let addresses = disk.read(ADDRESSES)?;
+            let own =
+                addresses.lines().filter_map(|line| line.split_once('/')).filter(|(own, _)| own == address);
+            let own = own.map(|(own, _)| serde_json::json!({"local": own, "prefixlen": 32}));
+            let shown = serde_json::json!([{"ifname": "eth0", "addr_info": own.collect::<Vec<_>>()}]);
+            well(&shown.to_string())
+        }
+        ("ip", ["address", "delete", address, "dev", "eth0"]) => {
+            without_lines(disk, ADDRESSES, |line| line == *address)?
+        }
         ("umount", ["-f", "--", path]) => {
             without_lines(disk, MOUNTS, |line| line.split(' ').nth(4) == Some(path))?
         }

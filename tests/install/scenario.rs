@@ -122,7 +122,7 @@ pub const RESETTING: Scenario = Scenario {
 /// A machine with files of others, and with the directories that its packages bring files to.
 fn settled_machine() -> Host {
     let host = reset::of_others(Host::with_everything());
-    for directory in ["/usr/bin", "/usr/lib/systemd/system", "/usr/lib/x86_64-linux-gnu"] {
+    for directory in ["/usr/bin", "/usr/sbin", "/usr/lib/systemd/system", "/usr/lib/x86_64-linux-gnu"] {
         fs_err::create_dir_all(host.machine.path(directory)).unwrap();
     }
     Disk(host.machine.path("/")).write("/var/lib/dpkg/status", "").unwrap();

@@ -16,9 +16,12 @@ use super::bundles::{Contents, manifest};
 use super::machine::{Host, contents};
 
 /// On a server or balancer, haproxy at this port. Addresses are those of documentation (RFC 5737).
+/// The address that moves, in an example of RFC 5737.
+pub const ADDRESS: &str = "192.0.2.100";
+
 pub fn haproxy(port: u16) -> NodeVirtualAddress {
     parse(&format!(
-        r#"{{"kind": "haproxy", "address": "192.0.2.100", "vrrp": {{"priority": 200, "peers": ["192.0.2.2"]}},
+        r#"{{"kind": "haproxy", "address": "{ADDRESS}", "vrrp": {{"priority": 200, "peers": ["192.0.2.2"]}},
              "balancer": {{"port": {port}, "statusPort": 8404, "servers": ["192.0.2.1", "192.0.2.2"]}}}}"#
     ))
 }
