@@ -170,6 +170,8 @@ fn ready(server: &Node) -> Vec<String> {
     ready.map(|fields| format!("{} {}", fields[0], fields.last().unwrap())).collect()
 }
 
+const KUBECTL_NODES: [&str; 5] = ["k3s", "kubectl", "get", "nodes", "--no-headers"];
+
 #[test]
 #[ignore = "boots nodes; started by scripts/test"]
 fn a_cluster_is_made_changed_and_grown() {
@@ -192,6 +194,8 @@ fn a_cluster_is_made_changed_and_grown() {
     desk.inventory(&[server1, server2, server3], &[worker1, worker2], "");
     grows(&desk, &names.map(|name| format!("{name} installed")).each_ref().map(String::as_str));
     tells(&desk);
+    desk.twice(&["remove", "server3", "--yes"]);
+    assert!(!server1.succeed(&KUBECTL_NODES).unwrap().contains("server3"));
 }
 
 #[test]

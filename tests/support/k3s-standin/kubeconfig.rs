@@ -31,11 +31,15 @@ pub fn write_admin(settings: &Settings) -> Result<()> {
     write(&file, text.as_bytes(), mode)
 }
 
+/// What is in the file: `kubectl config view --raw`.
+pub fn read(file: &Path) -> Result<Value> {
+    let text = fs::read_to_string(file).map_err(|error| format!("error: {error}"))?;
+    Ok(serde_saphyr::from_str(&text).map_err(|error| format!("error: {}: {error}", file.display()))?)
+}
+
 /// A client of the API, and its address.
 pub fn client(file: &Path) -> Result<(reqwest::Client, String)> {
-    let text = fs::read_to_string(file).map_err(|error| format!("error: {error}"))?;
-    let value: Value =
-        serde_saphyr::from_str(&text).map_err(|error| format!("error: {}: {error}", file.display()))?;
+    let value = read(file)?;
     let (cluster, user) = (&value["clusters"][0]["cluster"], &value["users"][0]["user"]);
     let field = |value: &Value, name: &str| {
         let text = value[name].as_str().ok_or_else(|| format!("error: {}: no {name}", file.display()))?;

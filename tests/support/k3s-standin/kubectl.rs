@@ -17,7 +17,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::kubernetes::Place;
-use super::{Result, Variables, say, version};
+use super::{Result, Variables, kubeconfig, say, version};
 use arguments::Arguments;
 use client::Client;
 
@@ -28,10 +28,14 @@ const INTERVAL: Duration = Duration::from_millis(200);
 pub async fn run(words: &[String], variables: &Variables) -> Result<()> {
     let arguments = Arguments::parse(words)?;
     let given = arguments.option("kubeconfig").or_else(|| variables.get("KUBECONFIG").map(String::as_str));
-    let client = Client::new(&PathBuf::from(given.unwrap_or("/etc/rancher/k3s/k3s.yaml")))?;
+    let kubeconfig = PathBuf::from(given.unwrap_or("/etc/rancher/k3s/k3s.yaml"));
+    let client = Client::new(&kubeconfig)?;
     let positional: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
     match positional[..] {
         ["version"] => say(&format!("Client Version: {} (stand-in)", version::version())),
+        ["config", "view"] if arguments.has("raw") && arguments.option("output") == Some("json") => {
+            say(&kubeconfig::read(&kubeconfig)?.to_string())
+        }
         ["get"] if arguments.option("raw").is_some() => {
             say(&client.raw(arguments.option("raw").unwrap_or_default()).await?)
         }

@@ -42,9 +42,11 @@ impl Arguments {
                 arguments.words.push(word.clone());
                 continue;
             };
+            // For `config view` it is a switch.
+            let is_switch = name == "raw" && arguments.words.first().is_some_and(|verb| verb == "config");
             let value = match attached {
                 Some(value) => value,
-                None if WITH_VALUE.contains(&name.as_str()) => {
+                None if WITH_VALUE.contains(&name.as_str()) && !is_switch => {
                     words.next().cloned().ok_or_else(|| format!("error: flag needs an argument: --{name}"))?
                 }
                 None => "true".to_owned(),
