@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use airlock::error::Result;
 use airlock::node::machine::{Call, Finished, Programs};
@@ -62,7 +63,7 @@ impl Systemd {
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let systemd = Systemd { disk: Disk(root.to_owned()), runtime, state: Mutex::default() };
         if systemd.active().unwrap().contains_key(REGISTRY) {
-            systemd.state.lock().unwrap().registry = Some(systemd.serve().unwrap());
+            systemd.state.lock().unwrap().registry = Some(systemd.goes_on_serving());
         }
         systemd
     }
@@ -207,6 +208,18 @@ NRestarts=0
              ActiveEnterTimestamp={since}
 "
         ))
+    }
+
+    /// Its port may be held for a moment by whoever has just ended.
+    fn goes_on_serving(&self) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match self.serve() {
+                Ok(served) => return served,
+                Err(error) if Instant::now() >= deadline => panic!("{error}"),
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
     }
 
     fn serve(&self) -> io::Result<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)> {
