@@ -13,6 +13,7 @@ use crate::cluster::survey::{conduct, look};
 use crate::error::{Error, Result, codes};
 use crate::node::settings::Settings;
 use crate::progress::{Event, Progress};
+use crate::secret::Secret;
 
 /// How long to wait for another command on the host, such as the one that goes on after a restart.
 const BUSY: Duration = Duration::from_secs(60 * 60);
@@ -29,6 +30,15 @@ pub(super) struct Installed {
     pub(super) reboot_for: Option<String>,
 }
 
+/// What a host is to become.
+struct Goal<'a> {
+    host: &'a str,
+    settings: &'a Settings,
+    source: &'a Source,
+    /// With what it joins; nothing if it needs none.
+    token: Option<&'a Secret<String>>,
+}
+
 impl Deployment<'_> {
     /// Installs it, with everything that belongs to it.
     pub(super) fn install(&self, plan: &HostPlan, cluster: &Cluster) -> Result<()> {
@@ -43,7 +53,9 @@ impl Deployment<'_> {
             let sent = self.carrier.send(&*remote, &OnHost { host, progress: self.progress })?;
             self.ledger.sent(host, sent.bytes);
         }
-        let steps = self.install_through(plan, settings, &source, cluster)?;
+        let gives_token = is_member(plan) && (plan.phase != Phase::First || self.plan.founds);
+        let token = cluster.token.as_ref().filter(|_| gives_token);
+        let steps = self.install_through(&Goal { host, settings, source: &source, token })?;
         let what = match steps {
             0 => "as it should be".to_owned(),
             1 => "installed, 1 step".to_owned(),
@@ -55,38 +67,25 @@ impl Deployment<'_> {
     }
 
     /// Through restarts, if there may be any; how many steps have changed something.
-    fn install_through(
-        &self,
-        plan: &HostPlan,
-        settings: &Settings,
-        source: &Source,
-        cluster: &Cluster,
-    ) -> Result<usize> {
+    fn install_through(&self, goal: &Goal<'_>) -> Result<usize> {
         let mut steps = 0;
         loop {
-            let remote = self.remote(&plan.host)?;
-            let installed = self.install_once(plan, &*remote, settings, source, cluster)?;
+            let remote = self.remote(goal.host)?;
+            let installed = self.install_once(goal, &*remote)?;
             steps += installed.changed.len();
-            self.ledger.changed(&plan.host, installed.changed);
+            self.ledger.changed(goal.host, installed.changed);
             let Some(step) = installed.reboot_for else { return Ok(steps) };
             if !self.restart {
-                return Err(restart_needed(&plan.host, &step));
+                return Err(restart_needed(goal.host, &step));
             }
-            self.restart(&plan.host, &*remote)?;
+            self.restart(goal.host, &*remote)?;
         }
     }
 
-    fn install_once(
-        &self,
-        plan: &HostPlan,
-        remote: &dyn Remote,
-        settings: &Settings,
-        source: &Source,
-        cluster: &Cluster,
-    ) -> Result<Installed> {
+    fn install_once(&self, goal: &Goal<'_>, remote: &dyn Remote) -> Result<Installed> {
         let mut waited = Duration::ZERO;
         loop {
-            let answer = self.order(plan, remote, settings, source, cluster)?;
+            let answer = self.order(goal, remote)?;
             let is_busy = answer.status != 0 && answer.error().code() == codes::NODE_BUSY;
             if !is_busy || waited >= BUSY || self.stopped().is_err() {
                 return answer.success()?.json();
@@ -100,23 +99,14 @@ impl Deployment<'_> {
     }
 
     /// Runs the installation on the host. The token goes over its standard input.
-    fn order(
-        &self,
-        plan: &HostPlan,
-        remote: &dyn Remote,
-        settings: &Settings,
-        source: &Source,
-        cluster: &Cluster,
-    ) -> Result<Answer> {
-        let mut command = order::install(settings, source, self.terms)?;
-        let gives_token = is_member(plan) && (plan.phase != Phase::First || self.plan.founds);
-        let token = cluster.token.as_ref().filter(|_| gives_token);
-        let mut input = token.map(|token| token.reveal().as_bytes()).unwrap_or_default();
-        if token.is_some() {
+    fn order(&self, goal: &Goal<'_>, remote: &dyn Remote) -> Result<Answer> {
+        let mut command = order::install(goal.settings, goal.source, self.terms)?;
+        let mut input = goal.token.map(|token| token.reveal().as_bytes()).unwrap_or_default();
+        if goal.token.is_some() {
             command.request.arguments.extend(["--token-file".to_owned(), "-".to_owned()]);
             command = command.with_input(&mut input);
         }
-        remote.run(command, &mut |line| hearsay::tell(&plan.host, line, self.progress))
+        remote.run(command, &mut |line| hearsay::tell(goal.host, line, self.progress))
     }
 }
 

@@ -171,7 +171,7 @@ fn out_of_reach(observed: &Observed<'_>, node: &str) -> Option<OutOfReach> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::operation::samples::{agent, dead, server};
+    use crate::cluster::operation::samples::{agent, dead, line, server};
     use crate::cluster::operation::site::tests::inventory;
 
     fn nodes(names: &[&str]) -> Answers<Status> {
@@ -185,7 +185,6 @@ mod tests {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let plan =
             plan(&observed, &names, &Leaving { drain: Some(Manner::default()), kept: Kept::default() })?;
-        let line = |action: &Action| action.command().unwrap_or_else(|| action.title.clone());
         Ok(plan.actions().map(line).collect())
     }
 

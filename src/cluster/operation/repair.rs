@@ -124,7 +124,7 @@ fn impossible(node: &str, diagnosis: &Diagnosis) -> Error {
 mod tests {
     use super::*;
     use crate::cluster::operation::etcd::tests::{running, stopped};
-    use crate::cluster::operation::samples::{dead, server};
+    use crate::cluster::operation::samples::{dead, line, server};
     use crate::cluster::operation::site::tests::inventory;
 
     fn lines(decision: Decision) -> String {
@@ -141,7 +141,6 @@ mod tests {
         let diagnosis = Diagnosis { decision, reasons: vec!["a reason".to_owned()] };
         let plan = plan(&observed, "s3", &diagnosis).unwrap();
         assert_eq!((plan.operation, plan.notes[0].as_str()), ("repair", "s3: a reason"));
-        let line = |action: &Action| action.command().unwrap_or_else(|| action.title.clone());
         plan.actions().map(|action| line(action) + "\n").collect()
     }
 

@@ -1,10 +1,16 @@
-//! Nodes for tests, and how `kubectl` prints them.
+//! Nodes for tests, how `kubectl` prints them, and actions in words.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::Action;
 use crate::cluster::observe::{Node, Part};
+
+/// The command of an action, or what it is where nothing is run.
+pub(crate) fn line(action: &Action) -> String {
+    action.command().unwrap_or_else(|| action.title.clone())
+}
 
 /// A ready agent.
 pub(crate) fn agent(name: &str) -> Node {

@@ -210,7 +210,7 @@ fn no_server() -> Error {
 mod tests {
     use super::*;
     use crate::cluster::operation::node::Installed;
-    use crate::cluster::operation::samples::{agent, dead, server};
+    use crate::cluster::operation::samples::{agent, dead, line, server};
     use crate::cluster::operation::site::tests::inventory;
     use crate::cluster::order::Trust;
 
@@ -243,7 +243,6 @@ mod tests {
             .into();
         let observed = Observed { inventory: &inventory, nodes, hosts, kept: &kept };
         let plan = plan(&observed, &target())?;
-        let line = |action: &Action| action.command().unwrap_or_else(|| action.title.clone());
         let mut lines = Vec::new();
         for part in plan.stages.iter().flat_map(|stage| &stage.parts) {
             lines.extend(part.actions.iter().map(|action| format!("{}: {}", part.node, line(action))));

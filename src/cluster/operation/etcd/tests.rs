@@ -1,7 +1,7 @@
 //! Plans for snapshots and restores.
 
 use super::*;
-use crate::cluster::operation::samples::server;
+use crate::cluster::operation::samples::{line, server};
 use crate::cluster::operation::site::tests::inventory;
 
 /// A server that runs, with one snapshot.
@@ -34,7 +34,6 @@ fn looks(all: [Look; 3]) -> Answers<Look> {
 }
 
 fn lines(plan: &Plan) -> String {
-    let line = |action: &Action| action.command().unwrap_or_else(|| action.title.clone());
     let parts = plan.stages.iter().flat_map(|stage| &stage.parts);
     parts
         .flat_map(|part| part.actions.iter().map(|action| format!("{}: {}\n", part.node, line(action))))
