@@ -16,6 +16,13 @@ mod rejected_ini;
 #[path = "cluster_inventory/yaml.rs"]
 mod yaml;
 
+#[path = "support/examples.rs"]
+mod examples;
+#[path = "support/inventory_fields.rs"]
+mod inventory_fields;
+#[path = "support/rendered.rs"]
+mod rendered;
+
 use std::path::Path;
 
 use airlock::cluster::inventory::{Connection, Host, Inventory, Ssh};
@@ -23,6 +30,7 @@ use airlock::error::{Error, Location};
 use airlock::secret::Secret;
 use airlock::spec::cluster::Read;
 use airlock::spec::{ansible as ini, cluster};
+use rendered::rendered;
 
 /// The lines that every `cluster.yaml` begins with.
 const HEAD: &str = "apiVersion: airlock/v1\nkind: Cluster\n";
@@ -58,28 +66,4 @@ fn without_places(mut inventory: Inventory) -> Inventory {
         host.location = Location { file: String::new(), line: 0, column: 0, snippet: None };
     }
     inventory
-}
-
-/// All fields of an error as text, the underline drawn below its line.
-fn rendered(error: &Error) -> String {
-    let mut text = format!("error[{}]: {}", error.code(), error.message());
-    if let Some(location) = error.location() {
-        text += &format!(" ({}:{}:{})\n", location.file, location.line, location.column);
-        let snippet = location.snippet.as_ref().expect("a place in a file comes with a snippet");
-        let mut offset = 0;
-        for (number, line) in (snippet.first_line..).zip(snippet.text.split('\n')) {
-            text += &format!("{number:3} | {line}\n");
-            if (offset..=offset + line.len()).contains(&snippet.span.start) {
-                let start = snippet.span.start - offset;
-                let indent = line[..start].chars().count();
-                let length = line[start..snippet.span.end - offset].chars().count().max(1);
-                text += &format!("    | {}{} {}", " ".repeat(indent), "^".repeat(length), snippet.label);
-                text = text.trim_end().to_owned() + "\n";
-            }
-            offset += line.len() + 1;
-        }
-    } else {
-        text.push('\n');
-    }
-    text + &format!("help: {}\n", error.help().expect("an error about an inventory says what to do"))
 }

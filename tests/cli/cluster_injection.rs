@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use super::inventory_fields::{INI, YAML};
 use super::support::{AIRLOCK, Home, Outcome};
 
 /// What a shell, OpenSSH or a terminal would do something with.
@@ -11,57 +12,6 @@ const ATTEMPTS: [&str; 5] = [
     "a;touch executed",
     "-oProxyCommand=touch executed",
     "a|touch executed",
-];
-
-/// Fields of a `cluster.yaml`; `X` is the attempt.
-const YAML: [&str; 26] = [
-    "servers: [X]",
-    "servers: [{name: X}]",
-    "servers: [{name: a, host: X}]",
-    "servers: [{name: a, user: X}]",
-    "servers: [{name: a, port: X}]",
-    "servers: [{name: a, identityFile: X}]",
-    "servers: [{name: a, jump: X}]",
-    "servers: [{name: a, hostKeys: [X]}]",
-    "servers: [{name: a, sudoPasswordFile: X}]",
-    "servers: [{name: a, address: X}]",
-    "servers: [{name: a, interface: X}]",
-    "servers: [{name: a, labels: {X: b}}]",
-    "servers: [{name: a, labels: {b: X}}]",
-    "servers: [{name: a, taints: [X]}]",
-    "servers: [{name: a, gpu: X}]",
-    "servers: [{name: a, nfs: [{source: X, path: /data}]}]",
-    "servers: [{name: a, nfs: [{source: \"nas:/x\", path: X}]}]",
-    "servers: [a]\nvirtualAddress: X",
-    "servers: [a]\nvirtualAddress: {host: 10.0.0.9, interface: X}",
-    "servers: [a]\ntokenFile: X",
-    "servers: [a]\nserverNames: [X]",
-    "servers: [a]\ndisable: [X]",
-    "servers: [a]\nhttpPort: X",
-    "servers: [a]\nsiteRegistry: X",
-    "servers: [a]\nclusterCidr: X",
-    "servers: [a]\ndataDirectory: X",
-];
-
-/// Variables of a host in an inventory of Ansible.
-const INI: [&str; 17] = [
-    "ansible_host",
-    "ansible_user",
-    "ansible_port",
-    "ansible_ssh_private_key_file",
-    "ansible_ssh_common_args",
-    "ansible_connection",
-    "my_iface",
-    "node_ip",
-    "has_gpu",
-    "label",
-    "taints",
-    "vip",
-    "vip_interface",
-    "site_registry",
-    "cluster_cidr",
-    "data_dir",
-    "airlock_role",
 ];
 
 /// A machine on which every program that could be started says so.

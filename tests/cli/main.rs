@@ -9,6 +9,8 @@ mod cluster_inventory;
 mod fixture;
 mod generated;
 mod hostile;
+#[path = "../support/inventory_fields.rs"]
+mod inventory_fields;
 mod key;
 #[path = "../support/packages.rs"]
 mod packages;

@@ -1,43 +1,21 @@
 //! The JSON Schema, the ready-made examples and the reference say what the parsers say.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use airlock::secret::Secret;
 use airlock::spec::{ansible, cluster};
-use serde_json::Value;
 
 use crate::HEAD;
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-fn as_json(text: &str) -> Value {
-    serde_saphyr::from_str(text).expect("well-formed YAML")
-}
+use crate::examples::{self, as_json, repository};
 
 #[test]
 fn examples_are_accepted_by_parser_and_schema() {
-    let validator = jsonschema::validator_for(&cluster::schema()).expect("a valid schema");
-    let mut count = 0;
-    for entry in fs_err::read_dir(repository("manifests/examples")).expect("there are examples") {
-        let path = entry.expect("a readable directory").path();
-        let text = fs_err::read_to_string(&path).expect("a readable file");
-        if !text.contains("kind: Cluster") {
-            continue;
-        }
-        let name = path.display().to_string();
-        let schema = "# yaml-language-server: $schema=../../bundle-spec/cluster.schema.json\n";
-        assert!(text.starts_with(schema), "{name} does not name its schema");
+    let count = examples::check("Cluster", &cluster::schema(), |name, text| {
         let mut canary = |_: &Path| Ok(Secret::new("canary".to_owned()));
-        let read = cluster::parse(text.as_bytes(), &name, Path::new(""), &mut canary);
+        let read = cluster::parse(text.as_bytes(), name, Path::new(""), &mut canary);
         let read = read.unwrap_or_else(|error| panic!("{name}: {}", crate::rendered(&error)));
         assert_eq!(read.warnings, []);
-        let errors: Vec<String> =
-            validator.iter_errors(&as_json(&text)).map(|error| error.to_string()).collect();
-        assert!(errors.is_empty(), "{name}: {errors:?}");
-        count += 1;
-    }
+    });
     assert!(count >= 2, "only {count} examples were found");
     let text = fs_err::read(repository("manifests/examples/cluster.ini")).expect("an inventory of Ansible");
     assert!(ansible::is_ini(&text));

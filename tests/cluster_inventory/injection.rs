@@ -1,5 +1,6 @@
 //! Attempts to smuggle options, commands and control characters through every field of both formats.
 
+use crate::inventory_fields::{INI, YAML};
 use crate::{ansible, rendered, yaml};
 
 /// What must get into no argument, file or terminal.
@@ -20,66 +21,6 @@ const ATTEMPTS: [&str; 16] = [
     "a>b",
     "../../etc/x y",
     "%h",
-];
-
-/// Fields of a `cluster.yaml`; `X` is the attempt, in double quotes.
-const YAML: [&str; 31] = [
-    "servers: [X]",
-    "servers: [{name: X}]",
-    "servers: [{name: a, host: X}]",
-    "servers: [{name: a, user: X}]",
-    "servers: [{name: a, port: X}]",
-    "servers: [{name: a, identityFile: X}]",
-    "servers: [{name: a, jump: X}]",
-    "servers: [{name: a, hostKeys: [X]}]",
-    "servers: [{name: a, sudoPasswordFile: X}]",
-    "servers: [{name: a, address: X}]",
-    "servers: [{name: a, interface: X}]",
-    "servers: [{name: a, labels: {X: b}}]",
-    "servers: [{name: a, labels: {b: X}}]",
-    "servers: [{name: a, taints: [X]}]",
-    "servers: [{name: a, gpu: X}]",
-    "servers: [{name: a, nfs: [{source: X, path: /data}]}]",
-    "servers: [{name: a, nfs: [{source: \"nas:/x\", path: X}]}]",
-    "servers: [{name: a, nfs: [{source: \"nas:/x\", path: /data, options: X}]}]",
-    "servers: [a]\nvirtualAddress: X",
-    "servers: [a]\nvirtualAddress: {host: X, mode: external}",
-    "servers: [a]\nvirtualAddress: {host: 10.0.0.9, interface: X}",
-    "servers: [a]\nvirtualAddress: {host: 10.0.0.9, mode: X}",
-    "servers: [a]\ntokenFile: X",
-    "servers: [a]\nserverNames: [X]",
-    "servers: [a]\ndisable: [X]",
-    "servers: [a]\nhttpPort: X",
-    "servers: [a]\nsiteRegistry: X",
-    "servers: [a]\nclusterCidr: X",
-    "servers: [a]\ndataDirectory: X",
-    "servers: [a]\ntarget: X",
-    "defaults: {user: X}\nservers: [a]",
-];
-
-/// Variables of a host.
-const INI: [&str; 21] = [
-    "ansible_host",
-    "ansible_ssh_host",
-    "ansible_user",
-    "ansible_port",
-    "ansible_ssh_private_key_file",
-    "ansible_ssh_common_args",
-    "ansible_connection",
-    "my_iface",
-    "node_ip",
-    "has_gpu",
-    "label",
-    "taints",
-    "http_port",
-    "vip",
-    "vip_interface",
-    "site_registry",
-    "cluster_cidr",
-    "data_dir",
-    "tls_san",
-    "k3s_disable",
-    "airlock_role",
 ];
 
 fn assert_refused(what: &str, result: Result<airlock::spec::cluster::Read, airlock::error::Error>) {

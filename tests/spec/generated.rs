@@ -1,44 +1,19 @@
 //! The JSON Schema, the ready-made examples and the reference say what the parser says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use airlock::spec;
 use serde_json::Value;
 
+use crate::examples::{self, as_json, repository};
 use crate::with_head;
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-fn as_json(text: &str) -> Value {
-    serde_saphyr::from_str(text).expect("well-formed YAML")
-}
 
 #[test]
 fn examples_are_accepted_by_parser_and_schema() {
-    let validator = jsonschema::validator_for(&spec::schema()).expect("a valid schema");
-    let mut count = 0;
-    for entry in fs_err::read_dir(repository("manifests/examples")).expect("there are examples") {
-        let path = entry.expect("a readable directory").path();
-        let text = fs_err::read_to_string(&path).expect("a readable file");
-        if !text.contains("kind: Bundle") {
-            continue;
-        }
-        let name = path.display().to_string();
-        let schema = "# yaml-language-server: $schema=../../bundle-spec/bundle.schema.json\n";
-        assert!(text.starts_with(schema), "{name} does not name its schema");
-        let spec = spec::parse(text.as_bytes(), &name, Path::new(""));
-        assert!(
-            spec.is_ok(),
-            "{name}: {}",
-            spec.err().map(|error| crate::rendered(&error)).unwrap_or_default()
-        );
-        let errors: Vec<String> =
-            validator.iter_errors(&as_json(&text)).map(|error| error.to_string()).collect();
-        assert!(errors.is_empty(), "{name}: {errors:?}");
-        count += 1;
-    }
+    let count = examples::check("Bundle", &spec::schema(), |name, text| {
+        let spec = spec::parse(text.as_bytes(), name, Path::new(""));
+        spec.unwrap_or_else(|error| panic!("{name}: {}", crate::rendered(&error)));
+    });
     assert!(count >= 3, "only {count} examples were found");
 }
 

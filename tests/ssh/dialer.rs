@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use airlock::cluster::inventory::{Connection, Host, Role, Ssh};
-use airlock::cluster::remote::{Command, Connect as _, Patience};
+use airlock::cluster::remote::{Command, Connect as _, Patience, Remote};
 use airlock::cluster::ssh::program::Programs;
 use airlock::cluster::ssh::{Dialer, Settings};
-use airlock::error::{Location, codes};
+use airlock::error::{Error, Location, codes};
 use airlock::node::settings::Gpu;
 use airlock::progress::Silent;
 
@@ -81,6 +81,18 @@ fn runs(word: &str) -> bool {
     lines.any(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes()))
 }
 
+/// How an endless command fails when something happens to it, once it runs.
+fn endless_until(remote: &dyn Remote, socket: &Path, store: &Path, happens: impl FnOnce()) -> Error {
+    let failed = thread::scope(|scope| {
+        let work = scope.spawn(|| remote.run(endless(socket, store), &mut |_| {}));
+        until("it runs", || socket.exists());
+        happens();
+        work.join().unwrap().unwrap_err()
+    });
+    until("it ends", || !runs(socket.to_str().unwrap()));
+    failed
+}
+
 #[test]
 fn a_stopped_command_ends_on_the_host_too_and_the_connection_is_used_again() {
     if !is_possible() {
@@ -90,15 +102,10 @@ fn a_stopped_command_ends_on_the_host_too_and_the_connection_is_used_again() {
     let server = site.server();
     let (dialer, host) = (dialer(&site, &stop), host(&site, &server));
     let remote = dialer.connect(&host).unwrap();
-    let socket = site.path("socket");
-    let failed = thread::scope(|scope| {
-        let work = scope.spawn(|| remote.run(endless(&socket, &site.path("store")), &mut |_| {}));
-        until("it runs", || socket.exists());
+    let failed = endless_until(&*remote, &site.path("socket"), &site.path("store"), || {
         stop.store(true, Ordering::Relaxed);
-        work.join().unwrap().unwrap_err()
     });
     assert_eq!(failed.code(), codes::INTERRUPTED);
-    until("it ends", || !runs(socket.to_str().unwrap()));
     stop.store(false, Ordering::Relaxed);
     let answer = remote.run(Command::airlock(["--version"]), &mut |_| {}).unwrap();
     assert!(answer.output.starts_with("airlock "), "{answer:?}");
@@ -115,18 +122,13 @@ fn a_host_that_is_cut_off_is_lost_and_found_again() {
     let server = site.server();
     let (dialer, host) = (dialer(&site, &stop), host(&site, &server));
     let remote = dialer.connect(&host).unwrap();
-    let socket = site.path("socket");
-    let failed = thread::scope(|scope| {
-        let work = scope.spawn(|| remote.run(endless(&socket, &site.path("store")), &mut |_| {}));
-        until("it runs", || socket.exists());
+    let failed = endless_until(&*remote, &site.path("socket"), &site.path("store"), || {
         for session in children(server.child.id()) {
             let pid = rustix::process::Pid::from_raw(session as i32).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         }
-        work.join().unwrap().unwrap_err()
     });
     assert_eq!(failed.code(), codes::HOST_LOST, "{failed:?}");
-    until("it ends", || !runs(socket.to_str().unwrap()));
     let answer = remote.run(Command::airlock(["--version"]), &mut |_| {}).unwrap();
     assert_eq!(answer.status, 0);
 }
