@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err as fs;
 
@@ -11,11 +12,19 @@ use super::Result;
 /// of cgroups(7)). Where both exist, both are needed.
 const HYBRID: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 const UNIFIED: &str = "/sys/fs/cgroup";
+/// Where a hybrid set-up limits processors.
+const HYBRID_PROCESSOR: &str = "/sys/fs/cgroup/cpu";
+/// The time of which a limit is a share: what the kernel takes by itself, in microseconds.
+const PERIOD: u32 = 100_000;
 
 /// The control groups with this name, one in each hierarchy.
 pub fn directories(name: &str) -> Vec<PathBuf> {
-    let hybrid: Vec<&str> = HYBRID.into_iter().filter(|mount| Path::new(mount).is_dir()).collect();
-    let mounts = if hybrid.is_empty() { vec![UNIFIED] } else { hybrid };
+    let is_there = |mount: &&str| Path::new(mount).is_dir();
+    let hybrid: Vec<&str> = HYBRID.into_iter().filter(is_there).collect();
+    let mounts = match hybrid.is_empty() {
+        true => vec![UNIFIED],
+        false => hybrid.into_iter().chain([HYBRID_PROCESSOR].into_iter().filter(is_there)).collect(),
+    };
     mounts.into_iter().map(|mount| Path::new(mount).join(name)).collect()
 }
 
@@ -24,10 +33,35 @@ pub fn create(directories: &[PathBuf]) -> Result<()> {
     directories.iter().try_for_each(|directory| Ok(fs::create_dir_all(directory)?))
 }
 
+/// Lets all processes together have no more than this share of one processor, in percent (cgroup-v2, `cpu.max`;
+/// `cpu.cfs_quota_us` of the older hierarchy).
+pub fn limit_processor(directories: &[PathBuf], percent: u32) -> Result<()> {
+    let quota = PERIOD / 100 * percent;
+    if let Some(file) = existing(directories, "cpu.cfs_quota_us") {
+        return Ok(fs::write(file, quota.to_string())?);
+    }
+    fs::write(Path::new(UNIFIED).join("cgroup.subtree_control"), "+cpu")?;
+    let file = existing(directories, "cpu.max").ok_or("no hierarchy of control groups limits processors")?;
+    Ok(fs::write(file, format!("{quota} {PERIOD}"))?)
+}
+
+/// How long processors have worked for all processes so far (cgroup-v2, `cpu.stat`).
+pub fn processor_time(directories: &[PathBuf]) -> Result<Duration> {
+    let lines =
+        directories.iter().filter_map(|directory| fs::read_to_string(directory.join("cpu.stat")).ok());
+    let lines: String = lines.collect();
+    let used = lines.lines().find_map(|line| line.strip_prefix("usage_usec "));
+    let used = used.ok_or("there is no unified hierarchy of control groups to read times from")?;
+    Ok(Duration::from_micros(used.parse()?))
+}
+
+fn existing(directories: &[PathBuf], file: &str) -> Option<PathBuf> {
+    directories.iter().map(|directory| directory.join(file)).find(|file| file.exists())
+}
+
 /// Stops every process in the unified one, or lets all go on (cgroup-v2, `cgroup.freeze`).
 pub fn set_frozen(directories: &[PathBuf], is_frozen: bool) -> Result<()> {
-    let files = directories.iter().map(|directory| directory.join("cgroup.freeze"));
-    let file = files.into_iter().find(|file| file.exists());
+    let file = existing(directories, "cgroup.freeze");
     let file = file.ok_or("there is no unified hierarchy of control groups to freeze a node in")?;
     Ok(fs::write(file, if is_frozen { "1" } else { "0" })?)
 }

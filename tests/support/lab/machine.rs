@@ -152,6 +152,16 @@ impl Machine {
         cgroup::set_frozen(&cgroup::directories(&self.name), is_frozen)
     }
 
+    /// Lets it have no more than this share of one processor, in percent, until it is started the next time.
+    pub fn limit_processor(&self, percent: u32) -> Result<()> {
+        cgroup::limit_processor(&cgroup::directories(&self.name), percent)
+    }
+
+    /// How long processors have worked for it since it was started.
+    pub fn processor_time(&self) -> Result<Duration> {
+        cgroup::processor_time(&cgroup::directories(&self.name))
+    }
+
     /// Kills everything in it at once, as a power cut does.
     pub fn kill(&self) -> Result<()> {
         if let Some(process) = self.process()? {

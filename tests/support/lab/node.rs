@@ -112,6 +112,16 @@ impl Node {
         self.machine.start(&self.disk.root(), &self.name)
     }
 
+    /// Lets it have no more than this share of one processor, in percent, until it is booted the next time.
+    pub fn limit_processor(&self, percent: u32) -> Result<()> {
+        self.machine.limit_processor(percent)
+    }
+
+    /// How long processors have worked for it since it was booted.
+    pub fn processor_time(&self) -> Result<Duration> {
+        self.machine.processor_time()
+    }
+
     /// Cuts the power: every process dies at once. What they have written is kept, synced or not, since the
     /// kernel lives on.
     pub fn kill_hard(&self) -> Result<()> {
