@@ -73,7 +73,13 @@ impl Session {
 
     /// Prints the result of the command, see [`Printer::result`].
     pub fn print<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
-        self.0.printer.lock().unwrap_or_else(PoisonError::into_inner).result(value, human)
+        let (mut human, mut printed) = (Some(human), Ok(()));
+        self.0.progress.aside(&mut || {
+            if let Some(human) = human.take() {
+                printed = self.0.printer.lock().unwrap_or_else(PoisonError::into_inner).result(value, human);
+            }
+        });
+        printed
     }
 
     /// Runs work that blocks its thread (disks, hashing) beside the one that waits for signals.

@@ -11,6 +11,7 @@ mod gate;
 mod host;
 mod restart;
 mod settle;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 pub use self::work::Work;
 use super::inventory::{Inventory, Role};
+use super::survey::Survey;
 use super::survey::examine::ChangedStep;
 use super::survey::findings::{Finding, findings, verdict};
-use super::survey::{Severity, Survey};
 use super::trouble::Trouble;
 use super::wanted::Wanted;
 use crate::bundle::manifest::Manifest;
@@ -230,11 +230,6 @@ fn other_bundle(wanted: &Wanted, survey: &Survey, bundle: &Medium) -> Option<Tro
         ],
         help: Some("deploy with the bundle that it has; or go over to this one: `airlock cluster upgrade --bundle …`".to_owned()),
     })
-}
-
-/// How many findings only warn.
-pub fn warnings(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
-    findings.iter().filter(|finding| finding.severity == Severity::Warn)
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ pub trait Display: Progress {
     /// Takes everything that moves off the screen; later events show nothing. Called before an error is
     /// printed and before the process ends.
     fn close(&self);
+
+    /// Prints something beside it, so that what moves neither mixes with it nor wipes it out.
+    fn aside(&self, print: &mut dyn FnMut()) {
+        print();
+    }
 }
 
 /// The display on stderr that fits.

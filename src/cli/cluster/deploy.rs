@@ -154,7 +154,12 @@ pub(super) fn deploy(
     if let Some(obstacle) = &plan.obstacle {
         return Err(obstacle.to_error());
     }
-    if !plan.is_empty() && !options.yes && !agreed(&plan)? {
+    if options.yes || plan.is_empty() || !consent::has_terminal() {
+        screen::warnings(&plan).iter().for_each(|warning| session.warn(warning));
+        if !plan.is_empty() {
+            screen::work_of_hosts(&plan).lines().for_each(|line| session.note(line));
+        }
+    } else if !agreed(&plan)? {
         session.note("Nothing was changed");
         return Ok(());
     }
@@ -197,11 +202,8 @@ fn survey(
     Surveyor { inventory, connect, manifest, digest, terms, progress, stop, pause: &RealTime }.survey()
 }
 
-/// Whether the plan may be carried out; without a terminal it may.
+/// Whether the plan may be carried out.
 fn agreed(plan: &ClusterPlan) -> Result<bool> {
-    if !consent::has_terminal() {
-        return Ok(true);
-    }
     let answer = consent::ask(&format!("{}Go on? [y/N] ", screen::plan(plan)))?;
     Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::told::Told;
 use super::{Cluster, Deployment, is_member};
 use crate::cluster::hearsay;
 use crate::cluster::order::{self, Source};
@@ -106,7 +107,8 @@ impl Deployment<'_> {
             command.request.arguments.extend(["--token-file".to_owned(), "-".to_owned()]);
             command = command.with_input(&mut input);
         }
-        remote.run(command, &mut |line| hearsay::tell(goal.host, line, self.progress))
+        let told = Told { findings: &self.plan.findings, progress: self.progress };
+        remote.run(command, &mut |line| hearsay::tell(goal.host, line, &told))
     }
 }
 

@@ -59,6 +59,13 @@ impl Display for Bars {
             let _ = state.screen.clear();
         }
     }
+
+    fn aside(&self, print: &mut dyn FnMut()) {
+        match self.0.lock() {
+            Ok(state) => state.screen.suspend(print),
+            Err(_) => print(),
+        }
+    }
 }
 
 struct State {

@@ -13,6 +13,8 @@ use crate::ui::text::escape;
 
 /// Lines of hosts at the same time; a terminal of 40 lines still has room for what is said.
 const LINES: usize = 30;
+/// How often the time behind a host is told anew.
+const TICK: Duration = Duration::from_secs(1);
 /// Widest name of a host that stays in its column.
 const NAME: usize = 16;
 
@@ -60,6 +62,9 @@ impl Fleet {
     pub(super) fn on_host(&mut self, host: &str, event: &Event<'_>, now: Instant) {
         let name = escape(host);
         let Some(row) = self.hosts.get_mut(&*name) else { return };
+        if let (Event::StepStarted { .. }, Some(line)) = (event, &row.line) {
+            line.reset_elapsed();
+        }
         row.doing.take(event, now);
         row.show(&name, now);
     }
@@ -108,7 +113,8 @@ impl Fleet {
         for (name, row) in &mut self.hosts {
             if row.line.is_none() && shown < LINES {
                 let line = screen.insert_before(count, ProgressBar::no_length());
-                line.set_style(style::plain());
+                line.set_style(style::timed());
+                line.enable_steady_tick(TICK);
                 row.line = Some(line);
                 shown += 1;
             }

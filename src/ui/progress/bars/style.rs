@@ -37,6 +37,11 @@ pub(super) fn plain() -> ProgressStyle {
     template("{wide_msg}")
 }
 
+/// A line of text, with how long it is there.
+pub(super) fn timed() -> ProgressStyle {
+    template("{wide_msg} {time}").with_key("time", time)
+}
+
 /// A warning above the bars; `text` is escaped already.
 pub(super) fn warning(text: &str, coloured: bool) -> String {
     if coloured { format!("\u{1b}[1;33mwarning\u{1b}[0m: {text}") } else { format!("warning: {text}") }
@@ -53,6 +58,12 @@ fn amount(state: &ProgressState, out: &mut dyn Write) {
         None if state.pos() > 0 => write!(out, "{}", human::size(state.pos())),
         None => Ok(()),
     };
+}
+
+fn time(state: &ProgressState, out: &mut dyn Write) {
+    if state.elapsed().as_secs() >= 1 {
+        let _ = write!(out, "{}", human::duration(Duration::from_secs(state.elapsed().as_secs())));
+    }
 }
 
 fn speed(state: &ProgressState, out: &mut dyn Write) {
