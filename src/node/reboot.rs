@@ -10,7 +10,7 @@ use super::driver::boot;
 use super::journal::{Entry, Journal};
 use super::machine::{Call, Machine};
 use super::owned::Owned;
-use super::resource::{File, Resource as _};
+use super::resource::{File, Resource as _, enable};
 use super::step::{Outcome, Step, names};
 use super::work::Work;
 use crate::error::Result;
@@ -31,9 +31,7 @@ pub fn arm(work: &mut Work<'_>, command: &[String]) -> Result<()> {
     if file.check(work.machine())?.is_some() {
         file.make(work)?;
     }
-    work.run(Call::new("systemctl").with(["daemon-reload"]))?;
-    work.run(Call::new("systemctl").with(["enable", "--quiet", UNIT]))?;
-    Ok(())
+    enable(work, [UNIT])
 }
 
 /// Restarts the machine, as soon as its services have ended.

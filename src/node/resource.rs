@@ -10,7 +10,7 @@ pub use self::blob_file::BlobFile;
 pub use self::block::Block;
 pub use self::file::{Directory, File, Tree};
 pub use self::link::Link;
-pub use self::service::{Service, state as unit_state, with_log};
+pub use self::service::{Service, enable, state as unit_state, with_log};
 use super::change::Change;
 use super::machine::Machine;
 use super::step::{Outcome, Step};

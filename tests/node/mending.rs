@@ -103,8 +103,8 @@ fn a_machine_without_a_default_route_gets_one_that_leads_nowhere() {
     assert_eq!(verdict(&mend::foresee(&facts, &found), &circumstances, "W1"), Verdict::Passed);
     let (_, programs) = mend(&machine, &[route]);
     let calls = [
+        "enable --quiet --no-reload airlock-default-route.service",
         "daemon-reload",
-        "enable --quiet airlock-default-route.service",
         "restart airlock-default-route.service",
     ];
     assert_eq!(*programs.calls.lock().unwrap(), calls.map(|call| format!("systemctl {call}")));

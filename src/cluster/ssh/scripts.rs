@@ -11,10 +11,10 @@ use super::program::Program;
 /// Begins the shell that reads a script from its standard input.
 pub(super) const SHELL: &str = "exec /bin/sh -s";
 
-/// Where the program may lie, best first: not all of them are writable, or may be run from.
-macro_rules! places {
+/// For every place where the program may lie, best first: not all of them are writable, or may be run from.
+macro_rules! for_places {
     () => {
-        r#""$HOME/.cache/airlock" "/var/tmp/airlock-$(id -u)" "/run/user/$(id -u)/airlock" "/tmp/airlock-$(id -u)""#
+        r#"u=$(id -u); for d in "$HOME/.cache/airlock" "/var/tmp/airlock-$u" "/run/user/$u/airlock" "/tmp/airlock-$u"; do "#
     };
 }
 
@@ -31,10 +31,8 @@ pub(super) fn first_touch(mark: &str, programs: &[Digest]) -> String {
         "say kernel \"$(uname -s) $(uname -r)\"\n",
         "say sudo \"$(command -v sudo)\"\n",
         "say sha256sum \"$(command -v sha256sum)\"\n",
-        "for d in ",
-        places!(),
-        "; do\n",
-        "  if test -d \"$d\" && test -O \"$d\" && test ! -h \"$d\"; then for h in DIGESTS; do\n",
+        for_places!(),
+        "\n  if test -d \"$d\" && test -O \"$d\" && test ! -h \"$d\"; then for h in DIGESTS; do\n",
         "    if test -x \"$d/airlock-$h\" && test \"$(sha256sum < \"$d/airlock-$h\")\" = \"$h  -\"; then\n",
         "      say program \"$h\"; fi; done; fi; done\n",
         "say end \"$(date +%s)\"\n",
@@ -46,9 +44,8 @@ pub(super) fn first_touch(mark: &str, programs: &[Digest]) -> String {
 /// no such place, 94 if it was damaged on the way.
 pub(super) fn receive(program: &Program) -> String {
     const SCRIPT: &str = concat!(
-        "exec /bin/sh -c 'LC_ALL=C; export LC_ALL; umask 077; for d in ",
-        places!(),
-        "; do ",
+        "exec /bin/sh -c 'LC_ALL=C; export LC_ALL; umask 077; ",
+        for_places!(),
         "mkdir -p \"$d\" 2>/dev/null; test -d \"$d\" && test -O \"$d\" || continue; test -h \"$d\" && continue; ",
         "chmod 700 \"$d\"; t=\"$d/.airlock-HEX.$$\"; touch \"$t\" 2>/dev/null || continue; chmod 700 \"$t\"; ",
         "set -- $(df -Pk \"$d\" | tail -n 1); ",
@@ -68,9 +65,8 @@ pub(super) const NO_PLACE: i32 = 95;
 pub(super) fn agent(digest: &Digest, sudo_prompt: Option<&str>) -> String {
     const SCRIPT: &str = concat!(
         "exec /bin/sh -c 'LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; export PATH; ",
-        "for d in ",
-        places!(),
-        "; do p=\"$d/airlock-HEX\"; ",
+        for_places!(),
+        "p=\"$d/airlock-HEX\"; ",
         "if test -d \"$d\" && test -O \"$d\" && test -x \"$p\"; then test -h \"$d\" || exec SUDO\"$p\" --json node agent; fi; ",
         "done; exit 96'",
     );

@@ -7,7 +7,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::k3s::readiness;
 use crate::node::k3s::start::explain;
 use crate::node::machine::{Call, Machine};
-use crate::node::resource::{unit_state, with_log};
+use crate::node::resource::{enable, unit_state, with_log};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
@@ -43,8 +43,7 @@ impl Step for Start {
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         let unit = self.unit.as_str();
-        work.run(Call::new("systemctl").with(["daemon-reload"]))?;
-        work.run(Call::new("systemctl").with(["enable", "--quiet", unit]))?;
+        enable(work, [unit])?;
         // A unit that failed too often is not started any more until it is forgiven.
         work.machine().run(&Call::new("systemctl").with(["reset-failed", unit]))?;
         work.run(Call::new("systemctl").with(["start", "--no-block", unit]))?;

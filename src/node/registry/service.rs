@@ -11,7 +11,7 @@ use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
-use crate::node::resource::{File, Resource as _, Service, unit_state, with_log};
+use crate::node::resource::{File, Resource as _, Service, enable, unit_state, with_log};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::oci::digest::Digest;
@@ -97,10 +97,9 @@ impl RegistryService {
             work.own(Owned::Unit { name })?;
             file.make(work)?;
         }
-        work.run(Call::new("systemctl").with(["daemon-reload"]))?;
-        work.machine().run(&Call::new("systemctl").with(["stop", UNIT]))?;
         let names = self.serving.sockets().map(|(name, _)| name);
-        work.run(Call::new("systemctl").with(["enable", "--quiet"]).with(names))?;
+        enable(work, names)?;
+        work.machine().run(&Call::new("systemctl").with(["stop", UNIT]))?;
         let started = work.run(Call::new("systemctl").with(["restart"]).with(names));
         started.map(drop).map_err(|error| with_log(error, work.machine(), SOCKET))
     }

@@ -6,7 +6,7 @@ use crate::node::MARKER;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
-use crate::node::resource::{File, Resource as _, unit_state, with_log};
+use crate::node::resource::{File, Resource as _, enable, unit_state, with_log};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 
@@ -69,8 +69,7 @@ impl Step for DefaultRoute {
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         work.own(Owned::Unit { name: UNIT.to_owned() })?;
         self.file().make(work)?;
-        work.run(Call::new("systemctl").with(["daemon-reload"]))?;
-        work.run(Call::new("systemctl").with(["enable", "--quiet", UNIT]))?;
+        enable(work, [UNIT])?;
         let started = work.run(Call::new("systemctl").with(["restart", UNIT]));
         started.map_err(|error| with_log(error, work.machine(), UNIT))?;
         Ok(Outcome::Done)
