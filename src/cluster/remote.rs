@@ -3,6 +3,7 @@
 //! There are two kinds: over SSH and on this machine itself. Tests have a third, which keeps what it was asked.
 
 pub(super) mod failure;
+mod greet;
 pub(super) mod process;
 mod talk;
 
@@ -14,8 +15,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub(super) use self::greet::greet;
 pub use self::talk::Patience;
-pub(super) use self::talk::{Failure, greet, talk};
+pub(super) use self::talk::{Failure, talk};
 use super::inventory::Host;
 use crate::error::{Code, Error, Result, codes};
 use crate::node::agent::{Program, Request};

@@ -7,7 +7,7 @@ use std::process;
 
 use super::connection::Caller;
 use super::words;
-use crate::cluster::remote::process::Process;
+use crate::cluster::remote::process::{Ending, Process};
 use crate::error::{Error, Result, codes};
 
 /// What OpenSSH is told besides what the user has configured. The first value of an option counts, so these do.
@@ -78,7 +78,7 @@ pub(super) fn option(name: &str, file: &Path) -> OsString {
 
 /// Starts OpenSSH.
 pub(super) fn start(command: process::Command) -> Result<Process> {
-    Process::start(command).map_err(|error| match error.kind() {
+    Process::start(command, Ending::Kill).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::new(codes::SSH_MISSING, "there is no `ssh` on this machine")
             .with_help("install it: `apt-get install openssh-client`, `dnf install openssh-clients`"),
         _ => Error::new(codes::SSH_FAILED, "`ssh` cannot be started on this machine")

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::directory::PrivateDirectory;
 use super::lines::read_line;
 use super::running::Running;
-use super::{ALIVE, Frame, Hello, MAX_LINE, Program, Request, VERSION};
+use super::{ALIVE, Frame, Hello, MAX_REQUEST, Program, Request, VERSION};
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
 
@@ -246,7 +246,7 @@ fn pour(input: &mut impl BufRead, pipe: &mut impl Write) -> io::Result<()> {
 }
 
 fn request(input: &mut impl BufRead) -> Result<Option<Request>> {
-    let Some(line) = read_line(input, MAX_LINE).map_err(gone)? else { return Ok(None) };
+    let Some(line) = read_line(input, MAX_REQUEST).map_err(gone)? else { return Ok(None) };
     if !line.ends_with(b"\n") {
         return Err(not_a_request("it does not end with a line break".to_owned()));
     }
