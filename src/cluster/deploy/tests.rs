@@ -5,7 +5,6 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -15,17 +14,12 @@ use crate::bundle::manifest::apt::example;
 use crate::cluster::inventory::Role;
 use crate::cluster::inventory::tests::inventory;
 use crate::cluster::order::Trust;
+use crate::cluster::pause::tests::Hurry;
 use crate::cluster::plan::{self, Medium};
 use crate::cluster::report::{Report, State};
 use crate::cluster::survey::conduct::Surveyor;
 use crate::oci::digest::Digest;
 use crate::progress::Silent;
-
-struct Hurry;
-
-impl Pause for Hurry {
-    fn wait(&self, _: Duration) {}
-}
 
 fn cluster(names: &[&str], servers: usize) -> Inventory {
     let mut inventory = inventory(names);
@@ -48,7 +42,7 @@ fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool
         terms: &terms,
         progress: &Silent,
         stop,
-        pause: &Hurry,
+        pause: &Hurry::new(),
     };
     let survey = surveyor.survey();
     let plan = plan::plan(inventory, &survey, &Medium::of(&manifest, digest), &[], None);
@@ -64,7 +58,7 @@ fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool
         batch: 50,
         progress: &Silent,
         stop,
-        pause: &Hurry,
+        pause: &Hurry::new(),
         ledger: &ledger,
     };
     deployment.run();

@@ -104,7 +104,7 @@ fn judge(
                     && taken.contains(&port)
                     && reached.outcome != Outcome::Refused;
             if counts {
-                let severity = severity(inventory, port);
+                let severity = severity(inventory, to, port);
                 let (from, to, outcome) = (host.name.clone(), to.clone(), reached.outcome);
                 links.insert(Link { from, to, port, outcome, severity });
             }
@@ -177,7 +177,7 @@ mod tests {
     fn a_host_that_goes_away_before_it_listens_holds_nobody() {
         let inventory = inventory(&["s1", "gone"]);
         let parts =
-            super::super::parts(&inventory, &addresses(&[("s1", "10.0.0.1"), ("gone", "10.0.0.2")]), false);
+            super::super::parts(&inventory, &addresses(&[("s1", "10.0.0.1"), ("gone", "10.0.0.2")]));
         let (done, ended) = std::sync::mpsc::channel();
         thread::spawn(move || done.send(run(&inventory, &parts, &Lab, &AtomicBool::new(false))));
         let links = ended.recv_timeout(Duration::from_secs(60)).expect("it hangs");
@@ -188,7 +188,7 @@ mod tests {
     fn a_blocked_port_is_named_with_its_direction() {
         let inventory = inventory(&["s1", "w1"]);
         let addresses = addresses(&[("s1", "10.0.0.1"), ("w1", "10.0.0.2")]);
-        let parts = super::super::parts(&inventory, &addresses, false);
+        let parts = super::super::parts(&inventory, &addresses);
         let links = run(&inventory, &parts, &Lab, &AtomicBool::new(false));
         let texts: Vec<String> = links.iter().map(Link::text).collect();
         assert_eq!(texts, ["w1 → s1 8472/udp: nothing comes back"]);

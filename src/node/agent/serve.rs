@@ -112,8 +112,9 @@ impl Agent {
 
     /// Passes on what the command writes until it has ended, or ends it.
     fn accompany(&self, running: Running, output: &mut impl Write) -> Result<()> {
-        let told = self.tell(output);
-        if told.is_err() {
+        let mut has_ended = false;
+        let told = self.tell(output, &mut has_ended);
+        if told.is_err() && !has_ended {
             self.end(&running);
         }
         let status = running.reap().map_err(gone)?;
@@ -122,17 +123,23 @@ impl Agent {
     }
 
     /// Until the command has ended, and has nothing more to say.
-    fn tell(&self, output: &mut impl Write) -> Result<()> {
-        let (mut open, mut has_ended) = (2, false);
-        while open > 0 || !has_ended {
-            match self.events.recv_timeout(if has_ended { LINGER } else { ALIVE }) {
+    fn tell(&self, output: &mut impl Write, has_ended: &mut bool) -> Result<()> {
+        let (mut open, mut patience) = (2, ALIVE);
+        while open > 0 || !*has_ended {
+            let asked = Instant::now();
+            let event = self.events.recv_timeout(patience);
+            if *has_ended {
+                // A daemon that goes on writing is not waited for again and again. Slow connections do not count.
+                patience = patience.saturating_sub(asked.elapsed());
+            }
+            match event {
                 Ok(Event::Written(frame)) => say(output, &frame)?,
                 Ok(Event::Closed) => open -= 1,
-                Ok(Event::Ended) => has_ended = true,
+                Ok(Event::Ended) => (*has_ended, patience) = (true, LINGER),
                 Ok(Event::Gone) => return Err(gone(io::ErrorKind::BrokenPipe.into())),
                 Ok(Event::Stop) => return Err(Error::new(codes::INTERRUPTED, "the agent was stopped")),
                 Ok(Event::Asked(_) | Event::Garbage(_)) => {}
-                Err(RecvTimeoutError::Timeout) if has_ended => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if *has_ended => return Ok(()),
                 Err(_) => say(output, &Frame::Alive)?,
             }
         }
