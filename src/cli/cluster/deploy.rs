@@ -23,6 +23,7 @@ use crate::cluster::plan::{self, ClusterPlan, Medium};
 use crate::cluster::remote::{Connect, Remote};
 use crate::cluster::report::{Ledger, Report};
 use crate::cluster::survey::Survey;
+use crate::cluster::survey::findings::DISPUTABLE;
 use crate::cluster::survey::conduct::Surveyor;
 use crate::cluster::transfer::{self, Sent};
 use crate::error::{Error, Result, codes};
@@ -68,8 +69,8 @@ pub struct DeployOptions {
     #[arg(long)]
     pub restart: bool,
 
-    /// Go on although the survey has found this: `clock`, `ports`, `host-name`, `D4`, …
-    #[arg(long, value_name = "FINDING")]
+    /// Go on although the survey has found this; checks of single machines are weighed by --policy
+    #[arg(long, value_name = "FINDING", value_parser = DISPUTABLE)]
     pub despite: Vec<String>,
 
     /// Commands that run at the same time [default: as the inventory says, else 30]
@@ -179,9 +180,13 @@ pub(super) fn deploy(
     .run();
     // What is at work on hosts has ended with the connections, and the next run goes on from there.
     let report = ledger.report(&plan, begun, stop.load(Ordering::Relaxed));
-    write(&report, options.report.as_deref())?;
+    let written = write(&report, options.report.as_deref());
     session.print(&report, |report| screen::report(report, &logs))?;
-    report.error().map_or(Ok(()), Err)
+    match (report.error(), written) {
+        (Some(error), Err(unwritten)) => Err(error.with_detail(unwritten.message())),
+        (Some(error), Ok(())) => Err(error),
+        (None, written) => written,
+    }
 }
 
 fn survey(

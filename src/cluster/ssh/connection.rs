@@ -130,6 +130,10 @@ impl Caller<'_> {
     }
 
     fn refused(&self, last: &LastWords) -> Error {
+        // A jump host says the same about its own key.
+        if failure::is_of_jump(&last.errors) {
+            return failure::explain(&self.host.name, self.ssh, last);
+        }
         if host_key::is_changed(last) {
             return host_key::changed(self.host, last);
         }

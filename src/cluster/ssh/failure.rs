@@ -17,6 +17,12 @@ use crate::quote::quote;
 /// for the host as it was named.
 const CAUSES: &[(&str, Code, &str, &str)] = &[
     (
+        "failed to execute ssh",
+        codes::SSH_MISSING,
+        "there is no `ssh` on this machine",
+        "install it: `apt-get install openssh-client`, `dnf install openssh-clients`",
+    ),
+    (
         "could not resolve hostname",
         codes::HOST_NAME_UNKNOWN,
         "the name of HOST is not known here",
@@ -52,6 +58,8 @@ const CAUSES: &[(&str, Code, &str, &str)] = &[
         "HOST refuses the login after too many keys",
         "the ssh-agent has more keys than the host looks at: name the right one as `identityFile` in the inventory",
     ),
+    // A host that says this was reached. Before it the banner of a site may have warned of connections that are closed.
+    ("permission denied (", codes::LOGIN_REFUSED, "HOST refuses the login", ""),
     (
         "connection refused",
         codes::HOST_UNREACHABLE,
@@ -100,7 +108,6 @@ const CAUSES: &[(&str, Code, &str, &str)] = &[
         "HOST ends the connection before the login",
         "it has too many connections (`MaxStartups`), or it blocks this address (fail2ban, hosts.deny)",
     ),
-    ("permission denied", codes::LOGIN_REFUSED, "HOST refuses the login", ""),
     (
         "not responding",
         codes::HOST_LOST,
@@ -138,7 +145,7 @@ pub(super) fn explain(name: &str, ssh: &Ssh, last: &LastWords) -> Error {
     let Some((text, code, what, help)) = find(CAUSES, &last.errors) else { return unknown(&host, last) };
     let error = with_words(Error::new(*code, what.replace("HOST", &host)), last);
     match *text {
-        "permission denied" => refused(error, ssh, &last.errors),
+        "permission denied (" => refused(error, ssh, &last.errors),
         _ => error.with_help(help.replace("HOST", &ssh.host)),
     }
 }
@@ -155,7 +162,7 @@ fn unknown(host: &str, last: &LastWords) -> Error {
 }
 
 /// OpenSSH says so when the process that is its connection, another `ssh`, has ended.
-fn is_of_jump(errors: &[String]) -> bool {
+pub(super) fn is_of_jump(errors: &[String]) -> bool {
     errors.iter().any(|line| line.contains("UNKNOWN port 65535") || line.contains("stdio forwarding failed"))
 }
 
@@ -255,6 +262,15 @@ mod tests {
             assert!(error.details().contains(&line.to_owned()), "{line}");
         }
         assert_eq!(explained(&ssh(), 1, &["nologin"]).code(), codes::REMOTE_SHELL);
+        let missing = "setsid: failed to execute ssh: No such file or directory";
+        assert_eq!(explained(&ssh(), 127, &[missing]).code(), codes::SSH_MISSING);
+    }
+
+    #[test]
+    fn the_banner_of_a_site_is_not_what_went_wrong() {
+        let banner = "Idle sessions are timed out, and the connection closed.";
+        let error = explained(&ssh(), 255, &[banner, "ada@10.0.0.7: Permission denied (publickey)."]);
+        assert_eq!(error.code(), codes::LOGIN_REFUSED);
     }
 
     #[test]
