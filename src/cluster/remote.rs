@@ -139,9 +139,8 @@ impl Answer {
     /// # Errors
     /// [`codes::REMOTE_ANSWER`].
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.output).map_err(|error| {
-            not_understood().with_detail(shorten(&self.output, 200)).with_source(error)
-        })
+        serde_json::from_str(&self.output)
+            .map_err(|error| not_understood().with_detail(shorten(&self.output, 200)).with_source(error))
     }
 
     /// The same for what holds a secret: nothing of it is repeated in errors.

@@ -8,6 +8,7 @@
 //! The format is described in `bundle-spec/agent.md`.
 
 pub mod directory;
+mod files;
 pub mod lines;
 mod running;
 pub mod serve;

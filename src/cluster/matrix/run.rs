@@ -176,8 +176,7 @@ mod tests {
     #[test]
     fn a_host_that_goes_away_before_it_listens_holds_nobody() {
         let inventory = inventory(&["s1", "gone"]);
-        let parts =
-            super::super::parts(&inventory, &addresses(&[("s1", "10.0.0.1"), ("gone", "10.0.0.2")]));
+        let parts = super::super::parts(&inventory, &addresses(&[("s1", "10.0.0.1"), ("gone", "10.0.0.2")]));
         let (done, ended) = std::sync::mpsc::channel();
         thread::spawn(move || done.send(run(&inventory, &parts, &Lab, &AtomicBool::new(false))));
         let links = ended.recv_timeout(Duration::from_secs(60)).expect("it hangs");

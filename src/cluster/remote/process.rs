@@ -1,8 +1,9 @@
 //! A process at the other end of three connections: what it says is heard line by line, for a bounded time.
 
+mod input;
 mod lines;
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -12,10 +13,11 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(in crate::cluster) use self::input::Input;
 use self::lines::Lines;
+pub(in crate::cluster) use self::lines::{LastWords, shown};
 use crate::node::agent::MAX_FRAME;
 use crate::node::agent::lines::read_line;
-use crate::quote::shorten;
 
 /// How often it is looked whether we are to stop.
 const LOOK: Duration = Duration::from_millis(200);
@@ -92,7 +94,7 @@ impl Process {
         tell_lines(output, tell.clone());
         tell_errors(errors, tell);
         let (errors, noise) = Default::default();
-        Ok(Process { child, ending, connections, input: Some(Input(input)), heard, errors, noise })
+        Ok(Process { child, ending, connections, input: Some(Input::of(input)), heard, errors, noise })
     }
 
     /// The next that it says, if it says something before `until`.
@@ -190,37 +192,6 @@ impl Drop for Process {
     }
 }
 
-/// The standard input of a process. When it is dropped the process reads its end.
-pub(in crate::cluster) struct Input(UnixStream);
-
-impl Write for Input {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Drop for Input {
-    fn drop(&mut self) {
-        // The process that it belongs to has another end of ours.
-        let _ = self.0.shutdown(Shutdown::Write);
-    }
-}
-
-/// What a process has said last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::cluster) struct LastWords {
-    /// Its exit status; nothing if it had to be killed.
-    pub(in crate::cluster) status: Option<i32>,
-    /// The last lines of its standard error.
-    pub(in crate::cluster) errors: Vec<String>,
-    /// The last lines of its output that were noise.
-    pub(in crate::cluster) noise: Vec<String>,
-}
-
 /// The end of a process.
 fn end(connection: UnixStream) -> Stdio {
     Stdio::from(OwnedFd::from(connection))
@@ -249,11 +220,6 @@ fn tell_errors(mut errors: impl Read + Send + 'static, tell: SyncSender<Piece>) 
         }
         let _ = tell.send(Piece::ErrorsClosed);
     });
-}
-
-/// The lines of somebody else as details of an error may repeat them.
-pub(in crate::cluster) fn shown(lines: &[String]) -> impl Iterator<Item = String> + '_ {
-    lines.iter().rev().take(8).rev().map(|line| shorten(line, 300))
 }
 
 #[cfg(test)]

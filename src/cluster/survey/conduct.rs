@@ -87,9 +87,7 @@ impl Surveyor<'_> {
             self.progress.event(Event::Note { text: &note });
         }
         let until = self.pause.now() + LEFT_OVER;
-        while look.status.running.is_some()
-            && self.pause.now() < until
-            && !self.stop.load(Ordering::Relaxed)
+        while look.status.running.is_some() && self.pause.now() < until && !self.stop.load(Ordering::Relaxed)
         {
             self.pause.wait(INTERVAL);
             look = look::look(remote)?;

@@ -71,9 +71,8 @@ pub fn findings(inventory: &Inventory, survey: &Survey, wanted: &Wanted, despite
     findings.extend(clocks::findings(inventory, survey));
     findings.extend(links::findings(inventory, survey, wanted));
     findings.extend(inventory.hosts.iter().flat_map(|host| checks(host, survey)));
-    let may_be = |finding: &&mut Finding| {
-        DISPUTABLE.contains(&finding.id.as_str()) && despite.contains(&finding.id)
-    };
+    let may_be =
+        |finding: &&mut Finding| DISPUTABLE.contains(&finding.id.as_str()) && despite.contains(&finding.id);
     findings.iter_mut().filter(may_be).for_each(|finding| finding.severity = Severity::Warn);
     findings
 }

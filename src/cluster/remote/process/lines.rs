@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::quote::shorten;
+
 /// How many lines are kept.
 const KEPT: usize = 40;
 /// Nobody reads longer lines than this, in bytes.
@@ -42,4 +44,20 @@ impl Lines {
         self.finish();
         std::mem::take(&mut self.lines).into()
     }
+}
+
+/// What a process has said last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::cluster) struct LastWords {
+    /// Its exit status; nothing if it had to be killed.
+    pub(in crate::cluster) status: Option<i32>,
+    /// The last lines of its standard error.
+    pub(in crate::cluster) errors: Vec<String>,
+    /// The last lines of its output that were noise.
+    pub(in crate::cluster) noise: Vec<String>,
+}
+
+/// The lines of somebody else as details of an error may repeat them.
+pub(in crate::cluster) fn shown(lines: &[String]) -> impl Iterator<Item = String> + '_ {
+    lines.iter().rev().take(8).rev().map(|line| shorten(line, 300))
 }

@@ -249,8 +249,11 @@ fn what_an_administrator_knows_better_is_told_and_nothing_else() {
     let names = ["s1", "w1"];
     let (inventory, mut survey) = (inventory(&names), survey(&names));
     look(&mut survey, "w1").clock.ahead = 600_000;
-    look(&mut survey, "w1").status.running = Some(serde_json::from_value(serde_json::json!(
-        {"pid": 7, "command": "install", "since": "2026-05-04T12:00:00Z"})).unwrap());
+    look(&mut survey, "w1").status.running = Some(
+        serde_json::from_value(serde_json::json!(
+        {"pid": 7, "command": "install", "since": "2026-05-04T12:00:00Z"}))
+        .unwrap(),
+    );
     let wanted = Wanted::of(&inventory, &survey.looks);
     let despite = ["clock", "busy"].map(str::to_owned);
     let found = findings(&inventory, &survey, &wanted, &despite);
