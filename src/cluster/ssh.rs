@@ -4,6 +4,7 @@
 //! is ([`first_touch`]); our program is brought there if it is missing ([`scripts`]); it becomes root by `sudo`, and then
 //! is the agent that runs one command after the other, each over a session of the same connection ([`connection`]).
 
+mod causes;
 mod connection;
 mod delivery;
 mod failure;

@@ -160,32 +160,50 @@ pub(super) fn deploy(
         return Ok(());
     }
     session.interruption().begin();
-    let (ledger, begun) = (Ledger::default(), Timestamp::now());
-    let carrier = ByConnection { bundle: &bundle, terms: &terms, stop };
-    let progress = session.progress();
-    Deployment {
-        inventory: &inventory,
-        survey: &survey,
-        plan: &plan,
-        connect: &connect,
-        carrier: &carrier,
-        terms: &terms,
-        restart: options.restart,
-        batch: usize::from(options.batch),
-        progress,
-        stop,
-        pause: &RealTime,
-        ledger: &ledger,
-    }
-    .run();
-    // What is at work on hosts has ended with the connections, and the next run goes on from there.
-    let report = ledger.report(&plan, begun, stop.load(Ordering::Relaxed));
-    let written = write(&report, options.report.as_deref());
-    session.print(&report, |report| screen::report(report, &logs))?;
-    match (report.error(), written) {
-        (Some(error), Err(unwritten)) => Err(error.with_detail(unwritten.message())),
-        (Some(error), Ok(())) => Err(error),
-        (None, written) => written,
+    let (survey, plan, connect, bundle, terms) = (&survey, &plan, &connect, &bundle, &terms);
+    Agreed { inventory: &inventory, survey, plan, connect, bundle, terms, options }.carry_out(&logs, session)
+}
+
+/// A deployment that may begin.
+struct Agreed<'a> {
+    inventory: &'a Inventory,
+    survey: &'a Survey,
+    plan: &'a ClusterPlan,
+    connect: &'a dyn Connect,
+    bundle: &'a Bundle<Verified>,
+    terms: &'a Terms,
+    options: &'a DeployOptions,
+}
+
+impl Agreed<'_> {
+    fn carry_out(&self, logs: &Path, session: &Session) -> Result<()> {
+        let Agreed { inventory, survey, plan, connect, bundle, terms, options } = *self;
+        let stop = session.interruption().stop();
+        let (ledger, begun) = (Ledger::default(), Timestamp::now());
+        Deployment {
+            inventory,
+            survey,
+            plan,
+            connect,
+            carrier: &ByConnection { bundle, terms, stop },
+            terms,
+            restart: options.restart,
+            batch: usize::from(options.batch),
+            progress: session.progress(),
+            stop,
+            pause: &RealTime,
+            ledger: &ledger,
+        }
+        .run();
+        // What is at work on hosts has ended with the connections, and the next run goes on from there.
+        let report = ledger.report(plan, begun, stop.load(Ordering::Relaxed));
+        let written = write(&report, options.report.as_deref());
+        session.print(&report, |report| screen::report(report, logs))?;
+        match (report.error(), written) {
+            (Some(error), Err(unwritten)) => Err(error.with_detail(unwritten.message())),
+            (Some(error), Ok(())) => Err(error),
+            (None, written) => written,
+        }
     }
 }
 

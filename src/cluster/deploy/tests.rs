@@ -255,6 +255,16 @@ fn whoever_stops_it_hears_who_was_not_begun() {
 }
 
 #[test]
+fn who_stops_it_when_all_is_done_has_stopped_nothing() {
+    let inventory = cluster(&["s1"], 1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let world = World::of(&inventory);
+    world.stop_after("s1", &stop);
+    let (_, report) = deploy(&world, &inventory, false, &stop);
+    assert!(report.interrupted && report.error().is_none(), "{}", states(&report));
+}
+
+#[test]
 fn the_token_goes_over_standard_input_alone() {
     let mut inventory = cluster(&["s1", "s2", "w1"], 1);
     inventory.cluster.token = Some(Secret::new("canary-of-the-inventory".to_owned()));
