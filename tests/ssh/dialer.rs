@@ -114,6 +114,21 @@ fn a_stopped_command_ends_on_the_host_too_and_the_connection_is_used_again() {
     assert!(site.has_no_connection_left());
 }
 
+#[test]
+fn a_stopped_command_ends_on_this_machine_too() {
+    if !is_possible() {
+        return;
+    }
+    let (site, stop) = (Site::new(), Arc::new(AtomicBool::new(false)));
+    let mut host = host(&site, &site.server());
+    host.connection = Connection::Local { sudo_password: None };
+    let remote = dialer(&site, &stop).connect(&host).unwrap();
+    let failed = endless_until(&*remote, &site.path("socket"), &site.path("store"), || {
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(failed.code(), codes::INTERRUPTED);
+}
+
 /// Turns away the first two who connect, as a busy SSH server does, and lets all others through to `port`.
 fn doorkeeper(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
