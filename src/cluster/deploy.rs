@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::fleet;
-use super::inventory::{Host, Inventory};
+use super::inventory::{Host, Inventory, Role as InventoryRole};
 use super::order::Terms;
 pub use super::pause::{Pause, RealTime};
 use super::plan::{ClusterPlan, HostPlan, Phase, Work, waits_for};
@@ -84,9 +84,14 @@ impl Deployment<'_> {
     /// Does it all. What came of it is in the ledger.
     pub fn run(&self) {
         self.note_others();
-        let Some(first) = self.plan.hosts.first() else { return };
+        // Without it all others are left out as well, which the plan says.
+        let first = self.plan.hosts.first().filter(|first| !matches!(first.work, Work::LeaveOut { .. }));
+        let Some(first) = first else { return };
         let wanted = Wanted::of(self.inventory, &self.survey.looks);
         let mut cluster = Cluster { wanted, token: None, invitations: Mutex::default() };
+        if !self.plan.is_empty() {
+            self.introduce_members(&cluster);
+        }
         if let Err(error) = self.first(first, &mut cluster) {
             self.fail(&first.host, &error);
             if self.stopped().is_err() {
@@ -114,9 +119,6 @@ impl Deployment<'_> {
     }
 
     fn first(&self, first: &HostPlan, cluster: &mut Cluster) -> Result<()> {
-        if let Work::LeaveOut { why } = &first.work {
-            return Err(why.to_error());
-        }
         let remote = self.remote(&first.host)?;
         if first.work.is_due() {
             if self.plan.founds {
@@ -139,10 +141,6 @@ impl Deployment<'_> {
         let mut failed: Option<&str> = None;
         for server in self.plan.hosts.iter().filter(|host| host.phase == Phase::Server) {
             if !server.work.is_due() {
-                if server.work == Work::Nothing {
-                    // Its registry is one of those that are asked; who does not tell is asked by the others in vain.
-                    let _ = self.introduce(&server.host, cluster);
-                }
                 continue;
             }
             if self.stopped().is_err() {
@@ -183,6 +181,18 @@ impl Deployment<'_> {
             });
             outcomes.split().1.iter().for_each(|(host, error)| self.fail(&host.name, error));
         }
+    }
+
+    /// Servers that are members already have registries that all others are to know, also those that are not meant this
+    /// time. Who does not tell is asked by the others in vain.
+    fn introduce_members(&self, cluster: &Cluster) {
+        let is_member = |host: &&Host| {
+            let look = self.survey.look(&host.name);
+            host.role == InventoryRole::Server && look.is_some_and(|look| look.status.is_member())
+        };
+        let members: Vec<&Host> = self.inventory.hosts.iter().filter(is_member).collect();
+        let concurrency = self.inventory.cluster.concurrency;
+        fleet::each(&members, concurrency, self.stop, |host| self.introduce(&host.name, cluster));
     }
 
     /// Keeps what a server tells those that are to join.

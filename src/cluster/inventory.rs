@@ -214,6 +214,12 @@ impl Inventory {
         self.hosts.iter().find(|host| host.name == name)
     }
 
+    /// Whether nodes share images among themselves: as the inventory says, else where there are more than two of them.
+    pub fn shares_images(&self) -> bool {
+        let nodes = self.hosts.iter().filter(|host| host.role != Role::Balancer).count();
+        self.cluster.share_images.unwrap_or(nodes > 2)
+    }
+
     /// The hosts of a role, in the order of the file.
     pub fn of_role(&self, role: Role) -> impl Iterator<Item = &Host> {
         self.hosts.iter().filter(move |host| host.role == role)

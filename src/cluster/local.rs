@@ -5,7 +5,7 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::remote::process::Process;
+use super::remote::process::{Ending, Process};
 use super::remote::{Answer, Command, Failure, Patience, Remote, greet, talk};
 use crate::error::{Error, Result, codes};
 use crate::secret::Secret;
@@ -43,7 +43,7 @@ impl Local {
 
 impl Remote for Local {
     fn run(&self, command: Command<'_>, listen: &mut dyn FnMut(&str)) -> Result<Answer> {
-        let process = Process::start(self.agent()).map_err(|error| {
+        let process = Process::start(self.agent(), Ending::HangUp).map_err(|error| {
             Error::new(
                 codes::SUDO_REFUSED,
                 "this machine cannot work as one of the hosts: `sudo` cannot be started",

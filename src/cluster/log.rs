@@ -16,6 +16,9 @@ use crate::error::{Error, Result, codes};
 use crate::node::agent::Program;
 use crate::quote::{escape, quote};
 
+/// Longest log of a host, in bytes. Whoever says more says the same for ever, and the disk here is not his.
+const LONGEST: u64 = 256 * 1024 * 1024;
+
 /// Goes another way, and writes down what is said there.
 pub struct Logged<'a> {
     connect: &'a dyn Connect,
@@ -59,7 +62,9 @@ struct Log(Arc<Mutex<fs_err::File>>);
 impl Log {
     /// A full disk here is no reason to stop there.
     fn line(&self, text: &str) {
-        if let Ok(mut file) = self.0.lock() {
+        if let Ok(mut file) = self.0.lock()
+            && file.metadata().is_ok_and(|found| found.len() < LONGEST)
+        {
             let _ = writeln!(file, "{:.3} {}", Timestamp::now(), escape(text));
         }
     }
@@ -116,6 +121,17 @@ mod tests {
                 _ => Err(Error::new(codes::REMOTE_COMMAND, "no route").with_detail("tried 10.0.0.2")),
             }
         }
+    }
+
+    #[test]
+    fn a_host_does_not_fill_the_disk_here() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("s1.log");
+        fs_err::File::create(&log).unwrap().set_len(LONGEST).unwrap();
+        let logged = Logged::new(&Way, directory.path()).unwrap();
+        let remote = logged.connect(&hosts(&["s1"])[0]).unwrap();
+        remote.run(Command::airlock(["node", "token"]), &mut |_| {}).unwrap();
+        assert_eq!(fs_err::metadata(&log).unwrap().len(), LONGEST);
     }
 
     #[test]

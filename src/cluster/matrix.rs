@@ -48,17 +48,13 @@ pub struct Part {
 }
 
 /// What each host does, by its name. Hosts whose address is not known take no part.
-pub fn parts(
-    inventory: &Inventory,
-    addresses: &BTreeMap<String, IpAddr>,
-    share_images: bool,
-) -> BTreeMap<String, Part> {
+pub fn parts(inventory: &Inventory, addresses: &BTreeMap<String, IpAddr>) -> BTreeMap<String, Part> {
     let present = || inventory.hosts.iter().filter_map(|host| Some((host, *addresses.get(&host.name)?)));
     let mut parts: BTreeMap<String, Part> =
         present().map(|(host, _)| (host.name.clone(), Part::default())).collect();
     for (from, _) in present() {
         for (to, address) in present().filter(|(to, _)| to.name != from.name) {
-            for port in ports(inventory, from, to, share_images) {
+            for port in ports(inventory, from, to) {
                 if let Some(part) = parts.get_mut(&from.name) {
                     part.connect.insert(Target { address, port }, to.name.clone());
                 }
@@ -72,7 +68,7 @@ pub fn parts(
 }
 
 /// The ports of one host that another one has to reach.
-fn ports(inventory: &Inventory, from: &Host, to: &Host, share_images: bool) -> Vec<Port> {
+fn ports(inventory: &Inventory, from: &Host, to: &Host) -> Vec<Port> {
     let cluster = &inventory.cluster;
     let mut ports = Vec::new();
     if to.role == Role::Server {
@@ -89,7 +85,7 @@ fn ports(inventory: &Inventory, from: &Host, to: &Host, share_images: bool) -> V
             if (from, to) == (Role::Server, Role::Server) {
                 ports.extend(ETCD);
             }
-            if share_images {
+            if inventory.shares_images() {
                 ports.extend([API, SHARED_IMAGES]);
             }
         }
@@ -105,11 +101,13 @@ fn balanced(inventory: &Inventory) -> Option<Port> {
     }
 }
 
-/// How much it matters that a port is not reached. Without the ingress the cluster works, if not for its users; and
-/// images come from the registry where nodes do not share them.
-fn severity(inventory: &Inventory, port: Port) -> Severity {
+/// How much it matters that a port of a host is not reached. Without the ingress the cluster works, if not for its users;
+/// and images come from the registry where nodes do not share them.
+fn severity(inventory: &Inventory, to: &str, port: Port) -> Severity {
     let ingress = [inventory.cluster.http_port, inventory.cluster.https_port].map(Port::tcp);
-    match ingress.contains(&port) || port == SHARED_IMAGES {
+    let is_server = inventory.host(to).is_some_and(|host| host.role == Role::Server);
+    let is_for_images = port == SHARED_IMAGES || port == API && !is_server;
+    match ingress.contains(&port) || is_for_images {
         true => Severity::Warn,
         false => Severity::Block,
     }
@@ -161,7 +159,8 @@ mod tests {
             [("s1", "10.0.0.1"), ("s2", "10.0.0.2"), ("w1", "10.0.0.3")]
                 .map(|(name, address)| (name.to_owned(), address.parse().unwrap()))
                 .into();
-        let parts = parts(&inventory, &addresses, false);
+        inventory.cluster.share_images = Some(false);
+        let parts = parts(&inventory, &addresses);
         let text = |part: &Part| {
             let listen: Vec<String> = part.listen.iter().map(Port::to_string).collect();
             let connect: Vec<String> = part.connect.keys().map(Target::to_string).collect();
@@ -173,6 +172,22 @@ mod tests {
         ");
         assert!(parts["s1"].listen.is_superset(&ETCD.into()));
         assert!(!parts["w1"].connect.keys().any(|target| ETCD.contains(&target.port)));
+    }
+
+    #[test]
+    fn what_only_the_sharing_of_images_needs_keeps_nobody_out() {
+        let inventory = inventory(&["s1", "w1", "w2"]);
+        let found = ["s1", "w1"].map(|to| severity(&inventory, to, API));
+        assert_eq!(found, [Severity::Block, Severity::Warn]);
+        assert_eq!(severity(&inventory, "w1", KUBELET), Severity::Block);
+    }
+
+    #[test]
+    fn balancers_are_no_nodes_that_could_share_images() {
+        let mut inventory = inventory(&["s1", "w1", "b1"]);
+        assert!(inventory.shares_images());
+        inventory.hosts[2].role = Role::Balancer;
+        assert!(!inventory.shares_images());
     }
 
     #[test]

@@ -44,6 +44,19 @@ pub enum Trust {
 impl Terms {
     /// Words of `install`, and the files that they name.
     pub fn words(&self) -> (Vec<String>, Vec<(&'static str, String)>) {
+        let (mut words, mut files) = self.of_trust();
+        name_file("policy", self.policy.as_ref(), &mut words, &mut files);
+        (words, files)
+    }
+
+    /// The same for sending the bundle.
+    pub fn of_transfer(&self) -> transfer::Trust {
+        let (words, files) = self.of_trust();
+        transfer::Trust { words, files }
+    }
+
+    /// Those about trust, which `node receive` takes as well.
+    fn of_trust(&self) -> (Vec<String>, Vec<(&'static str, String)>) {
         let (mut words, mut files) = (Vec::new(), Vec::new());
         match &self.trust {
             Trust::AsBefore => {}
@@ -55,31 +68,21 @@ impl Terms {
             }
             Trust::Unsigned(digest) => words.push(format!("--allow-unsigned={digest}")),
         }
-        for (option, name, text) in
-            [("--revoked", "revoked", &self.revoked), ("--policy", "policy", &self.policy)]
-        {
-            if let Some(text) = text {
-                words.extend([option.to_owned(), format!("{{{name}}}")]);
-                files.push((name, text.clone()));
-            }
-        }
+        name_file("revoked", self.revoked.as_ref(), &mut words, &mut files);
         (words, files)
     }
+}
 
-    /// The same for sending the bundle.
-    pub fn of_transfer(&self) -> transfer::Trust {
-        match &self.trust {
-            Trust::AsBefore => transfer::Trust::default(),
-            Trust::Signer(fingerprint) => {
-                transfer::Trust { signer: Some(fingerprint.clone()), ..transfer::Trust::default() }
-            }
-            Trust::Signers { list, .. } => {
-                transfer::Trust { allowed_signers: Some(list.clone()), ..transfer::Trust::default() }
-            }
-            Trust::Unsigned(digest) => {
-                transfer::Trust { unsigned: Some(*digest), ..transfer::Trust::default() }
-            }
-        }
+/// Adds the option `--NAME` with a file of that name. The agent puts its path where `{NAME}` is a word of its own.
+fn name_file(
+    name: &'static str,
+    text: Option<&String>,
+    words: &mut Vec<String>,
+    files: &mut Vec<(&'static str, String)>,
+) {
+    if let Some(text) = text {
+        words.extend([format!("--{name}"), format!("{{{name}}}")]);
+        files.push((name, text.clone()));
     }
 }
 
@@ -160,6 +163,10 @@ mod tests {
         );
         let files: Vec<&str> = command.request.files.keys().map(String::as_str).collect();
         assert_eq!(files, ["authorities", "policy", "revoked", "settings", "signers"]);
+        let sent = terms.of_transfer();
+        let expected = ["--allowed-signers", "{signers}", "--signatures", "2", "--revoked", "{revoked}"];
+        assert_eq!(sent.words, expected, "the host believes nobody whom we do not");
+        assert_eq!(sent.files.len(), 2);
         let terms = Terms { trust: Trust::Signer("SHA256:abc".to_owned()), revoked: None, policy: None };
         let command = install(&Settings::default(), &Source::default(), &terms).unwrap();
         assert_eq!(

@@ -3,6 +3,7 @@
 //! There are two kinds: over SSH and on this machine itself. Tests have a third, which keeps what it was asked.
 
 pub(super) mod failure;
+mod greet;
 pub(super) mod process;
 mod talk;
 
@@ -14,12 +15,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub(super) use self::greet::greet;
 pub use self::talk::Patience;
-pub(super) use self::talk::{Failure, greet, talk};
+pub(super) use self::talk::{Failure, talk};
 use super::inventory::Host;
 use crate::error::{Code, Error, Result, codes};
 use crate::node::agent::{Program, Request};
-use crate::quote::escape;
+use crate::quote::{escape, shorten};
 
 /// Runs commands on one host.
 pub trait Remote: Send + Sync {
@@ -137,12 +139,16 @@ impl Answer {
     /// # Errors
     /// [`codes::REMOTE_ANSWER`].
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.output).map_err(|error| {
-            Error::new(codes::REMOTE_ANSWER, "what a command on the host says cannot be understood")
-                .with_detail(escape(&self.output.chars().take(200).collect::<String>()))
-                .with_help("the host has another version of the program: run the same command again")
-                .with_source(error)
-        })
+        serde_json::from_str(&self.output)
+            .map_err(|error| not_understood().with_detail(shorten(&self.output, 200)).with_source(error))
+    }
+
+    /// The same for what holds a secret: nothing of it is repeated in errors.
+    ///
+    /// # Errors
+    /// [`codes::REMOTE_ANSWER`].
+    pub fn secret<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.output).map_err(|_| not_understood())
     }
 
     /// Why it has failed.
@@ -159,6 +165,11 @@ impl Answer {
         );
         last.fold(error, |error, line| error.with_detail(escape(line)))
     }
+}
+
+fn not_understood() -> Error {
+    Error::new(codes::REMOTE_ANSWER, "what a command on the host says cannot be understood")
+        .with_help("the host has another version of the program: run the same command again")
 }
 
 /// An error as `--json` prints it.
@@ -251,6 +262,16 @@ pub(crate) mod tests {
         assert_eq!((error.code(), error.help()), (codes::NOT_ROOT, Some("use sudo")));
         assert_eq!(error.details(), ["a", "b"]);
         assert_eq!(remote.asked(), ["airlock node facts"]);
+    }
+
+    #[test]
+    fn a_secret_that_is_not_understood_is_not_repeated() {
+        for output in ["\"canary\"", "canary", "{\"token\": \"canary\", \"registry\": \"canary\"}"] {
+            let answer = Answer { status: 0, output: output.to_owned(), errors: Vec::new() };
+            let error = answer.secret::<crate::node::invitation::Invitation>().err().unwrap();
+            let told = format!("{error:?} {:?}", error.causes());
+            assert!(!told.contains("canary"), "{told}");
+        }
     }
 
     #[test]

@@ -211,10 +211,11 @@ impl Report {
     pub fn error(&self) -> Option<Error> {
         let is_well = |host: &&HostReport| matches!(host.state, State::Installed | State::Unchanged);
         let bad: Vec<&HostReport> = self.hosts.iter().filter(|host| !is_well(host)).collect();
+        // Whoever stops it at the last moment has not stopped anything.
+        let [first, ..] = bad[..] else { return None };
         if self.interrupted {
             return Some(self.broken_off(&bad));
         }
-        let [first, ..] = bad[..] else { return None };
         // Alone, its own error says it best.
         if let ([only], Some(error)) = (&self.hosts[..], &first.error) {
             return Some(error.to_error().with_detail(format!("on {}", only.host)));

@@ -4,6 +4,7 @@
 //! is ([`first_touch`]); our program is brought there if it is missing ([`scripts`]); it becomes root by `sudo`, and then
 //! is the agent that runs one command after the other, each over a session of the same connection ([`connection`]).
 
+mod causes;
 mod connection;
 mod delivery;
 mod failure;
@@ -64,7 +65,7 @@ struct Shared {
 
 /// A host over SSH.
 struct OverSsh {
-    number: usize,
+    number: u32,
     host: Host,
     ssh: Ssh,
     shared: Arc<Shared>,
@@ -89,7 +90,7 @@ impl Dialer {
 
     fn over_ssh(&self, host: &Host, ssh: &Ssh) -> Arc<OverSsh> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = hosts.len();
+        let number = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
         let new = || OverSsh {
             number,
             host: host.clone(),
@@ -135,6 +136,7 @@ impl OverSsh {
     fn caller(&self) -> Caller<'_> {
         let directory = self.shared.directory.path();
         Caller {
+            number: self.number,
             host: &self.host,
             ssh: &self.ssh,
             settings: &self.shared.settings,

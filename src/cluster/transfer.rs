@@ -15,7 +15,6 @@ use super::remote::{self, Command, Remote};
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::node::receive::stream::{self, Lacks};
-use crate::oci::digest::Digest;
 use crate::progress::{Event, Progress, Stage};
 use crate::read_ahead::read_ahead;
 use crate::store::import::Supply as _;
@@ -30,14 +29,10 @@ const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Why a host believes a bundle, besides the signers that it has pinned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// Fingerprint of a signer, `SHA256:…`.
-    pub signer: Option<String>,
-    /// A list of signers in the format of OpenSSH, instead of that of the host.
-    pub allowed_signers: Option<String>,
-    /// The one bundle without signature that is accepted.
-    pub unsigned: Option<Digest>,
-    /// The serial of an older bundle to go back to.
-    pub allow_downgrade: Option<u64>,
+    /// Options of `node receive`.
+    pub words: Vec<String>,
+    /// The files that they name.
+    pub files: Vec<(&'static str, String)>,
 }
 
 /// What was sent.
@@ -88,20 +83,9 @@ pub fn send(
 
 impl Trust {
     fn command<'a>(&self, further: &[&str]) -> Command<'a> {
-        let mut words: Vec<String> = vec!["node".to_owned(), "receive".to_owned()];
-        words.extend(further.iter().map(|&word| word.to_owned()));
-        words.extend(self.signer.iter().map(|signer| format!("--trust={signer}")));
-        // The agent puts the path of a file where its name is a word of its own.
-        if self.allowed_signers.is_some() {
-            words.extend(["--allowed-signers", "{signers}"].map(str::to_owned));
-        }
-        words.extend(self.unsigned.iter().map(|digest| format!("--allow-unsigned={digest}")));
-        words.extend(self.allow_downgrade.iter().map(|serial| format!("--allow-downgrade={serial}")));
-        let command = Command::airlock(words);
-        match &self.allowed_signers {
-            Some(list) => command.with_file("signers", list.clone()),
-            None => command,
-        }
+        let words = ["node", "receive"].iter().chain(further).map(|&word| word.to_owned());
+        let command = Command::airlock(words.chain(self.words.iter().cloned()));
+        self.files.iter().fold(command, |command, (name, text)| command.with_file(name, text.clone()))
     }
 }
 
@@ -117,24 +101,11 @@ mod tests {
     #[test]
     fn trust_becomes_options_of_the_node() {
         let trust = Trust {
-            signer: Some("SHA256:abc".to_owned()),
-            allowed_signers: Some("* ssh-ed25519 AAAA\n".to_owned()),
-            unsigned: Some(Digest::of(b"x")),
-            allow_downgrade: Some(7),
+            words: ["--allowed-signers", "{signers}"].map(str::to_owned).to_vec(),
+            files: vec![("signers", "* ssh-ed25519 AAAA\n".to_owned())],
         };
         let request = trust.command(&["--plan"]).request;
-        let unsigned = format!("--allow-unsigned={}", Digest::of(b"x"));
-        let expected = [
-            "node",
-            "receive",
-            "--plan",
-            "--trust=SHA256:abc",
-            "--allowed-signers",
-            "{signers}",
-            &unsigned,
-            "--allow-downgrade=7",
-        ];
-        assert_eq!(request.arguments, expected);
+        assert_eq!(request.arguments, ["node", "receive", "--plan", "--allowed-signers", "{signers}"]);
         assert_eq!(request.files["signers"], "* ssh-ed25519 AAAA\n");
         assert_eq!(Trust::default().command(&[]).request.arguments, ["node", "receive"]);
     }

@@ -8,6 +8,7 @@
 //! The format is described in `bundle-spec/agent.md`.
 
 pub mod directory;
+mod files;
 pub mod lines;
 mod running;
 pub mod serve;
@@ -21,8 +22,10 @@ use serde::{Deserialize, Serialize};
 pub const ALIVE: Duration = Duration::from_secs(5);
 /// The version of the protocol.
 pub const VERSION: u32 = 1;
-/// Longest line of either side, in bytes.
-pub const MAX_LINE: usize = 16 * 1024 * 1024;
+/// Longest request, in bytes.
+pub const MAX_REQUEST: usize = 16 * 1024 * 1024;
+/// Longest line of the agent, in bytes. Those of hosts that say anything else are not kept any longer.
+pub const MAX_FRAME: usize = 1024 * 1024;
 /// Longest piece of a line that a frame holds, in bytes. Written in JSON it is at most six times as long.
 pub const MAX_PIECE: usize = 64 * 1024;
 

@@ -1,5 +1,6 @@
 //! Connections that break in the middle of a command, seen from both ends.
 
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,6 +112,57 @@ fn a_stopped_command_ends_on_the_host_too_and_the_connection_is_used_again() {
     assert!(answer.output.starts_with("airlock "), "{answer:?}");
     drop((remote, dialer));
     assert!(site.has_no_connection_left());
+}
+
+#[test]
+fn a_stopped_command_ends_on_this_machine_too() {
+    if !is_possible() {
+        return;
+    }
+    let (site, stop) = (Site::new(), Arc::new(AtomicBool::new(false)));
+    let mut host = host(&site, &site.server());
+    host.connection = Connection::Local { sudo_password: None };
+    let remote = dialer(&site, &stop).connect(&host).unwrap();
+    let failed = endless_until(&*remote, &site.path("socket"), &site.path("store"), || {
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(failed.code(), codes::INTERRUPTED);
+}
+
+/// Turns away the first two who connect, as a busy SSH server does, and lets all others through to `port`.
+fn doorkeeper(port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let front = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming().skip(2) {
+            let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
+            for (from, to) in [(&client, &server), (&server, &client)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    front
+}
+
+#[test]
+fn a_server_that_turns_us_away_is_asked_again() {
+    if !is_possible() {
+        return;
+    }
+    let site = Site::new();
+    let server = site.server();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut host = host(&site, &server);
+    let Connection::Ssh(ssh) = &mut host.connection else { unreachable!() };
+    ssh.port = Some(doorkeeper(server.port));
+    let dialer = dialer(&site, &stop);
+    let remote = dialer.connect(&host).unwrap();
+    let answer = remote.run(Command::airlock(["node", "reach"]), &mut |_| {}).unwrap();
+    assert_eq!(answer.status, 0);
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 use crate::cli::session::Session;
 use crate::cli::{passphrase, secret_file};
 use crate::cluster::inventory::Host;
@@ -13,6 +15,9 @@ use crate::cluster::ssh::program::Programs;
 use crate::cluster::ssh::{Dialer, Settings};
 use crate::error::{Error, Result, codes};
 use crate::secret::Secret;
+
+/// Files for a thousand hosts, each with a connection and a command.
+const FILES: u64 = 16 * 1024;
 
 /// Where these options stand in the help. Said of each, since a heading of all of them would go on over what follows.
 const HEADING: &str = "Connections";
@@ -43,6 +48,7 @@ impl ConnectionOptions {
     /// # Errors
     /// If the password or a program cannot be read.
     pub fn dialer(&self, hosts: &[&Host], stop: Arc<AtomicBool>, session: &Session) -> Result<Dialer> {
+        allow_many_files();
         let own = session.environment().program.clone();
         let programs: Vec<PathBuf> = own.into_iter().chain(self.programs.clone()).collect();
         Dialer::new(Settings {
@@ -73,5 +79,15 @@ impl ConnectionOptions {
             .with_help("put it into a file of mode 0600 and give `--sudo-password-file FILE`"));
         }
         session.prompt().sudo_password().map(Some)
+    }
+}
+
+/// Shells allow 1024 files, too few for some hundred hosts, and more to whoever asks.
+fn allow_many_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < FILES) {
+        limit.current = Some(limit.maximum.unwrap_or(FILES).min(FILES));
+        // Without more of them fewer hosts are worked on.
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }

@@ -24,6 +24,7 @@ use crate::cluster::remote::{Connect, Remote};
 use crate::cluster::report::{Ledger, Report};
 use crate::cluster::survey::Survey;
 use crate::cluster::survey::conduct::Surveyor;
+use crate::cluster::survey::findings::DISPUTABLE;
 use crate::cluster::transfer::{self, Sent};
 use crate::error::{Error, Result, codes};
 use crate::progress::Progress;
@@ -68,8 +69,8 @@ pub struct DeployOptions {
     #[arg(long)]
     pub restart: bool,
 
-    /// Go on although the survey has found this: `clock`, `ports`, `host-name`, `D4`, …
-    #[arg(long, value_name = "FINDING")]
+    /// Go on although the survey has found this; checks of single machines are weighed by --policy
+    #[arg(long, value_name = "FINDING", value_parser = DISPUTABLE)]
     pub despite: Vec<String>,
 
     /// Commands that run at the same time [default: as the inventory says, else 30]
@@ -164,29 +165,51 @@ pub(super) fn deploy(
         return Ok(());
     }
     session.interruption().begin();
-    let (ledger, begun) = (Ledger::default(), Timestamp::now());
-    let carrier = ByConnection { bundle: &bundle, terms: &terms, stop };
-    let progress = session.progress();
-    Deployment {
-        inventory: &inventory,
-        survey: &survey,
-        plan: &plan,
-        connect: &connect,
-        carrier: &carrier,
-        terms: &terms,
-        restart: options.restart,
-        batch: usize::from(options.batch),
-        progress,
-        stop,
-        pause: &RealTime,
-        ledger: &ledger,
+    let (survey, plan, connect, bundle, terms) = (&survey, &plan, &connect, &bundle, &terms);
+    Agreed { inventory: &inventory, survey, plan, connect, bundle, terms, options }.carry_out(&logs, session)
+}
+
+/// A deployment that may begin.
+struct Agreed<'a> {
+    inventory: &'a Inventory,
+    survey: &'a Survey,
+    plan: &'a ClusterPlan,
+    connect: &'a dyn Connect,
+    bundle: &'a Bundle<Verified>,
+    terms: &'a Terms,
+    options: &'a DeployOptions,
+}
+
+impl Agreed<'_> {
+    fn carry_out(&self, logs: &Path, session: &Session) -> Result<()> {
+        let Agreed { inventory, survey, plan, connect, bundle, terms, options } = *self;
+        let stop = session.interruption().stop();
+        let (ledger, begun) = (Ledger::default(), Timestamp::now());
+        Deployment {
+            inventory,
+            survey,
+            plan,
+            connect,
+            carrier: &ByConnection { bundle, terms, stop },
+            terms,
+            restart: options.restart,
+            batch: usize::from(options.batch),
+            progress: session.progress(),
+            stop,
+            pause: &RealTime,
+            ledger: &ledger,
+        }
+        .run();
+        // What is at work on hosts has ended with the connections, and the next run goes on from there.
+        let report = ledger.report(plan, begun, stop.load(Ordering::Relaxed));
+        let written = write(&report, options.report.as_deref());
+        session.print(&report, |report| screen::report(report, logs))?;
+        match (report.error(), written) {
+            (Some(error), Err(unwritten)) => Err(error.with_detail(unwritten.message())),
+            (Some(error), Ok(())) => Err(error),
+            (None, written) => written,
+        }
     }
-    .run();
-    // What is at work on hosts has ended with the connections, and the next run goes on from there.
-    let report = ledger.report(&plan, begun, stop.load(Ordering::Relaxed));
-    write(&report, options.report.as_deref())?;
-    session.print(&report, |report| screen::report(report, &logs))?;
-    report.error().map_or(Ok(()), Err)
 }
 
 fn survey(

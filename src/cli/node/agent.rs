@@ -1,5 +1,7 @@
 //! `airlock node agent`: the other end of `airlock cluster`.
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::cli::root;
 use crate::cli::session::Session;
 use crate::cli::signals::Stop;
@@ -22,10 +24,17 @@ pub(super) async fn run(_: AgentArgs, session: Session, stop: Stop) -> Result<()
             .with_help("mount /proc, then run the same command again")
     })?;
     let agent = Agent::new(Surroundings { airlock, k3s: paths::PROGRAM.into(), runtime: "/run".into() });
-    let stopper = agent.stopper();
+    let (stopper, of_terminal) = (agent.stopper(), agent.stopper());
     tokio::spawn(async move {
         stop.wait().await;
         stopper.stop();
     });
+    // On this machine the agent may share a terminal with `airlock cluster`; without us its command would go on alone.
+    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+        tokio::spawn(async move {
+            hangup.recv().await;
+            of_terminal.stop();
+        });
+    }
     session.blocking(move |_| agent.serve(std::io::stdin(), std::io::stdout())).await
 }

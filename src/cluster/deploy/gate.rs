@@ -16,8 +16,12 @@ const INTERVAL: Duration = Duration::from_secs(3);
 impl Deployment<'_> {
     /// Waits until a server is a member that works: ready, and voting in the datastore.
     pub(super) fn gate(&self, entry: &dyn Remote, server: &str) -> Result<()> {
-        self.tell(server, "Wait until the cluster is well");
+        self.tell(server, "gate", "Wait until the cluster is well");
         self.wait_for(entry, |nodes| match nodes.iter().find(|node| node.name == server) {
+            // Its labels come a moment after itself: before them it looks like an agent.
+            Some(Node { part: Part::Agent | Part::Server, ready: Ok(()), .. }) => {
+                Some(format!("{server} is not a member of the datastore yet"))
+            }
             Some(node) => node.trouble(),
             None => Some(format!("{server} has not registered yet")),
         })
@@ -31,13 +35,14 @@ impl Deployment<'_> {
         })
     }
 
-    fn tell(&self, host: &str, title: &str) {
-        let event = Event::StepStarted { step: "gate", title };
+    /// Tells what is done about a host besides the steps of its installation.
+    pub(super) fn tell(&self, host: &str, step: &str, title: &str) {
+        let event = Event::StepStarted { step, title };
         self.progress.event(Event::OnHost { host, event: &event });
     }
 
     fn wait_for(&self, entry: &dyn Remote, trouble: impl Fn(&[Node]) -> Option<String>) -> Result<()> {
-        let mut waited = Duration::ZERO;
+        let until = self.pause.now() + OPEN;
         loop {
             let seen = observe::nodes(entry);
             let why = match &seen {
@@ -45,7 +50,7 @@ impl Deployment<'_> {
                 Err(error) => Some(error.message().to_owned()),
             };
             let Some(why) = why else { return Ok(()) };
-            if waited >= OPEN {
+            if self.pause.now() >= until {
                 let error = unwell(&why);
                 return Err(match seen {
                     Ok(_) => error,
@@ -54,7 +59,6 @@ impl Deployment<'_> {
             }
             self.stopped()?;
             self.pause.wait(INTERVAL);
-            waited += INTERVAL;
         }
     }
 }

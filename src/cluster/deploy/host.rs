@@ -21,6 +21,9 @@ const BUSY: Duration = Duration::from_secs(60 * 60);
 /// How often that is looked at.
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// More restarts than steps that need one: a host that wants another one will never have enough.
+const RESTARTS: usize = 3;
+
 /// How an installation ended, as `airlock install --json` tells it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,7 +72,7 @@ impl Deployment<'_> {
 
     /// Through restarts, if there may be any; how many steps have changed something.
     fn install_through(&self, goal: &Goal<'_>) -> Result<usize> {
-        let mut steps = 0;
+        let (mut steps, mut restarts) = (0, 0);
         loop {
             let remote = self.remote(goal.host)?;
             let installed = self.install_once(goal, &*remote)?;
@@ -79,23 +82,30 @@ impl Deployment<'_> {
             if !self.restart {
                 return Err(restart_needed(goal.host, &step));
             }
+            if restarts == RESTARTS {
+                return Err(restarted_in_vain(goal.host, &step));
+            }
+            restarts += 1;
             self.restart(goal.host, &*remote)?;
         }
     }
 
     fn install_once(&self, goal: &Goal<'_>, remote: &dyn Remote) -> Result<Installed> {
-        let mut waited = Duration::ZERO;
+        let until = self.pause.now() + BUSY;
         loop {
             let answer = self.order(goal, remote)?;
             let is_busy = answer.status != 0 && answer.error().code() == codes::NODE_BUSY;
-            if !is_busy || waited >= BUSY || self.stopped().is_err() {
+            if !is_busy || self.pause.now() >= until || self.stopped().is_err() {
                 return answer.success()?.json();
             }
-            while look::status(remote)?.running.is_some() && waited < BUSY && self.stopped().is_ok() {
+            self.tell(goal.host, "busy", "Wait for the end of another command");
+            self.pause.wait(INTERVAL);
+            while look::status(remote)?.running.is_some()
+                && self.pause.now() < until
+                && self.stopped().is_ok()
+            {
                 self.pause.wait(INTERVAL);
-                waited += INTERVAL;
             }
-            waited += INTERVAL;
         }
     }
 
@@ -122,6 +132,13 @@ impl Progress for OnHost<'_> {
     fn event(&self, event: Event<'_>) {
         self.progress.event(Event::OnHost { host: self.host, event: &event });
     }
+}
+
+fn restarted_in_vain(host: &str, step: &str) -> Error {
+    let message = format!("{host} was restarted {RESTARTS} times, and wants to be again (step {step})");
+    Error::new(codes::HOST_RESTART, message).with_help(format!(
+        "see on {host} what the step says, `sudo airlock node status`, and at its console what keeps it"
+    ))
 }
 
 fn restart_needed(host: &str, step: &str) -> Error {

@@ -3,38 +3,34 @@
 use std::time::Duration;
 
 use super::Deployment;
-use crate::cluster::remote::{self, Command, Remote};
+use crate::cluster::remote::{Command, Remote};
 use crate::cluster::survey::look;
 use crate::error::{Error, Result, codes};
-use crate::progress::Event;
 
 /// Servers with much memory and many disks take their time.
 const BACK: Duration = Duration::from_secs(20 * 60);
 /// How often it is tried.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-#[derive(serde::Deserialize)]
-struct Restarting {
-    boot: String,
-}
-
 impl Deployment<'_> {
     /// Restarts a host; comes back when it is in another boot.
     pub(super) fn restart(&self, host: &str, remote: &dyn Remote) -> Result<()> {
-        let event = Event::StepStarted { step: "restart", title: "Restart the machine" };
-        self.progress.event(Event::OnHost { host, event: &event });
-        let before: Restarting = remote::ask(remote, Command::airlock(["node", "restart"]))?;
-        let mut waited = Duration::ZERO;
+        self.tell(host, "restart", "Restart the machine");
+        let before = look::boot(remote)?;
+        // The connection may end before the answer comes: whether it restarts shows.
+        if let Ok(answer) = remote.run(Command::airlock(["node", "restart"]), &mut |_| {}) {
+            answer.success()?;
+        }
+        let until = self.pause.now() + BACK;
         loop {
             self.stopped()?;
             self.pause.wait(INTERVAL);
-            waited += INTERVAL;
             // While it is down every way to fail is possible.
             let boot = self.remote(host).and_then(|remote| look::boot(&*remote));
             match boot {
-                Ok(boot) if boot != before.boot => return Ok(()),
-                Ok(_) if waited >= BACK => return Err(not_back(host)),
-                Err(error) if waited >= BACK => return Err(not_back(host).with_source(error)),
+                Ok(boot) if boot != before => return Ok(()),
+                Ok(_) if self.pause.now() >= until => return Err(not_back(host)),
+                Err(error) if self.pause.now() >= until => return Err(not_back(host).with_source(error)),
                 Ok(_) | Err(_) => {}
             }
         }

@@ -5,7 +5,6 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -15,17 +14,12 @@ use crate::bundle::manifest::apt::example;
 use crate::cluster::inventory::Role;
 use crate::cluster::inventory::tests::inventory;
 use crate::cluster::order::Trust;
+use crate::cluster::pause::tests::Hurry;
 use crate::cluster::plan::{self, Medium};
 use crate::cluster::report::{Report, State};
 use crate::cluster::survey::conduct::Surveyor;
 use crate::oci::digest::Digest;
 use crate::progress::Silent;
-
-struct Hurry;
-
-impl Pause for Hurry {
-    fn wait(&self, _: Duration) {}
-}
 
 fn cluster(names: &[&str], servers: usize) -> Inventory {
     let mut inventory = inventory(names);
@@ -37,6 +31,17 @@ fn cluster(names: &[&str], servers: usize) -> Inventory {
 
 /// Survey, plan and deployment, as the command does them.
 fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool) -> (ClusterPlan, Report) {
+    deploy_some(world, inventory, None, restart, stop)
+}
+
+/// The same for the hosts that are meant.
+fn deploy_some(
+    world: &World,
+    inventory: &Inventory,
+    limit: Option<&[String]>,
+    restart: bool,
+    stop: &AtomicBool,
+) -> (ClusterPlan, Report) {
     let terms = Terms { trust: Trust::Signer("SHA256:abc".to_owned()), revoked: None, policy: None };
     let manifest = example::manifest(Vec::new());
     let digest = Digest::of(b"manifest");
@@ -48,10 +53,10 @@ fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool
         terms: &terms,
         progress: &Silent,
         stop,
-        pause: &Hurry,
+        pause: &Hurry::new(),
     };
     let survey = surveyor.survey();
-    let plan = plan::plan(inventory, &survey, &Medium::of(&manifest, digest), &[], None);
+    let plan = plan::plan(inventory, &survey, &Medium::of(&manifest, digest), &[], limit);
     let (ledger, begun) = (Ledger::default(), Timestamp::now());
     let deployment = Deployment {
         inventory,
@@ -64,7 +69,7 @@ fn deploy(world: &World, inventory: &Inventory, restart: bool, stop: &AtomicBool
         batch: 50,
         progress: &Silent,
         stop,
-        pause: &Hurry,
+        pause: &Hurry::new(),
         ledger: &ledger,
     };
     deployment.run();
@@ -196,6 +201,45 @@ fn a_host_that_needs_a_restart_gets_one_if_that_is_wanted() {
 }
 
 #[test]
+fn a_host_that_wants_restart_after_restart_is_given_up() {
+    let inventory = cluster(&["s1"], 1);
+    let world = World::of(&inventory);
+    world.let_it("s1", Fate::NeedRestarts);
+    let (_, report) = deploy(&world, &inventory, true, &AtomicBool::new(false));
+    insta::assert_snapshot!(states(&report), @"s1 Failed E1162: s1 was restarted 3 times, and wants to be again (step nouveau)");
+}
+
+#[test]
+fn an_agent_alone_knows_all_registries_as_it_does_with_the_others() {
+    let before = cluster(&["s1", "s2", "s3"], 3);
+    let inventory = cluster(&["s1", "s2", "s3", "w1"], 3);
+    let world = World::of(&inventory);
+    assert!(run(&world, &before).1.error().is_none());
+    world.forget();
+    let only = ["w1".to_owned()];
+    let (_, report) = deploy_some(&world, &inventory, Some(&only), false, &AtomicBool::new(false));
+    assert!(report.error().is_none(), "{}", states(&report));
+    let installed = world.installed();
+    assert_eq!(installed, ["w1 from https://10.0.0.1:5443, joins https://10.0.0.1:6443, knows 3"]);
+    // Four hosts share images, and three do; so nothing is the same but what w1 is.
+    let plan = run(&world, &inventory).0;
+    assert_eq!(plan.host("w1").unwrap().work, Work::Nothing);
+}
+
+#[test]
+fn a_new_server_is_let_in_beside_those_that_know_each_other() {
+    let three = cluster(&["s1", "s2", "s3"], 3);
+    let four = cluster(&["s1", "s2", "s3", "s4"], 4);
+    let world = World::of(&four);
+    assert!(run(&world, &three).1.error().is_none());
+    world.forget();
+    assert!(run(&world, &four).1.error().is_none());
+    let fewest = world.installed().into_iter().filter(|line| line.contains("knows 1")).collect::<Vec<_>>();
+    assert_eq!(fewest, Vec::<String>::new(), "nobody forgets a registry on the way");
+    assert!(run(&world, &four).0.is_empty());
+}
+
+#[test]
 fn whoever_stops_it_hears_who_was_not_begun() {
     let inventory = cluster(&["s1", "w1", "w2"], 1);
     let stop = Arc::new(AtomicBool::new(false));
@@ -208,6 +252,16 @@ fn whoever_stops_it_hears_who_was_not_begun() {
     assert_eq!(world.installed().len(), 1, "nobody is begun after that");
     world.let_it("s1", Fate::Work);
     assert!(run(&world, &inventory).1.error().is_none());
+}
+
+#[test]
+fn who_stops_it_when_all_is_done_has_stopped_nothing() {
+    let inventory = cluster(&["s1"], 1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let world = World::of(&inventory);
+    world.stop_after("s1", &stop);
+    let (_, report) = deploy(&world, &inventory, false, &stop);
+    assert!(report.interrupted && report.error().is_none(), "{}", states(&report));
 }
 
 #[test]

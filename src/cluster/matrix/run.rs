@@ -104,7 +104,7 @@ fn judge(
                     && taken.contains(&port)
                     && reached.outcome != Outcome::Refused;
             if counts {
-                let severity = severity(inventory, port);
+                let severity = severity(inventory, to, port);
                 let (from, to, outcome) = (host.name.clone(), to.clone(), reached.outcome);
                 links.insert(Link { from, to, port, outcome, severity });
             }
@@ -119,7 +119,8 @@ mod tests {
 
     use super::*;
     use crate::cluster::inventory::tests::inventory;
-    use crate::cluster::remote::{Answer, Remote};
+    use crate::cluster::remote::process::{Ending, Process};
+    use crate::cluster::remote::{Answer, Patience, Remote, talk};
 
     /// Two hosts, between which one port is blocked in one direction.
     struct Lab;
@@ -134,6 +135,13 @@ mod tests {
 
     impl Remote for Machine {
         fn run(&self, command: Command<'_>, listen: &mut dyn FnMut(&str)) -> Result<Answer> {
+            if self.0 == "gone" {
+                let mut shell = std::process::Command::new("/bin/sh");
+                shell.args(["-c", "read request; exit 255"]);
+                let mut agent = Process::start(shell, Ending::Kill).unwrap();
+                let told = talk(&mut agent, command, listen, Patience::default(), &AtomicBool::new(false));
+                return told.map_err(|failure| failure.into_error("gone"));
+            }
             let words = command.request.arguments;
             let told: Vec<String> = words[3..].to_vec();
             let reach = match words[2].as_str() {
@@ -161,13 +169,25 @@ mod tests {
         }
     }
 
+    fn addresses(of: &[(&str, &str)]) -> BTreeMap<String, std::net::IpAddr> {
+        of.iter().map(|(name, address)| ((*name).to_owned(), address.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_host_that_goes_away_before_it_listens_holds_nobody() {
+        let inventory = inventory(&["s1", "gone"]);
+        let parts = super::super::parts(&inventory, &addresses(&[("s1", "10.0.0.1"), ("gone", "10.0.0.2")]));
+        let (done, ended) = std::sync::mpsc::channel();
+        thread::spawn(move || done.send(run(&inventory, &parts, &Lab, &AtomicBool::new(false))));
+        let links = ended.recv_timeout(Duration::from_secs(60)).expect("it hangs");
+        assert_eq!(links, [], "nobody knows whether it listened");
+    }
+
     #[test]
     fn a_blocked_port_is_named_with_its_direction() {
         let inventory = inventory(&["s1", "w1"]);
-        let addresses = [("s1", "10.0.0.1"), ("w1", "10.0.0.2")]
-            .map(|(name, address)| (name.to_owned(), address.parse().unwrap()))
-            .into();
-        let parts = super::super::parts(&inventory, &addresses, false);
+        let addresses = addresses(&[("s1", "10.0.0.1"), ("w1", "10.0.0.2")]);
+        let parts = super::super::parts(&inventory, &addresses);
         let links = run(&inventory, &parts, &Lab, &AtomicBool::new(false));
         let texts: Vec<String> = links.iter().map(Link::text).collect();
         assert_eq!(texts, ["w1 → s1 8472/udp: nothing comes back"]);

@@ -1,34 +1,55 @@
-//! A process at the other end of three pipes: what it says is heard line by line, for a bounded time.
+//! A process at the other end of three connections: what it says is heard line by line, for a bounded time.
 
-use std::collections::VecDeque;
+mod input;
+mod lines;
+
 use std::io::{self, BufReader, Read};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::node::agent::MAX_LINE;
+pub(in crate::cluster) use self::input::Input;
+use self::lines::Lines;
+pub(in crate::cluster) use self::lines::{LastWords, shown};
+use crate::node::agent::MAX_FRAME;
 use crate::node::agent::lines::read_line;
-use crate::quote::shorten;
 
 /// How often it is looked whether we are to stop.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long the last words may take when the output is closed already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How many lines of standard error, and of output that nobody understands, are kept.
-const KEPT: usize = 40;
+/// How many lines and pieces wait to be heard. Together with [`MAX_FRAME`] the memory that somebody can take who says
+/// much at once.
+const WAITING: usize = 16;
 
 /// A process that talks.
 pub(in crate::cluster) struct Process {
     child: Child,
+    ending: Ending,
+    /// Our ends of its standard input and output.
+    connections: [UnixStream; 2],
     /// Its standard input, until somebody takes it.
-    pub(in crate::cluster) input: Option<ChildStdin>,
+    pub(in crate::cluster) input: Option<Input>,
     heard: Receiver<Piece>,
     /// The last lines of its standard error.
     errors: Lines,
     /// The last lines of its output that were noise.
     noise: Lines,
+}
+
+/// How a process is ended that is not wanted any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cluster) enum Ending {
+    /// It is killed: it is nothing but a connection, and the other end sees that it is gone.
+    Kill,
+    /// It sees that nobody listens any more. It has started something that has to end in order, and may not be ours to
+    /// kill, since it has become root.
+    HangUp,
 }
 
 enum Piece {
@@ -60,22 +81,33 @@ pub(in crate::cluster) enum Nothing {
 
 impl Process {
     /// Starts it.
-    pub(in crate::cluster) fn start(mut command: Command) -> io::Result<Process> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let (tell, heard) = mpsc::sync_channel(64);
-        if let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) {
-            tell_lines(output, tell.clone());
-            tell_errors(errors, tell);
-        }
-        let input = child.stdin.take();
-        Ok(Process { child, input, heard, errors: Lines::default(), noise: Lines::default() })
+    pub(in crate::cluster) fn start(mut command: Command, ending: Ending) -> io::Result<Process> {
+        // Unlike pipes they can be closed while somebody else reads or writes.
+        let [(input, theirs), (output, their_output), (errors, their_errors)] =
+            [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
+        command.stdin(end(theirs)).stdout(end(their_output)).stderr(end(their_errors));
+        let connections = [input.try_clone()?, output.try_clone()?];
+        let child = command.spawn()?;
+        // The command still holds the ends of the process, whose own ends would not be the last ones.
+        drop(command);
+        let (tell, heard) = mpsc::sync_channel(WAITING);
+        tell_lines(output, tell.clone());
+        tell_errors(errors, tell);
+        let (errors, noise) = Default::default();
+        Ok(Process { child, ending, connections, input: Some(Input::of(input)), heard, errors, noise })
     }
 
     /// The next that it says, if it says something before `until`.
     pub(in crate::cluster) fn hear(&mut self, until: Instant, stop: &AtomicBool) -> Result<Heard, Nothing> {
         loop {
             let rest = until.saturating_duration_since(Instant::now());
+            // Also while it says something all the time.
+            if stop.load(Ordering::Relaxed) {
+                return Err(Nothing::Stopped);
+            }
+            if rest.is_zero() {
+                return Err(Nothing::Late);
+            }
             match self.heard.recv_timeout(rest.min(LOOK)) {
                 Ok(Piece::Line(line)) => return Ok(Heard::Line(line)),
                 Ok(Piece::Errors(bytes)) => {
@@ -84,10 +116,6 @@ impl Process {
                 }
                 Ok(Piece::ErrorsClosed) => {}
                 Ok(Piece::OutputClosed) | Err(RecvTimeoutError::Disconnected) => return Ok(Heard::End),
-                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => {
-                    return Err(Nothing::Stopped);
-                }
-                Err(RecvTimeoutError::Timeout) if rest.is_zero() => return Err(Nothing::Late),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -104,7 +132,7 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends it, if it has not ended by itself. Returns its exit status, if it was its own, and what it has said.
+    /// Closes its input and waits a moment for its end. Returns its exit status, if it has ended, and what it has said.
     pub(in crate::cluster) fn end(&mut self) -> LastWords {
         self.input = None;
         let until = Instant::now() + LAST_WORDS;
@@ -118,25 +146,41 @@ impl Process {
             }
         }
         self.hear_errors(until);
-        while self.is_alive() && Instant::now() < until {
-            thread::sleep(Duration::from_millis(5));
-        }
+        self.wait(until);
         let status = self.child.try_wait().ok().flatten().and_then(|status| status.code());
         LastWords { status, errors: self.errors.take(), noise: self.noise.take() }
     }
 
-    /// Ends it at once.
+    /// Ends it. Whoever writes to it, or hears it, goes on at once.
     pub(in crate::cluster) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for connection in &self.connections {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+        match self.ending {
+            Ending::Kill => {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
+            Ending::HangUp => self.wait(Instant::now() + LAST_WORDS),
+        }
+    }
+
+    fn wait(&mut self, until: Instant) {
+        while self.is_alive() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn hear_errors(&mut self, until: Instant) {
-        while let Ok(piece) = self.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            match piece {
-                Piece::Errors(bytes) => self.errors.extend(&bytes),
-                Piece::ErrorsClosed => return,
-                Piece::Line(_) | Piece::OutputClosed => {}
+        loop {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return;
+            }
+            match self.heard.recv_timeout(rest) {
+                Ok(Piece::Errors(bytes)) => self.errors.extend(&bytes),
+                Ok(Piece::Line(_) | Piece::OutputClosed) => {}
+                Ok(Piece::ErrorsClosed) | Err(_) => return,
             }
         }
     }
@@ -148,57 +192,15 @@ impl Drop for Process {
     }
 }
 
-/// What a process has said last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::cluster) struct LastWords {
-    /// Its exit status; nothing if it had to be killed.
-    pub(in crate::cluster) status: Option<i32>,
-    /// The last lines of its standard error.
-    pub(in crate::cluster) errors: Vec<String>,
-    /// The last lines of its output that were noise.
-    pub(in crate::cluster) noise: Vec<String>,
-}
-
-/// The last lines of something.
-#[derive(Default)]
-struct Lines {
-    lines: VecDeque<String>,
-    unfinished: Vec<u8>,
-}
-
-impl Lines {
-    fn extend(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            match byte {
-                b'\n' => self.finish(),
-                b'\r' => {}
-                // Nobody reads longer lines than this.
-                byte if self.unfinished.len() < 64 * 1024 => self.unfinished.push(*byte),
-                _ => {}
-            }
-        }
-    }
-
-    fn finish(&mut self) {
-        let line = String::from_utf8_lossy(&std::mem::take(&mut self.unfinished)).into_owned();
-        if !line.trim().is_empty() {
-            self.lines.push_back(line);
-        }
-        if self.lines.len() > KEPT {
-            self.lines.pop_front();
-        }
-    }
-
-    fn take(&mut self) -> Vec<String> {
-        self.finish();
-        std::mem::take(&mut self.lines).into()
-    }
+/// The end of a process.
+fn end(connection: UnixStream) -> Stdio {
+    Stdio::from(OwnedFd::from(connection))
 }
 
 fn tell_lines(output: impl Read + Send + 'static, tell: SyncSender<Piece>) {
     thread::spawn(move || {
         let mut output = BufReader::new(output);
-        while let Ok(Some(mut line)) = read_line(&mut output, MAX_LINE) {
+        while let Ok(Some(mut line)) = read_line(&mut output, MAX_FRAME) {
             line.pop_if(|byte| *byte == b'\n');
             if tell.send(Piece::Line(line)).is_err() {
                 return;
@@ -220,11 +222,6 @@ fn tell_errors(mut errors: impl Read + Send + 'static, tell: SyncSender<Piece>) 
     });
 }
 
-/// The lines of somebody else as details of an error may repeat them.
-pub(in crate::cluster) fn shown(lines: &[String]) -> impl Iterator<Item = String> + '_ {
-    lines.iter().rev().take(8).rev().map(|line| shorten(line, 300))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,7 +229,7 @@ mod tests {
     fn shell(script: &str) -> Process {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
-        Process::start(command).unwrap()
+        Process::start(command, Ending::Kill).unwrap()
     }
 
     fn soon() -> Instant {
@@ -252,6 +249,38 @@ mod tests {
             (last.status, last.errors, last.noise),
             (Some(3), vec!["no way".to_owned()], vec!["one".to_owned()])
         );
+    }
+
+    #[test]
+    fn who_never_ends_talking_is_not_listened_to_for_ever() {
+        let go_on = AtomicBool::new(false);
+        let mut process = shell("while :; do echo x; echo y >&2; done");
+        let until = Instant::now() + Duration::from_millis(100);
+        while process.hear(until, &go_on).is_ok() {}
+        assert_eq!(process.hear(soon(), &AtomicBool::new(true)), Err(Nothing::Stopped));
+        assert_eq!(process.end().status, None);
+    }
+
+    #[test]
+    fn no_line_takes_more_memory_than_a_frame() {
+        let mut process = shell("head -c 3000000 /dev/zero");
+        let Ok(Heard::Line(line)) = process.hear(soon(), &AtomicBool::new(false)) else { panic!() };
+        assert_eq!(line.len(), MAX_FRAME);
+    }
+
+    #[test]
+    fn who_is_hung_up_on_ends_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let (begun, ended) = (directory.path().join("begun"), directory.path().join("ended"));
+        let script = format!("touch {}; read x; touch {}", begun.display(), ended.display());
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script]);
+        let mut process = Process::start(command, Ending::HangUp).unwrap();
+        while !begun.exists() {
+            thread::yield_now();
+        }
+        process.kill();
+        assert!(ended.exists(), "it was killed");
     }
 
     #[test]

@@ -1,17 +1,15 @@
-//! Our end of the connection to an agent: the greeting, with sudo in between, and one command.
+//! Our end of the connection to an agent that has said hello: one command.
 
 use std::io::{self, Read, Write};
-use std::process::ChildStdin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::process::{Heard, LastWords, Nothing, Process};
+use super::process::{Heard, Input, LastWords, Nothing, Process};
 use super::{Answer, Command, LAST_LINES};
-use crate::node::agent::{Frame, Hello, VERSION};
-use crate::secret::Secret;
+use crate::node::agent::Frame;
 
 /// Longest standard output of a command, in bytes.
 const MAX_OUTPUT: usize = 64 * 1024 * 1024;
@@ -56,72 +54,6 @@ pub(in crate::cluster) enum Failure {
     TooMuch,
 }
 
-/// Waits until the agent says hello. When `prompt` shows up on standard error, sudo gets the password, once.
-pub(in crate::cluster) fn greet(
-    mut process: Process,
-    prompt: &str,
-    password: Option<&Secret<String>>,
-    patience: Patience,
-    stop: &AtomicBool,
-) -> Result<Process, Failure> {
-    let until = Instant::now() + patience.silence;
-    let mut prompts = Prompts::of(prompt);
-    let mut has_answered = false;
-    loop {
-        match process.hear(until, stop) {
-            Ok(Heard::Line(line)) => match serde_json::from_slice::<Hello>(&line) {
-                Ok(Hello { version: VERSION }) => return Ok(process),
-                Ok(Hello { version }) => return Err(Failure::Version(version)),
-                // A banner, or what the shell of the user prints at its start.
-                Err(_) => process.ignore(&line),
-            },
-            Ok(Heard::Errors(bytes)) if prompts.show_up_in(&bytes) => match password {
-                Some(_) if has_answered => return Err(Failure::PasswordWrong),
-                Some(password) => {
-                    has_answered = true;
-                    answer(process.input.as_mut(), password);
-                }
-                None => return Err(Failure::PasswordMissing),
-            },
-            Ok(Heard::Errors(_)) => {}
-            Ok(Heard::End) => return Err(Failure::Ended(process.end())),
-            Err(Nothing::Late) => return Err(Failure::Silent(process.end())),
-            Err(Nothing::Stopped) => return Err(Failure::Stopped),
-        }
-    }
-}
-
-/// If sudo has gone meanwhile, its last words say why.
-fn answer(input: Option<&mut ChildStdin>, password: &Secret<String>) {
-    if let Some(input) = input {
-        let line = Secret::new(format!("{}\n", password.reveal()));
-        let _ = input.write_all(line.reveal().as_bytes());
-    }
-}
-
-/// Finds a prompt in a stream, also one that comes in pieces.
-struct Prompts<'a> {
-    prompt: &'a [u8],
-    seen: Vec<u8>,
-}
-
-impl<'a> Prompts<'a> {
-    fn of(prompt: &'a str) -> Self {
-        Prompts { prompt: prompt.as_bytes(), seen: Vec::new() }
-    }
-
-    fn show_up_in(&mut self, bytes: &[u8]) -> bool {
-        self.seen.extend_from_slice(bytes);
-        let found = memchr::memmem::find(&self.seen, self.prompt);
-        let used = found.map_or_else(
-            || (self.seen.len() + 1).saturating_sub(self.prompt.len()),
-            |at| at + self.prompt.len(),
-        );
-        self.seen.drain(..used.min(self.seen.len()));
-        found.is_some()
-    }
-}
-
 /// Has the agent run a command and waits for its end.
 pub(in crate::cluster) fn talk(
     process: &mut Process,
@@ -141,9 +73,10 @@ pub(in crate::cluster) fn talk(
         process.kill();
         (told, pump.join())
     });
-    match poured {
-        Ok(Err((error, _))) => Err(Failure::Input(error)),
-        _ => told,
+    match (told, poured) {
+        // A command that has ended before did not need the rest.
+        (Err(_), Ok(Err((error, _)))) => Err(Failure::Input(error)),
+        (told, _) => told,
     }
 }
 
@@ -163,9 +96,6 @@ fn hear_out(
             Ok(Heard::Line(line)) => {
                 if let Some(status) = answer.take(line, listen)? {
                     return Ok(Answer { status, ..answer });
-                }
-                if Instant::now() >= end {
-                    return Err(Failure::Deadline(deadline));
                 }
             }
             Ok(Heard::Errors(_)) => {}
@@ -206,9 +136,9 @@ impl Answer {
 fn pour(
     request: &[u8],
     input: Option<&mut (dyn Read + Send)>,
-    mut pipe: ChildStdin,
+    mut pipe: Input,
     broken: &AtomicBool,
-) -> Result<(), (io::Error, ChildStdin)> {
+) -> Result<(), (io::Error, Input)> {
     // Whoever does not read any more says why on its other pipes.
     if pipe.write_all(request).is_err() {
         return Ok(());
@@ -230,25 +160,21 @@ fn pour(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::process;
 
-    use proptest::prelude::*;
-
+    use super::super::process::Ending;
     use super::*;
 
-    const PATIENCE: Patience = Patience { connect: Duration::from_secs(5), silence: Duration::from_secs(20) };
-    static GO_ON: AtomicBool = AtomicBool::new(false);
+    pub(crate) const PATIENCE: Patience =
+        Patience { connect: Duration::from_secs(5), silence: Duration::from_secs(20) };
+    pub(crate) static GO_ON: AtomicBool = AtomicBool::new(false);
 
-    fn agent(script: &str) -> Process {
+    /// A process that may say what an agent says.
+    pub(crate) fn agent(script: &str) -> Process {
         let mut command = process::Command::new("/bin/sh");
         command.args(["-c", script]);
-        Process::start(command).unwrap()
-    }
-
-    fn greeted(script: &str, password: Option<&str>) -> Result<Process, Failure> {
-        let password = password.map(|password| Secret::new(password.to_owned()));
-        greet(agent(script), "PROMPT:", password.as_ref(), PATIENCE, &GO_ON)
+        Process::start(command, Ending::Kill).unwrap()
     }
 
     fn answered(frames: &str) -> Result<(Answer, Vec<String>), Failure> {
@@ -257,38 +183,6 @@ mod tests {
         let command = Command::airlock(["x"]);
         let answer = talk(&mut process, command, &mut |line| heard.push(line.to_owned()), PATIENCE, &GO_ON);
         answer.map(|answer| (answer, heard))
-    }
-
-    const HELLO: &str = "echo '{\"airlockAgent\":1}'";
-
-    #[test]
-    fn noise_before_the_greeting_is_no_greeting() {
-        assert!(greeted(&format!("echo '*** authorised use only ***'; echo '{{}}'; {HELLO}"), None).is_ok());
-        assert!(matches!(greeted("echo '{\"airlockAgent\":2}'", None), Err(Failure::Version(2))));
-        let Err(Failure::Ended(last)) = greeted("echo no >&2; exit 5", None) else { panic!("it ended") };
-        assert_eq!((last.status, last.errors), (Some(5), vec!["no".to_owned()]));
-    }
-
-    #[test]
-    fn the_password_is_said_once_and_only_when_it_is_asked_for() {
-        let asks =
-            format!("printf 'PRO' >&2; sleep 0.1; printf 'MPT:' >&2; read p; test \"$p\" = right && {HELLO}");
-        assert!(greeted(&asks, Some("right")).is_ok());
-        assert!(matches!(greeted(&asks, None), Err(Failure::PasswordMissing)));
-        let asks_again =
-            "printf 'PROMPT:' >&2; read p; printf 'Sorry\\nPROMPT:' >&2; read p; echo \"$p\" >&2";
-        assert!(matches!(greeted(asks_again, Some("wrong")), Err(Failure::PasswordWrong)));
-        // Nobody asks: the first line that is read is the request.
-        let mut process = greeted(
-            &format!(
-                "{HELLO}; read line; printf '{{\"error\":\"%s\"}}\\n' \"${{#line}}\"; echo '{{\"exit\":0}}'"
-            ),
-            Some("canary"),
-        )
-        .unwrap();
-        let answer = talk(&mut process, Command::airlock(["x"]), &mut |_| {}, PATIENCE, &GO_ON).unwrap();
-        let request = serde_json::to_string(&Command::airlock(["x"]).request).unwrap();
-        assert_eq!(answer.errors, [request.len().to_string()]);
     }
 
     #[test]
@@ -337,20 +231,5 @@ mod tests {
         let heart = "while sleep 0.05; do echo '\"alive\"'; done";
         let broken = talk(&mut agent(heart), command, &mut |_| {}, PATIENCE, &GO_ON);
         assert!(matches!(broken, Err(Failure::Input(_))), "{broken:?}");
-    }
-
-    proptest! {
-        #[test]
-        fn a_prompt_is_found_however_it_is_cut(before in "[A-Z:]{0,9}", cuts in proptest::collection::vec(1usize..5, 0..20)) {
-            let text = format!("{before}PROMPT:");
-            let (mut prompts, mut rest, mut found) = (Prompts::of("PROMPT:"), text.as_bytes(), 0);
-            for cut in cuts {
-                let (piece, after) = rest.split_at(cut.min(rest.len()));
-                found += usize::from(prompts.show_up_in(piece));
-                rest = after;
-            }
-            found += usize::from(prompts.show_up_in(rest));
-            prop_assert!(found >= 1);
-        }
     }
 }

@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::first_touch::FirstTouch;
@@ -19,8 +20,13 @@ use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;
 use crate::secret::Secret;
 
+/// How long to wait before a server that has turned us away is asked again.
+const AGAIN: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+
 /// A host, and how OpenSSH is called for it.
 pub(super) struct Caller<'a> {
+    /// Which of the hosts.
+    pub(super) number: u32,
     pub(super) host: &'a Host,
     pub(super) ssh: &'a Ssh,
     pub(super) settings: &'a Settings,
@@ -42,8 +48,7 @@ pub(super) struct Connection {
 impl Caller<'_> {
     /// Connects, brings the program there if it is missing, and starts the first agent.
     pub(super) fn connect(&self, password: Option<&Secret<String>>) -> Result<Connection> {
-        let pinned = self.pin()?;
-        let (mut master, touched) = self.first_touch(pinned)?;
+        let (mut master, touched) = self.reach()?;
         let program = self.settings.programs.of(&touched.machine, &self.host.name)?;
         if touched.program != Some(program.digest) {
             self.check_can_receive(&touched)?;
@@ -101,6 +106,23 @@ impl Caller<'_> {
         .with_help("run the same command again; it continues where this one stopped")
     }
 
+    /// The master, and what the host has told. A server to which many connect at the same time, such as a jump host, turns
+    /// some of them away (sshd_config(5), `MaxStartups`): they come again.
+    fn reach(&self) -> Result<(Process, FirstTouch)> {
+        let is_turned_away =
+            |error: &Error| error.details().iter().any(|line| line.contains("kex_exchange_identification"));
+        for pause in AGAIN {
+            match self.pin().and_then(|pinned| self.first_touch(pinned)) {
+                Err(error) if is_turned_away(&error) && !is_stopped(&self.settings.stop) => {
+                    // Not all of them at once.
+                    thread::sleep(pause + pause * (self.number % 10) / 10);
+                }
+                reached => return reached,
+            }
+        }
+        self.pin().and_then(|pinned| self.first_touch(pinned))
+    }
+
     /// Starts the master and lets the host tell what it is.
     fn first_touch(&self, pinned: bool) -> Result<(Process, FirstTouch)> {
         let mark = format!("airlock-{}", self.settings.mark()?);
@@ -130,6 +152,10 @@ impl Caller<'_> {
     }
 
     fn refused(&self, last: &LastWords) -> Error {
+        // A jump host says the same about its own key.
+        if failure::is_of_jump(&last.errors) {
+            return failure::explain(&self.host.name, self.ssh, last);
+        }
         if host_key::is_changed(last) {
             return host_key::changed(self.host, last);
         }

@@ -1,4 +1,4 @@
-//! What OpenSSH says when it cannot connect, as errors with their cause and what helps.
+//! Connections that fail, as errors with their cause and what helps: from what OpenSSH has said ([`super::causes`]).
 
 use std::io::Read as _;
 use std::path::Path;
@@ -6,126 +6,13 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::causes::CAUSES;
 use super::words;
 use crate::cluster::inventory::Ssh;
 use crate::cluster::remote::failure::{find, with_words};
 use crate::cluster::remote::process::LastWords;
 use crate::error::{Code, Error, codes};
 use crate::quote::quote;
-
-/// A text of OpenSSH, what it means, and what helps. The first that fits counts; all are in lower case. `HOST` stands
-/// for the host as it was named.
-const CAUSES: &[(&str, Code, &str, &str)] = &[
-    (
-        "could not resolve hostname",
-        codes::HOST_NAME_UNKNOWN,
-        "the name of HOST is not known here",
-        "check its spelling in the inventory; or give its address there as `host`, or in `/etc/hosts`",
-    ),
-    (
-        "unprotected private key file",
-        codes::IDENTITY_UNUSABLE,
-        "others can read the private key for HOST",
-        "`chmod 600` the file that is named above, then run the command again",
-    ),
-    (
-        "bad owner or permissions on",
-        codes::SSH_FAILED,
-        "OpenSSH does not trust its own configuration",
-        "`chmod 600` the file that is named above, then run the command again",
-    ),
-    (
-        "bad configuration option",
-        codes::SSH_FAILED,
-        "OpenSSH does not understand its configuration",
-        "correct the line that is named above; `ssh -G HOST` shows whether it is understood",
-    ),
-    (
-        "terminating, ",
-        codes::SSH_FAILED,
-        "OpenSSH does not understand its configuration",
-        "correct the line that is named above; `ssh -G HOST` shows whether it is understood",
-    ),
-    (
-        "too many authentication failures",
-        codes::LOGIN_REFUSED,
-        "HOST refuses the login after too many keys",
-        "the ssh-agent has more keys than the host looks at: name the right one as `identityFile` in the inventory",
-    ),
-    (
-        "connection refused",
-        codes::HOST_UNREACHABLE,
-        "HOST refuses the connection: no SSH server listens there",
-        "check the port in the inventory; on the host: `systemctl enable --now ssh` (or `sshd`), and its firewall",
-    ),
-    (
-        "no route to host",
-        codes::HOST_UNREACHABLE,
-        "there is no way to HOST",
-        "see whether the host runs, and whether its address and network are right: `ping`, `ip route get ADDRESS`",
-    ),
-    (
-        "network is unreachable",
-        codes::HOST_UNREACHABLE,
-        "there is no way to the network of HOST",
-        "this machine has no route there: `ip route`",
-    ),
-    (
-        "banner exchange",
-        codes::HOST_UNREACHABLE,
-        "HOST accepts the connection, but no SSH server answers",
-        "check the port in the inventory; on the host see whether the SSH server is overloaded or hangs",
-    ),
-    (
-        "timed out",
-        codes::HOST_UNREACHABLE,
-        "HOST does not answer",
-        "see whether the host runs, and whether a firewall drops connections to its SSH port",
-    ),
-    (
-        "no matching",
-        codes::SSH_FAILED,
-        "HOST and this machine have no algorithm in common",
-        "the SSH server is very old or very strict: allow in `~/.ssh/config` for this host what it offers, see above",
-    ),
-    (
-        "password has expired",
-        codes::LOGIN_REFUSED,
-        "the password of the user on HOST has expired",
-        "log in by hand and set a new one",
-    ),
-    (
-        "kex_exchange_identification",
-        codes::HOST_UNREACHABLE,
-        "HOST ends the connection before the login",
-        "it has too many connections (`MaxStartups`), or it blocks this address (fail2ban, hosts.deny)",
-    ),
-    ("permission denied", codes::LOGIN_REFUSED, "HOST refuses the login", ""),
-    (
-        "not responding",
-        codes::HOST_LOST,
-        "HOST went away",
-        "see whether the host still runs; then run the same command again",
-    ),
-    (
-        "connection reset",
-        codes::HOST_LOST,
-        "the connection to HOST was cut",
-        "run the same command again; it continues where this one stopped",
-    ),
-    (
-        "connection closed",
-        codes::HOST_LOST,
-        "HOST has ended the connection",
-        "see its SSH server's log: `journalctl -u ssh`; then run the same command again",
-    ),
-    (
-        "broken pipe",
-        codes::HOST_LOST,
-        "the connection to HOST was cut",
-        "run the same command again; it continues where this one stopped",
-    ),
-];
 
 /// Why there is no connection to `name`; nothing of it is about host keys.
 pub(super) fn explain(name: &str, ssh: &Ssh, last: &LastWords) -> Error {
@@ -138,7 +25,7 @@ pub(super) fn explain(name: &str, ssh: &Ssh, last: &LastWords) -> Error {
     let Some((text, code, what, help)) = find(CAUSES, &last.errors) else { return unknown(&host, last) };
     let error = with_words(Error::new(*code, what.replace("HOST", &host)), last);
     match *text {
-        "permission denied" => refused(error, ssh, &last.errors),
+        "permission denied (" => refused(error, ssh, &last.errors),
         _ => error.with_help(help.replace("HOST", &ssh.host)),
     }
 }
@@ -155,7 +42,7 @@ fn unknown(host: &str, last: &LastWords) -> Error {
 }
 
 /// OpenSSH says so when the process that is its connection, another `ssh`, has ended.
-fn is_of_jump(errors: &[String]) -> bool {
+pub(super) fn is_of_jump(errors: &[String]) -> bool {
     errors.iter().any(|line| line.contains("UNKNOWN port 65535") || line.contains("stdio forwarding failed"))
 }
 
@@ -255,6 +142,15 @@ mod tests {
             assert!(error.details().contains(&line.to_owned()), "{line}");
         }
         assert_eq!(explained(&ssh(), 1, &["nologin"]).code(), codes::REMOTE_SHELL);
+        let missing = "setsid: failed to execute ssh: No such file or directory";
+        assert_eq!(explained(&ssh(), 127, &[missing]).code(), codes::SSH_MISSING);
+    }
+
+    #[test]
+    fn the_banner_of_a_site_is_not_what_went_wrong() {
+        let banner = "Idle sessions are timed out, and the connection closed.";
+        let error = explained(&ssh(), 255, &[banner, "ada@10.0.0.7: Permission denied (publickey)."]);
+        assert_eq!(error.code(), codes::LOGIN_REFUSED);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(super) fn unknown(host: &Host, offered: &[Offered]) -> Error {
             .with_detail(format!("or for the host in the inventory: `hostKeys: [\"{}\"]`", key.fingerprint))
     });
     error.with_help(
-        "compare the fingerprint at the host itself: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`; if they are \
+        "compare the fingerprint at the host itself: `cat /etc/ssh/ssh_host_*_key.pub | ssh-keygen -lf -`; if they are \
          equal, add one of the two lines and run the command again",
     )
 }
@@ -77,7 +77,7 @@ pub(super) fn not_in_inventory(host: &Host, expected: &[String], offered: &[Offe
     let expected = expected.iter().map(|key| format!("expected {}", quote(key)));
     let shown = offered.iter().map(|key| format!("shown    {}", key.fingerprint));
     expected.chain(shown).fold(error, Error::with_detail).with_help(format!(
-        "if the host was installed anew: compare at the host itself (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), \
+        "if the host was installed anew: compare at the host itself (`cat /etc/ssh/ssh_host_*_key.pub | ssh-keygen -lf -`), \
          then correct `hostKeys` of {} in the inventory",
         host.name
     ))
@@ -95,7 +95,7 @@ pub(super) fn changed(host: &Host, last: &LastWords) -> Error {
     if let Some(shown) = shown {
         error = error.with_detail(format!("shown SHA256:{}", quote(shown)));
     }
-    let first = "if the host was installed anew: compare at the host itself (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then";
+    let first = "if the host was installed anew: compare at the host itself (`cat /etc/ssh/ssh_host_*_key.pub | ssh-keygen -lf -`), then";
     match known {
         Some((file, line)) => {
             let file = quote(&file.to_string_lossy());

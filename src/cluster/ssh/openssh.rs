@@ -7,7 +7,7 @@ use std::process;
 
 use super::connection::Caller;
 use super::words;
-use crate::cluster::remote::process::Process;
+use crate::cluster::remote::process::{Ending, Process};
 use crate::error::{Error, Result, codes};
 
 /// What OpenSSH is told besides what the user has configured. The first value of an option counts, so these do.
@@ -78,9 +78,9 @@ pub(super) fn option(name: &str, file: &Path) -> OsString {
 
 /// Starts OpenSSH.
 pub(super) fn start(command: process::Command) -> Result<Process> {
-    Process::start(command).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::new(codes::SSH_MISSING, "there is no `ssh` on this machine")
-            .with_help("install it: `apt-get install openssh-client`, `dnf install openssh-clients`"),
+    Process::start(command, Ending::Kill).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::new(codes::SSH_MISSING, "there is no `setsid` on this machine")
+            .with_help("install it, for `ssh` without a terminal: `apt-get install util-linux`, `dnf install util-linux`"),
         _ => Error::new(codes::SSH_FAILED, "`ssh` cannot be started on this machine")
             .with_help("see what keeps it: try it by hand, and `ulimit -a`")
             .with_source(error),

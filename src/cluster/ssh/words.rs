@@ -44,7 +44,8 @@ pub fn destination(ssh: &Ssh) -> Result<Vec<OsString>> {
 pub fn shown(ssh: &Ssh) -> String {
     let user = ssh.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
     let port = ssh.port.map(|port| format!(":{port}")).unwrap_or_default();
-    quote(&format!("{user}{}{port}", ssh.host))
+    let host = if ssh.host.contains(':') { format!("[{}]", ssh.host) } else { ssh.host.clone() };
+    quote(&format!("{user}{host}{port}"))
 }
 
 /// `%` begins a token and `${` a variable in the name of a key file (ssh_config(5), "TOKENS").
@@ -151,6 +152,13 @@ mod tests {
         for host in ["node1", "10.0.0.1", "::1", "node_1.lab.example", "_x"] {
             assert_eq!(destination(&ssh(host)).unwrap().last().unwrap(), host);
         }
+    }
+
+    #[test]
+    fn a_port_is_told_from_an_address() {
+        let all = Ssh { user: Some("ada".to_owned()), port: Some(2222), ..ssh("fd00::1") };
+        assert_eq!(shown(&all), "ada@[fd00::1]:2222");
+        assert_eq!(shown(&ssh("node1")), "node1");
     }
 
     #[test]

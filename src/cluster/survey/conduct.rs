@@ -82,18 +82,14 @@ impl Surveyor<'_> {
     /// A host that is being changed is looked at again: what a broken connection has left there ends soon.
     fn look(&self, host: &Host, remote: &dyn Remote) -> Result<Look> {
         let mut look = look::look(remote)?;
-        let mut waited = Duration::ZERO;
-        while let Some(holder) = &look.status.running
-            && waited < LEFT_OVER
-            && !self.stop.load(Ordering::Relaxed)
+        if let Some(holder) = &look.status.running {
+            let note = format!("{}: waiting for the end of `airlock {}`", host.name, quote(&holder.command));
+            self.progress.event(Event::Note { text: &note });
+        }
+        let until = self.pause.now() + LEFT_OVER;
+        while look.status.running.is_some() && self.pause.now() < until && !self.stop.load(Ordering::Relaxed)
         {
-            if waited.is_zero() {
-                let note =
-                    format!("{}: waiting for the end of `airlock {}`", host.name, quote(&holder.command));
-                self.progress.event(Event::Note { text: &note });
-            }
             self.pause.wait(INTERVAL);
-            waited += INTERVAL;
             look = look::look(remote)?;
         }
         Ok(look)
@@ -106,8 +102,7 @@ impl Surveyor<'_> {
             .filter(|(_, look)| look.is_ok())
             .filter_map(|(host, _)| Some((host.clone(), wanted.address(host)?)))
             .collect();
-        let shares_images = self.inventory.cluster.share_images.unwrap_or(self.inventory.hosts.len() > 2);
-        let parts = matrix::parts(self.inventory, &addresses, shares_images);
+        let parts = matrix::parts(self.inventory, &addresses);
         match addresses.len() {
             0 | 1 => Vec::new(),
             _ => {
@@ -195,8 +190,8 @@ impl Surveyor<'_> {
 ///
 /// # Errors
 /// Those of [`remote::ask`].
-pub fn invitation(remote: &dyn remote::Remote) -> Result<Invitation> {
-    remote::ask(remote, Command::airlock(["node", "token"]))
+pub fn invitation(remote: &dyn Remote) -> Result<Invitation> {
+    remote.run(Command::airlock(["node", "token"]), &mut |_| {})?.success()?.secret()
 }
 
 /// What the registries of servers are known by: their names and certificates in PEM, that of the entry first.

@@ -24,7 +24,7 @@ use crate::quote::escape;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Its name: `clock`, `ports`, `host-name`; of a check of preflight `D4`. `--despite` takes it.
+    /// Its name: `clock`, `ports`, `host-name`; of a check of preflight `D4`.
     pub id: String,
     /// Whether it keeps anything from being done.
     pub severity: Severity,
@@ -40,6 +40,10 @@ pub struct Finding {
     #[schemars(skip)]
     pub code: Code,
 }
+
+/// Names of the findings that an administrator may know better about. Others are in the way of what would be done: a node
+/// is something else, or is told to check itself, which a policy weighs.
+pub const DISPUTABLE: [&str; 5] = ["clock", "ports", "host-name", "machine-id", "virtual-address"];
 
 impl Finding {
     fn of(id: &str, severity: Severity, host: Option<&str>, text: String, help: String) -> Finding {
@@ -57,7 +61,8 @@ impl Finding {
     }
 }
 
-/// Everything that was found, the most general first. `despite` are the names of those that do not block.
+/// Everything that was found, the most general first. `despite` are the names of those that do not block, of
+/// [`DISPUTABLE`].
 pub fn findings(inventory: &Inventory, survey: &Survey, wanted: &Wanted, despite: &[String]) -> Vec<Finding> {
     let mut findings = membership::findings(inventory, survey);
     findings.extend(servers(inventory));
@@ -66,9 +71,9 @@ pub fn findings(inventory: &Inventory, survey: &Survey, wanted: &Wanted, despite
     findings.extend(clocks::findings(inventory, survey));
     findings.extend(links::findings(inventory, survey, wanted));
     findings.extend(inventory.hosts.iter().flat_map(|host| checks(host, survey)));
-    for finding in findings.iter_mut().filter(|finding| despite.contains(&finding.id)) {
-        finding.severity = Severity::Warn;
-    }
+    let may_be =
+        |finding: &&mut Finding| DISPUTABLE.contains(&finding.id.as_str()) && despite.contains(&finding.id);
+    findings.iter_mut().filter(may_be).for_each(|finding| finding.severity = Severity::Warn);
     findings
 }
 
@@ -99,13 +104,14 @@ fn servers(inventory: &Inventory) -> Option<Finding> {
     is_even.then(|| Finding::of("servers", Severity::Warn, None, text, help))
 }
 
-/// What preflight says about a host.
+/// What preflight says about a host. A node on which nothing would be changed stays what it is: it is told.
 fn checks(host: &Host, survey: &Survey) -> Vec<Finding> {
-    let failed = survey.examination(&host.name).map(|found| found.failed.as_slice()).unwrap_or_default();
+    let Some(found) = survey.examination(&host.name) else { return Vec::new() };
+    let stays = found.changes.as_ref().is_some_and(Vec::is_empty);
     let finding = |check: &super::examine::FailedCheck| {
         let severity = match check.severity {
-            preflight::Severity::Block => Severity::Block,
-            preflight::Severity::Warn => Severity::Warn,
+            preflight::Severity::Block if !stays => Severity::Block,
+            preflight::Severity::Block | preflight::Severity::Warn => Severity::Warn,
             preflight::Severity::Info => return None,
         };
         let text = format!("{}: {} (wanted: {})", check.title, escape(&check.measured), check.threshold);
@@ -118,7 +124,7 @@ fn checks(host: &Host, survey: &Survey) -> Vec<Finding> {
                 .with_code(codes::PREFLIGHT_BLOCKED),
         )
     };
-    failed.iter().filter_map(finding).collect()
+    found.failed.iter().filter_map(finding).collect()
 }
 
 #[cfg(test)]

@@ -43,17 +43,12 @@ pub(super) fn settings(
         service_cidr: cluster.service_cidr,
         data_directory: cluster.data_directory.clone(),
         registry: registry(inventory, host, wanted),
-        share_images: cluster.share_images.unwrap_or(members(inventory) > 2),
+        share_images: inventory.shares_images(),
         gpu: host.gpu,
         packages: cluster.packages,
         target: cluster.target.clone(),
         ..Settings::default()
     })
-}
-
-/// How many hosts run pods.
-fn members(inventory: &Inventory) -> usize {
-    inventory.hosts.iter().filter(|host| host.role != Role::Balancer).count()
 }
 
 /// Servers join a server: only its datastore can let them in. Everybody else joins the address in front of them, which

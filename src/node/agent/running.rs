@@ -7,9 +7,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::Frame;
 use super::lines::Pieces;
@@ -43,7 +42,7 @@ impl Running {
         };
         tell(Pieces::of(output), Frame::Output, events.clone());
         tell(Pieces::of(errors), |piece| Frame::Error(without_line_break(piece)), events.clone());
-        tell_the_end(group, events.clone())?;
+        tell_the_end(group, events.clone());
         Ok((Running { child, group }, input))
     }
 
@@ -80,13 +79,14 @@ fn tell<R: Read + Send + 'static>(
     });
 }
 
-fn tell_the_end(pid: Pid, events: SyncSender<Event>) -> io::Result<()> {
-    let process = pidfd_open(pid, PidfdFlags::empty())?;
+/// Not by pidfd_open(2), which kernels before 5.3 do not have (RHEL 8).
+fn tell_the_end(pid: Pid, events: SyncSender<Event>) {
     thread::spawn(move || {
-        while poll(&mut [PollFd::new(&process, PollFlags::IN)], None) == Err(Errno::INTR) {}
+        // It stays to be reaped: nobody else gets its number before.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while waitid(WaitId::Pid(pid), options).is_err_and(|error| error == Errno::INTR) {}
         let _ = events.send(Event::Ended);
     });
-    Ok(())
 }
 
 fn without_line_break(mut line: String) -> String {

@@ -13,12 +13,11 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 use serde::Serialize;
 
-use super::directory::PrivateDirectory;
+use super::files::Files;
 use super::lines::read_line;
 use super::running::Running;
-use super::{ALIVE, Frame, Hello, MAX_LINE, Program, Request, VERSION};
+use super::{ALIVE, Frame, Hello, MAX_REQUEST, Program, Request, VERSION};
 use crate::error::{Error, Result, codes};
-use crate::quote::quote;
 
 /// How long a command may take to end in order before it is killed.
 const GRACE: Duration = Duration::from_secs(120);
@@ -112,8 +111,9 @@ impl Agent {
 
     /// Passes on what the command writes until it has ended, or ends it.
     fn accompany(&self, running: Running, output: &mut impl Write) -> Result<()> {
-        let told = self.tell(output);
-        if told.is_err() {
+        let mut has_ended = false;
+        let told = self.tell(output, &mut has_ended);
+        if told.is_err() && !has_ended {
             self.end(&running);
         }
         let status = running.reap().map_err(gone)?;
@@ -122,17 +122,23 @@ impl Agent {
     }
 
     /// Until the command has ended, and has nothing more to say.
-    fn tell(&self, output: &mut impl Write) -> Result<()> {
-        let (mut open, mut has_ended) = (2, false);
-        while open > 0 || !has_ended {
-            match self.events.recv_timeout(if has_ended { LINGER } else { ALIVE }) {
+    fn tell(&self, output: &mut impl Write, has_ended: &mut bool) -> Result<()> {
+        let (mut open, mut patience) = (2, ALIVE);
+        while open > 0 || !*has_ended {
+            let asked = Instant::now();
+            let event = self.events.recv_timeout(patience);
+            if *has_ended {
+                // A daemon that goes on writing is not waited for again and again. Slow connections do not count.
+                patience = patience.saturating_sub(asked.elapsed());
+            }
+            match event {
                 Ok(Event::Written(frame)) => say(output, &frame)?,
                 Ok(Event::Closed) => open -= 1,
-                Ok(Event::Ended) => has_ended = true,
+                Ok(Event::Ended) => (*has_ended, patience) = (true, LINGER),
                 Ok(Event::Gone) => return Err(gone(io::ErrorKind::BrokenPipe.into())),
                 Ok(Event::Stop) => return Err(Error::new(codes::INTERRUPTED, "the agent was stopped")),
                 Ok(Event::Asked(_) | Event::Garbage(_)) => {}
-                Err(RecvTimeoutError::Timeout) if has_ended => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if *has_ended => return Ok(()),
                 Err(_) => say(output, &Frame::Alive)?,
             }
         }
@@ -169,51 +175,6 @@ impl Surroundings {
     }
 }
 
-/// The files of a request, while its command runs.
-struct Files {
-    directory: Option<PrivateDirectory>,
-    names: Vec<String>,
-}
-
-impl Files {
-    fn of(request: &Request, runtime: &Path) -> Result<Files> {
-        let names: Vec<String> = request.files.keys().cloned().collect();
-        if let Some(name) = names.iter().find(|name| !is_plain(name)) {
-            return Err(not_a_request(format!("a file cannot be called `{}`", quote(name))));
-        }
-        let write = || -> io::Result<Option<PrivateDirectory>> {
-            let Some(_) = names.first() else { return Ok(None) };
-            let directory = PrivateDirectory::create(runtime, "airlock-agent")?;
-            for (name, text) in &request.files {
-                directory.write(name, text.as_bytes())?;
-            }
-            Ok(Some(directory))
-        };
-        let directory = write().map_err(|error| {
-            let message = format!("files for a command cannot be written below `{}`", runtime.display());
-            Error::new(codes::NODE_FILE, message)
-                .with_help("see what keeps it: `df -h /run` and `mount`; then run the same command again")
-                .with_source(error)
-        })?;
-        Ok(Files { directory, names })
-    }
-
-    /// `{NAME}` becomes the path of the file of this name; everything else stays.
-    fn resolve(&self, word: String) -> String {
-        let name = word.strip_prefix('{').and_then(|word| word.strip_suffix('}'));
-        let name = name.filter(|name| self.names.iter().any(|known| known == name));
-        match (name, &self.directory) {
-            (Some(name), Some(directory)) => directory.path().join(name).to_string_lossy().into_owned(),
-            _ => word,
-        }
-    }
-}
-
-fn is_plain(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(is_plain)
-}
-
 /// Reads the request, then passes the rest on to the pipe that comes through the channel.
 fn listen(input: impl Read + Send + 'static, events: SyncSender<Event>) -> mpsc::Sender<ChildStdin> {
     let (feed, pipe) = mpsc::channel::<ChildStdin>();
@@ -246,7 +207,7 @@ fn pour(input: &mut impl BufRead, pipe: &mut impl Write) -> io::Result<()> {
 }
 
 fn request(input: &mut impl BufRead) -> Result<Option<Request>> {
-    let Some(line) = read_line(input, MAX_LINE).map_err(gone)? else { return Ok(None) };
+    let Some(line) = read_line(input, MAX_REQUEST).map_err(gone)? else { return Ok(None) };
     if !line.ends_with(b"\n") {
         return Err(not_a_request("it does not end with a line break".to_owned()));
     }
@@ -278,7 +239,7 @@ fn gone(error: io::Error) -> Error {
         .with_source(error)
 }
 
-fn not_a_request(why: String) -> Error {
+pub(super) fn not_a_request(why: String) -> Error {
     Error::new(codes::AGENT_REQUEST, "what the agent reads is no request").with_detail(why).with_help(
         "`airlock node agent` is started by `airlock cluster`, not by hand; both must be of the same version",
     )

@@ -155,7 +155,8 @@ impl<W: Write> State<W> {
 
     fn advance(&mut self, key: (String, Stage), bytes: u64, now: Instant) {
         let advance = self.stages.entry(key.clone()).or_default();
-        advance.pending += bytes;
+        // A host may say any number.
+        advance.pending = advance.pending.saturating_add(bytes);
         if advance.last.is_none_or(|last| now.duration_since(last) >= INTERVAL) {
             advance.last = Some(now);
             self.flush(key);
@@ -166,7 +167,7 @@ impl<W: Write> State<W> {
         let (host, stage) = key.clone();
         let advance = self.stages.entry(key).or_default();
         let bytes = std::mem::take(&mut advance.pending);
-        advance.done += bytes;
+        advance.done = advance.done.saturating_add(bytes);
         let done = advance.done;
         if bytes > 0 {
             self.write(&Line {
@@ -206,6 +207,19 @@ fn stage_name(stage: Stage) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_counts_nonsense_harms_nobody() {
+        let mut state = State { out: Vec::new(), stages: BTreeMap::new() };
+        for bytes in [1, u64::MAX, u64::MAX] {
+            let event = Event::Advanced { stage: Stage::Import, bytes };
+            state.take(Event::OnHost { host: "gpu1", event: &event }, Instant::now());
+        }
+        let event = Event::Finished { stage: Stage::Import };
+        state.take(Event::OnHost { host: "gpu1", event: &event }, Instant::now());
+        let told = String::from_utf8(state.out).unwrap();
+        assert!(told.contains(&u64::MAX.to_string()), "{told}");
+    }
 
     #[test]
     fn advances_are_summed_and_none_is_lost() {

@@ -94,7 +94,7 @@ impl<W: Write> State<W> {
             }
             Event::Advanced { stage, bytes } => {
                 let line = self.stages.get_mut(&key(stage)).and_then(|run| {
-                    run.done += bytes;
+                    run.done = run.done.saturating_add(*bytes);
                     run.line(*stage, now)
                 });
                 line.into_iter().for_each(|line| self.say(&format!("{at}{line}")));

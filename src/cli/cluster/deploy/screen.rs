@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cluster::plan::{ClusterPlan, HostPlan, Phase, Work};
-use crate::cluster::report::{Report, State};
+use crate::cluster::report::{HostReport, Report, State};
 use crate::cluster::survey::{Finding, Severity};
 use crate::ui::human;
 use crate::ui::table::{Align, Table};
@@ -128,7 +128,8 @@ pub(super) fn report(report: &Report, logs: &Path) -> String {
             &format!("\n{} of {} were sent\n", human::size(report.bytes_sent), escape(&report.bundle.name));
     }
     text += &format!("\nThe logs of the hosts are in {}\n", escape(&logs.to_string_lossy()));
-    if report.hosts.iter().any(|host| matches!(host.state, State::Installed | State::Unchanged)) {
+    let is_there = |host: &HostReport| matches!(host.state, State::Installed | State::Unchanged);
+    if report.hosts.iter().any(|host| host.host == report.entry && is_there(host)) {
         text += &format!("Look at the cluster, on {}:\n  sudo kubectl get nodes\n", report.entry);
     }
     text

@@ -30,6 +30,8 @@ pub(super) enum Fate {
     Vanish,
     /// It needs a restart for its driver.
     NeedRestart,
+    /// No restart is enough for it.
+    NeedRestarts,
     /// Somebody stops the deployment while it is installed.
     Stop,
 }
@@ -244,6 +246,7 @@ impl Machine {
             Fate::NeedRestart if boot == 0 => {
                 return said(json!({"changed": ["nouveau"], "rebootFor": "nouveau"}));
             }
+            Fate::NeedRestarts => return said(json!({"changed": ["nouveau"], "rebootFor": "nouveau"})),
             Fate::Stop => {
                 let stop = self.world.0.lock().unwrap().stop.clone();
                 stop.unwrap().store(true, Ordering::Relaxed);

@@ -214,7 +214,7 @@ fn a_virtual_address_that_is_far_away_is_told() {
 }
 
 #[test]
-fn what_preflight_says_is_kept_with_its_name_and_can_be_overruled() {
+fn what_preflight_says_is_kept_with_its_name_and_counts_where_something_is_done() {
     let failed = |severity| super::super::examine::FailedCheck {
         id: "D4".to_owned(),
         title: "room for data".to_owned(),
@@ -236,5 +236,31 @@ fn what_preflight_says_is_kept_with_its_name_and_can_be_overruled() {
         ("room for data: 1 GiB (wanted: 20 GiB)", Some("make room"))
     );
     assert!(trouble.is(codes::PREFLIGHT_BLOCKED));
-    assert_eq!(verdict(&findings_of(&["D4".to_owned()]), Some("w1")), None);
+    // The host itself would refuse it all the same.
+    assert!(verdict(&findings_of(&["D4".to_owned()]), Some("w1")).is_some());
+    let Some(Ok(examination)) = survey.examinations.get_mut("w1") else { panic!() };
+    examination.changes = Some(Vec::new());
+    let found = findings(&inventory, &survey, &wanted, &[]);
+    assert_eq!((found.len(), verdict(&found, Some("w1"))), (1, None), "nothing would be done there");
+}
+
+#[test]
+fn what_an_administrator_knows_better_is_told_and_nothing_else() {
+    let names = ["s1", "w1"];
+    let (inventory, mut survey) = (inventory(&names), survey(&names));
+    look(&mut survey, "w1").clock.ahead = 600_000;
+    look(&mut survey, "w1").status.running = Some(
+        serde_json::from_value(serde_json::json!(
+        {"pid": 7, "command": "install", "since": "2026-05-04T12:00:00Z"}))
+        .unwrap(),
+    );
+    let wanted = Wanted::of(&inventory, &survey.looks);
+    let despite = ["clock", "busy"].map(str::to_owned);
+    let found = findings(&inventory, &survey, &wanted, &despite);
+    let blocking: Vec<&str> = found
+        .iter()
+        .filter(|finding| finding.severity == Severity::Block)
+        .map(|finding| finding.id.as_str())
+        .collect();
+    assert_eq!(blocking, ["busy"]);
 }

@@ -4,6 +4,7 @@ use std::io::BufRead as _;
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
+use rustix::process::{Pid, kill_process};
 use tempfile::TempDir;
 
 use super::*;
@@ -195,4 +196,30 @@ fn a_daemon_that_keeps_the_output_open_is_not_waited_for() {
     assert_eq!(status, Some(0));
     let daemon = output.trim().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
     rustix::process::kill_process(daemon, Signal::KILL).unwrap();
+}
+
+/// Writes for ever to the output of a command that has ended.
+const DAEMON: &str = "(while echo x; do sleep 0.05; done) & echo $!";
+
+#[test]
+fn a_daemon_that_goes_on_writing_does_not_keep_the_command() {
+    let begun = Instant::now();
+    let (output, _, status) = Served::with(DAEMON, &[]).rest();
+    let daemon = Pid::from_raw(output.lines().find(|line| *line != "x").unwrap().parse().unwrap()).unwrap();
+    kill_process(daemon, Signal::KILL).unwrap();
+    assert_eq!(status, Some(0));
+    assert!(begun.elapsed() < GRACE / 4, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_command_that_has_ended_is_not_waited_for_when_nobody_listens() {
+    let begun = Instant::now();
+    let mut served = Served::with("sleep 1000 & echo $!", &[]);
+    let Frame::Output(pid) = served.frame() else { panic!() };
+    // The shell has ended, and what it has left keeps its output open: nothing tells of that.
+    thread::sleep(LINGER / 2);
+    drop(served.ours);
+    assert_eq!(served.work.join().unwrap().unwrap_err().code(), codes::HOST_LOST);
+    let _ = kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), Signal::KILL);
+    assert!(begun.elapsed() < GRACE / 4, "{:?}", begun.elapsed());
 }
