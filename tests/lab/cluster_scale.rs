@@ -2,8 +2,6 @@
 //! the first server is up, the bundle leaves the machine of the administrator once, and little memory is needed there.
 //! Started by `scripts/bench cluster-deploy`.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,9 +9,8 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 use serde_json::Value;
 
-use crate::cluster_deploy::Desk;
+use crate::desk::{Desk, Outcome};
 use crate::lab::gap::Gap;
-use crate::lab::provisioner::Provisioner;
 use crate::lab::release::Release;
 use crate::lab::{Lab, is_possible};
 use crate::stick::Stick;
@@ -45,31 +42,28 @@ struct Seen {
 }
 
 /// Deploys a server and so many agents in a lab of their own.
-fn deploy(stick: &Stick, agents: usize) -> (Seen, Value) {
+fn deploy(stick: &'static Stick, agents: usize) -> (Seen, Value) {
     let lab = Lab::with_gap(&format!("scale{agents}"), Gap::Reject).unwrap();
     let names: Vec<String> = (0..=agents).map(|number| format!("node{number:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     lab.nodes_named(&names, Release::Bookworm).unwrap();
-    let provisioner = lab.provisioner().unwrap();
-    let desk = Desk::new(&lab, &provisioner, stick);
-    let seen = watch(&desk, &provisioner, names[0], names[agents]);
+    let desk = Desk::new(&lab, stick);
+    desk.inventory(&lab.inventory().unwrap());
+    let seen = watch(&desk, names[0], names[agents]);
     (seen, desk.report())
 }
 
 /// Deploys, and looks at what happens.
-fn watch(desk: &Desk, provisioner: &Provisioner, first: &str, last: &str) -> Seen {
-    let sent = || provisioner.traffic().unwrap().sent;
+fn watch(desk: &Desk, first: &str, last: &str) -> Seen {
+    let sent = || desk.provisioner.traffic().unwrap().sent;
     let load = fs::read_to_string("/proc/loadavg").unwrap().trim().to_owned();
     let (before, begun) = (sent(), Instant::now());
-    let mut command = desk.deployment(&["--progress", "json", "--json"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let (process, over) = (child.id(), AtomicBool::new(false));
-    let (mut moments, mut told) = (Vec::new(), String::new());
-    let (mut first_up, mut bundle) = (None, (0, 0));
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut deployment = desk.start(&desk.reporting(&["deploy", "--json"]));
+    let (process, over) = (deployment.id(), AtomicBool::new(false));
+    let (mut moments, mut first_up, mut bundle) = (Vec::new(), None, (0, 0));
     let (memory, memory_of_children) = thread::scope(|scope| {
         let memory = scope.spawn(|| memory(process, &over));
-        for line in lines {
+        while let Some(line) = deployment.next_line() {
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             let is = |name: &str| event["event"] == name;
             if is("hostFinished") && event["host"] == first && event["text"] != "looked at" {
@@ -82,14 +76,14 @@ fn watch(desk: &Desk, provisioner: &Provisioner, first: &str, last: &str) -> See
             }
             let is_telling = event["host"].is_null() || event["host"] == last;
             if is_telling && !is("advanced") && !line.contains("copied there") {
-                moments.push((begun.elapsed().as_secs_f64(), line.clone()));
+                moments.push((begun.elapsed().as_secs_f64(), line.trim_end().to_owned()));
             }
-            told.extend([line.as_str(), "\n"]);
         }
         over.store(true, Ordering::Relaxed);
         memory.join().unwrap()
     });
-    assert!(child.wait().unwrap().success(), "{told}");
+    let Outcome { status, told } = deployment.end();
+    assert_eq!(status, Some(0), "{told}");
     Seen {
         moments,
         after_first: first_up.expect("the first server is up").elapsed(),
