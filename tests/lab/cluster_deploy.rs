@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use crate::desk::Desk;
-use crate::inventories::yaml;
 use crate::lab::Lab;
 use crate::lab::gap::Gap;
 use crate::lab::node::Node;
@@ -50,27 +49,6 @@ fn an_inventory_becomes_a_cluster_and_a_second_deployment_changes_nothing() {
 
     desk.deploy_all("unchanged", 3);
     assert!(Path::new(&desk.path("logs/master.log")).exists());
-}
-
-#[test]
-#[ignore = "boots nodes; started by scripts/test"]
-fn three_servers_join_one_by_one_and_know_the_registries_of_all() {
-    let Some(stick) = Stick::get() else { return };
-    let lab = Lab::with_gap("deploy-ha", Gap::Reject).unwrap();
-    let names = ["server1", "server2", "server3", "worker1"];
-    let nodes = lab.nodes_named(&names, Release::Bookworm).unwrap();
-    let [server1, server2, server3, worker1] = &nodes[..] else { panic!("four nodes") };
-    let desk = Desk::new(&lab, stick);
-    desk.inventory(&yaml(&lab, &[server1, server2, server3], &[worker1], &[]));
-
-    desk.deploy_all("installed", 4);
-    assert_eq!(ready(server1), 4);
-    for node in &nodes {
-        let authorities = node.succeed(&["cat", "/etc/airlock/registry-ca.crt"]).unwrap();
-        let known = authorities.matches("BEGIN CERTIFICATE").count();
-        assert_eq!(known, 3, "{} knows the registry of every server", node.name());
-    }
-    desk.deploy_all("unchanged", 4);
 }
 
 #[test]

@@ -27,7 +27,7 @@ struct Rack {
 }
 
 impl Rack {
-    /// Deploys it. `None` where there can be no lab.
+    /// Deploys it: the servers join one by one, and a second deployment changes nothing. `None` where there can be no lab.
     fn deploy(name: &str) -> Option<Rack> {
         let stick = Stick::get()?;
         let lab = Lab::with_gap(name, Gap::Reject).unwrap();
@@ -36,6 +36,8 @@ impl Rack {
         let desk = Desk::new(&lab, stick);
         desk.inventory(&yaml(&lab, &[server1, server2, server3], &[agent1], &[]));
         desk.deploy_all("installed", 4);
+        nodes.iter().for_each(knows_all_registries);
+        desk.deploy_all("unchanged", 4);
         Some(Rack { nodes, desk, _lab: lab })
     }
 
@@ -67,6 +69,12 @@ impl Rack {
     fn kubectl(&self, server: &str, words: &[&str]) -> String {
         self.node(server).succeed(&[&["k3s", "kubectl"], words].concat()).unwrap()
     }
+}
+
+/// A node believes the registry of every server.
+fn knows_all_registries(node: &Node) {
+    let authorities = node.succeed(&["cat", "/etc/airlock/registry-ca.crt"]).unwrap();
+    assert_eq!(authorities.matches("BEGIN CERTIFICATE").count(), 3, "{}", node.name());
 }
 
 /// Waits until a line of shell succeeds on a node.

@@ -10,9 +10,9 @@ use fs_err as fs;
 use serde_json::Value;
 
 use crate::desk::{Desk, Outcome};
+use crate::lab::Lab;
 use crate::lab::gap::Gap;
 use crate::lab::release::Release;
-use crate::lab::{Lab, is_possible};
 use crate::stick::Stick;
 
 /// What twenty nodes may take of what two do.
@@ -140,9 +140,6 @@ impl Table {
 #[test]
 #[ignore = "a measurement of minutes; started by scripts/bench cluster-deploy"]
 fn measure_twenty_nodes_against_two() {
-    if !is_possible() {
-        return;
-    }
     let Some(stick) = Stick::get() else { return };
     let program = fs::metadata(stick.program()).unwrap().len();
     let mut table = Table(Vec::new());

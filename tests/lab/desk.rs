@@ -1,5 +1,5 @@
-//! The desk of an administrator: where `airlock cluster …` is run from, with an inventory, a bundle and the list of those
-//! who may sign it.
+//! The desk of an administrator: where `airlock cluster …` is run from, with an inventory, a bundle and the list of
+//! those who may sign it.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -40,10 +40,13 @@ pub struct Outcome {
 impl Outcome {
     /// That of a program which has ended.
     pub fn of(output: &Output) -> Outcome {
-        let streams = [&output.stdout[..], &output.stderr];
-        let told = streams.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
-        Outcome { status: output.status.code(), told }
+        Outcome { status: output.status.code(), told: said(output) }
     }
+}
+
+/// Everything that a program has told: what it has printed, and then what it has said besides.
+pub fn said(output: &Output) -> String {
+    [&output.stdout[..], &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
 }
 
 impl Desk {
@@ -135,7 +138,7 @@ impl Desk {
     pub fn json(&self, words: &[&str]) -> Value {
         let output = self.command(&[words, &["--json"]].concat()).output().unwrap();
         serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{}: {error}: {}", line(words), Outcome::of(&output).told))
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", line(words), said(&output)))
     }
 
     /// Words of a command that takes a bundle, with this one, and is not asked anything.

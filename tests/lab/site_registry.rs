@@ -7,10 +7,10 @@ use crate::containerd::Containerd;
 use crate::desk::Desk;
 use crate::install::{INSTALL, nothing_is_left_to_do};
 use crate::inventories::yaml;
+use crate::lab::Lab;
 use crate::lab::gap::Gap;
 use crate::lab::node::Node;
 use crate::lab::release::Release;
-use crate::lab::{Lab, is_possible};
 use crate::roots;
 use crate::samples;
 use crate::standin::write;
@@ -74,9 +74,6 @@ fn images() -> impl Iterator<Item = &'static str> {
 #[test]
 #[ignore = "boots nodes; started by scripts/test"]
 fn the_registry_of_the_site_gets_the_images_once_and_every_node_pulls_from_there() {
-    if !is_possible() {
-        return;
-    }
     let Some(stick) = Stick::get() else { return };
     let lab = Lab::new("site").unwrap();
     let registry = lab.node("registry1", Release::Bookworm).unwrap();
@@ -128,9 +125,6 @@ fn pulls_from_the_site(node: &Node, stick: &Stick, registry: &Node) {
 #[test]
 #[ignore = "boots nodes; started by scripts/test"]
 fn a_cluster_is_deployed_whose_images_are_in_the_registry_of_the_site() {
-    if !is_possible() {
-        return;
-    }
     let Some(stick) = Stick::get() else { return };
     let lab = Lab::with_gap("site-cluster", Gap::Reject).unwrap();
     let registry = lab.node("registry1", Release::Bookworm).unwrap();
