@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use airlock::error::Result;
 use airlock::node::machine::{Call, Finished, Programs};
@@ -52,8 +52,23 @@ pub struct Systemd {
 
 #[derive(Default)]
 struct State {
-    registry: Option<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)>,
+    registry: Option<Serving>,
     calls: Vec<String>,
+}
+
+/// The registry as it runs: what stops it, its end, and where it listens.
+type Serving = (oneshot::Sender<()>, tokio::task::JoinHandle<()>, ListeningSocket);
+
+/// A copy of the socket that the registry listens at, which frees the port when the registry has ended.
+///
+/// That everybody closes the socket is not enough: programs that other tests start at this moment have it as well, between
+/// fork(2) and execve(2), and whoever listens at the port next would be refused.
+struct ListeningSocket(OwnedFd);
+
+impl Drop for ListeningSocket {
+    fn drop(&mut self) {
+        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
+    }
 }
 
 impl Systemd {
@@ -63,7 +78,7 @@ impl Systemd {
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let systemd = Systemd { disk: Disk(root.to_owned()), runtime, state: Mutex::default() };
         if systemd.active().unwrap().contains_key(REGISTRY) {
-            systemd.state.lock().unwrap().registry = Some(systemd.goes_on_serving());
+            systemd.state.lock().unwrap().registry = Some(systemd.serve().unwrap());
         }
         systemd
     }
@@ -158,10 +173,10 @@ impl Systemd {
             self.set_active(&active)?;
         }
         if name == REGISTRY
-            && let Some((stop, served)) = state.registry.take()
+            && let Some((stop, ended, _socket)) = state.registry.take()
         {
             let _ = stop.send(());
-            let _ = self.runtime.block_on(served);
+            let _ = self.runtime.block_on(ended);
         }
         Ok(())
     }
@@ -210,19 +225,7 @@ NRestarts=0
         ))
     }
 
-    /// Its port may be held for a moment by whoever has just ended.
-    fn goes_on_serving(&self) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            match self.serve() {
-                Ok(served) => return served,
-                Err(error) if Instant::now() >= deadline => panic!("{error}"),
-                Err(_) => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
-    }
-
-    fn serve(&self) -> io::Result<(oneshot::Sender<()>, tokio::task::JoinHandle<()>)> {
+    fn serve(&self) -> io::Result<Serving> {
         let unit = self.unit(REGISTRY)?.unwrap_or_default();
         let socket = self.unit("airlock-registry.socket")?.unwrap_or_default();
         let port = socket.lines().find_map(|line| line.strip_prefix("ListenStream=")).unwrap_or("0");
@@ -249,9 +252,12 @@ NRestarts=0
         let _inside = self.runtime.enter();
         let address = ([127, 0, 0, 1], port.parse().unwrap()).into();
         let listener = Listener::tcp(address, Some(self.tls()?)).map_err(io::Error::other)?;
+        let Listener::Tcp(socket, _) = &listener else { unreachable!("it listens at an address") };
+        let socket = ListeningSocket(socket.as_fd().try_clone_to_owned()?);
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { drop(stopped.await) };
-        Ok((stop, self.runtime.spawn(server::serve(registry, vec![listener], Limits::default(), stopped))))
+        let served = server::serve(registry, vec![listener], Limits::default(), stopped);
+        Ok((stop, self.runtime.spawn(served), socket))
     }
 
     fn tls(&self) -> io::Result<Tls> {

@@ -2,16 +2,15 @@
 //! back, from the machine of an administrator.
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use fs_err as fs;
-use serde_json::Value;
 
+use crate::desk::Desk;
+use crate::inventories::yaml;
 use crate::lab::Lab;
 use crate::lab::gap::Gap;
 use crate::lab::node::Node;
-use crate::lab::provisioner::Provisioner;
 use crate::lab::release::Release;
 use crate::stick::Stick;
 
@@ -22,92 +21,43 @@ const DATA: &str = "/var/lib/rancher/k3s/server/db";
 /// A cluster of three servers and an agent, and the administrator with the inventory.
 struct Rack {
     nodes: Vec<Node>,
-    provisioner: Provisioner,
-    directory: PathBuf,
+    desk: Desk,
     // The last field, so that it goes last.
-    lab: Lab,
+    _lab: Lab,
 }
 
 impl Rack {
-    /// Deploys it. `None` where there can be no lab.
+    /// Deploys it: the servers join one by one, and a second deployment changes nothing. `None` where there can be no lab.
     fn deploy(name: &str) -> Option<Rack> {
         let stick = Stick::get()?;
         let lab = Lab::with_gap(name, Gap::Reject).unwrap();
         let nodes = lab.nodes_named(&["server1", "server2", "server3", "agent1"], Release::Bookworm).unwrap();
-        let provisioner = lab.provisioner().unwrap();
-        let directory = provisioner.home().join("desk");
-        fs::create_dir_all(&directory).unwrap();
-        let rack = Rack { nodes, provisioner, directory, lab };
-        fs::write(rack.path("cluster.yaml"), rack.inventory()).unwrap();
-        fs::write(rack.path("signers"), stick.signers()).unwrap();
-        // Under its own name: as `install` it would install this machine.
-        fs::copy(stick.program(), rack.path("airlock")).unwrap();
-        let (bundle, signers) = (stick.path(), rack.path("signers"));
-        let bundle = bundle.to_str().unwrap();
-        rack.done(&["deploy", "--yes", "--bundle", bundle, "--allowed-signers", &signers]);
-        Some(rack)
-    }
-
-    fn inventory(&self) -> String {
-        let host = |node: &Node| format!("  - {{name: {}, host: {}}}\n", node.name(), node.address());
-        let servers: String = self.nodes[..3].iter().map(host).collect();
-        format!(
-            "apiVersion: airlock/v1\nkind: Cluster\n\
-             defaults: {{user: operator, identityFile: {}}}\nservers:\n{servers}agents:\n{}",
-            self.lab.ssh_key().display(),
-            host(&self.nodes[3])
-        )
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.directory.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let (airlock, inventory) = (self.path("airlock"), self.path("cluster.yaml"));
-        let line = [&["cluster"], words, &["-i", &inventory]].concat();
-        let mut command = self.provisioner.command(&airlock, &line);
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Output {
-        self.command(words).output().unwrap()
-    }
-
-    /// What a command of `airlock cluster` says that has to succeed.
-    fn done(&self, words: &[&str]) -> String {
-        let output = self.run(words);
-        assert!(output.status.success(), "{words:?}: {}", said(&output));
-        said(&output)
-    }
-
-    /// What a command says that has to fail so.
-    fn refused(&self, status: i32, words: &[&str]) -> String {
-        let output = self.run(words);
-        assert_eq!(output.status.code(), Some(status), "{words:?}: {}", said(&output));
-        said(&output)
+        let [server1, server2, server3, agent1] = &nodes[..] else { panic!("four nodes") };
+        let desk = Desk::new(&lab, stick);
+        desk.inventory(&yaml(&lab, &[server1, server2, server3], &[agent1], &[]));
+        desk.deploy_all("installed", 4);
+        nodes.iter().for_each(knows_all_registries);
+        desk.deploy_all("unchanged", 4);
+        Some(Rack { nodes, desk, _lab: lab })
     }
 
     /// Shows the plan, does it with this consent, and does it again, when nothing is left to do. Gives the plan.
     fn repaired(&self, node: &str, consent: &[&str]) -> String {
-        let plan = self.done(&["repair", node, "--plan"]);
-        self.refused(2, &["repair", node]);
-        self.done(&[&["repair", node], consent].concat());
-        let again = self.done(&["repair", node]);
+        let plan = self.desk.succeed(&["repair", node, "--plan"]);
+        self.desk.refuse(&["repair", node], 2, consent[0]);
+        self.desk.succeed(&[&["repair", node], consent].concat());
+        let again = self.desk.succeed(&["repair", node]);
         assert!(again.contains("nothing to do"), "{again}");
         plan
     }
 
     fn voters(&self) -> usize {
-        let status: Value = serde_json::from_slice(&self.run(&["etcd", "status", "--json"]).stdout).unwrap();
-        status["well"].as_array().unwrap().len()
+        self.desk.json(&["etcd", "status"])["well"].as_array().unwrap().len()
     }
 
     /// The names of all snapshots, the latest first.
     fn snapshots(&self) -> Vec<String> {
-        let output = self.run(&["etcd", "snapshot", "list", "--json"]);
-        let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let listed = self.desk.json(&["etcd", "snapshot", "list"]);
         listed.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
     }
 
@@ -121,8 +71,10 @@ impl Rack {
     }
 }
 
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+/// A node believes the registry of every server.
+fn knows_all_registries(node: &Node) {
+    let authorities = node.succeed(&["cat", "/etc/airlock/registry-ca.crt"]).unwrap();
+    assert_eq!(authorities.matches("BEGIN CERTIFICATE").count(), 3, "{}", node.name());
 }
 
 /// Waits until a line of shell succeeds on a node.
@@ -142,7 +94,7 @@ fn mishap(node: &Node, unit: &str, line: &str) {
 #[ignore = "boots nodes; started by scripts/test"]
 fn whatever_breaks_on_a_node_is_found_and_repaired() {
     let Some(rack) = Rack::deploy("recovery") else { return };
-    let well = rack.done(&["repair", "agent1"]);
+    let well = rack.desk.succeed(&["repair", "agent1"]);
     assert!(well.contains("nothing to do"), "{well}");
     an_agent_whose_password_is_rejected(&rack);
     an_agent_whose_program_is_damaged(&rack);
@@ -206,7 +158,7 @@ fn a_server_whose_certificates_have_expired(rack: &Rack) {
 #[ignore = "boots nodes; started by scripts/test"]
 fn a_cluster_comes_back_from_a_snapshot_and_from_a_lost_quorum() {
     let Some(rack) = Rack::deploy("restore-cluster") else { return };
-    let status = rack.done(&["etcd", "status"]);
+    let status = rack.desk.succeed(&["etcd", "status"]);
     assert!(status.contains("3 of 3 are well, 2 are needed"), "{status}");
     let file = snapshots_are_saved_listed_and_deleted(&rack);
     a_restore_is_killed_and_continued(&rack);
@@ -221,19 +173,17 @@ fn snapshots_are_saved_listed_and_deleted(rack: &Rack) -> PathBuf {
     rack.node("server1")
         .shell(&format!("echo '{ghost}' > /root/ghost && k3s kubectl apply -f /root/ghost"))
         .unwrap();
-    rack.done(&["etcd", "snapshot", "save", "kept"]);
+    rack.desk.succeed(&["etcd", "snapshot", "save", "kept"]);
     rack.kubectl("server1", &["label", "node", "agent1", "later=yes"]);
-    rack.done(&["etcd", "snapshot", "save", "unwanted"]);
+    rack.desk.succeed(&["etcd", "snapshot", "save", "unwanted"]);
     rack.kubectl("server1", &["delete", "node", "ghost"]);
     let names = rack.snapshots();
     assert_eq!(names.len(), 2, "{names:?}");
     let unwanted = names.iter().find(|name| name.starts_with("unwanted-")).unwrap();
-    rack.refused(2, &["etcd", "snapshot", "delete", unwanted]);
-    rack.done(&["etcd", "snapshot", "delete", unwanted, "--yes"]);
-    let again = rack.done(&["etcd", "snapshot", "delete", unwanted, "--yes"]);
-    assert!(again.contains("nothing to do"), "{again}");
+    rack.desk.refuse(&["etcd", "snapshot", "delete", unwanted], 2, "--yes");
+    rack.desk.twice(&["etcd", "snapshot", "delete", unwanted, "--yes"]);
     let [kept] = &rack.snapshots()[..] else { panic!("there is not one snapshot") };
-    let file = rack.directory.join("etcd.snapshot");
+    let file = PathBuf::from(rack.desk.path("etcd.snapshot"));
     rack.node("server1").copy_out(&format!("{DATA}/snapshots/{kept}"), &file).unwrap();
     file
 }
@@ -245,25 +195,25 @@ fn labels(rack: &Rack, server: &str) -> String {
 fn a_restore_is_killed_and_continued(rack: &Rack) {
     let name = &rack.snapshots()[0];
     let restore = ["etcd", "restore", name, "--confirm", "server1"];
-    let plan = rack.done(&["etcd", "restore", name, "--plan"]);
+    let plan = rack.desk.succeed(&["etcd", "restore", name, "--plan"]);
     assert!(plan.contains("airlock node recover reset --snapshot") && plan.contains("is lost"), "{plan}");
     for consent in [&[][..], &["--yes"], &["--confirm", "server2"]] {
-        rack.refused(2, &[&["etcd", "restore", name], consent].concat());
+        rack.desk.refuse(&[&["etcd", "restore", name], consent].concat(), 2, "server1");
     }
     assert!(labels(rack, "server1").contains("later"), "nothing was changed");
 
     // In the middle: the first server has the data, and another one has begun to join.
-    let mut killed = rack.command(&restore).spawn().unwrap();
+    let mut killed = rack.desk.command(&restore).spawn().unwrap();
     until(rack.node("server2"), &format!("ls -d {DATA}.* >/dev/null 2>&1"));
     killed.kill().unwrap();
     killed.wait().unwrap();
-    let mended = rack.done(&restore);
+    let mended = rack.desk.succeed(&restore);
     assert!(mended.contains("airlock cluster remove ghost"), "stale nodes are named: {mended}");
     assert!(!mended.contains("restore etcd"), "what the first server has stays: {mended}");
     assert!(!labels(rack, "server2").contains("later"));
     assert_eq!(rack.voters(), 3);
 
-    let again = rack.done(&restore);
+    let again = rack.desk.succeed(&restore);
     assert!(again.contains("nothing to do") && again.contains("--again"), "{again}");
     assert!(rack.snapshots().contains(name), "snapshots stay where they are");
 }
@@ -275,24 +225,21 @@ fn a_lost_quorum_is_made_anew(rack: &Rack) {
         rack.node(name).shell(&format!("systemctl disable --now k3s; rm -r {DATA}/etcd")).unwrap();
     }
     until(rack.node("server1"), "k3s kubectl get --raw /readyz 2>&1 | grep -q failed");
-    let status = rack.refused(8, &["etcd", "status"]);
-    assert!(status.contains("airlock cluster etcd restore"), "{status}");
+    rack.desk.refuse(&["etcd", "status"], 8, "airlock cluster etcd restore");
     let plan = rack.repaired("server1", &["--confirm", "server1"]);
     assert!(plan.contains("quorum is lost") && plan.contains("recover reset\n"), "{plan}");
     assert_eq!(rack.node("server1").read(&format!("{DATA}/etcd/name")).unwrap(), member);
     assert!(labels(rack, "server3").contains("mark"), "its data were good");
     assert_eq!(rack.voters(), 3);
-    let again = rack.done(&["etcd", "restore", "--data-of", "server1", "--confirm", "server1"]);
+    let again = rack.desk.succeed(&["etcd", "restore", "--data-of", "server1", "--confirm", "server1"]);
     assert!(again.contains("nothing to do"), "{again}");
 }
 
 fn a_snapshot_comes_from_a_file(rack: &Rack, file: &std::path::Path) {
     let file = file.to_str().unwrap();
     let restore = ["etcd", "restore", file, "--server", "server2", "--confirm", "server1"];
-    rack.done(&restore);
+    rack.desk.twice(&restore);
     assert!(!labels(rack, "server1").contains("mark"));
-    let again = rack.done(&restore);
-    assert!(again.contains("nothing to do"), "{again}");
     for node in &rack.nodes[..3] {
         node.shell(&format!("ls -d {DATA}.* || ls -d {DATA}/etcd-old-*")).unwrap();
     }

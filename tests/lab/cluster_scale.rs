@@ -7,8 +7,6 @@
 //! they get, where the time tells how much work a node is; and with nodes that have so small a share of a processor
 //! each that all shares together are there, where the time tells whether more nodes take longer.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,12 +14,11 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 use serde_json::Value;
 
-use crate::cluster_deploy::Desk;
+use crate::desk::{Desk, Outcome};
+use crate::lab::Lab;
 use crate::lab::gap::Gap;
 use crate::lab::node::Node;
-use crate::lab::provisioner::Provisioner;
 use crate::lab::release::Release;
-use crate::lab::{Lab, is_possible};
 use crate::stick::Stick;
 
 /// What twenty nodes may take of what two do.
@@ -56,34 +53,31 @@ struct Seen {
 }
 
 /// Deploys a server and so many agents in a lab of their own, each with this share of a processor if one is named.
-fn deploy(stick: &Stick, agents: usize, share: Option<u32>) -> (Seen, Value) {
+fn deploy(stick: &'static Stick, agents: usize, share: Option<u32>) -> (Seen, Value) {
     let lab = Lab::with_gap(&format!("scale{agents}"), Gap::Reject).unwrap();
     let names: Vec<String> = (0..=agents).map(|number| format!("node{number:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let nodes = lab.nodes_named(&names, Release::Bookworm).unwrap();
     share.inspect(|share| nodes.iter().for_each(|node| node.limit_processor(*share).unwrap()));
-    let provisioner = lab.provisioner().unwrap();
-    let desk = Desk::new(&lab, &provisioner, stick);
-    let seen = watch(&desk, &provisioner, &nodes);
+    let desk = Desk::new(&lab, stick);
+    desk.inventory(&lab.inventory().unwrap());
+    let seen = watch(&desk, &nodes);
     (seen, desk.report())
 }
 
 /// Deploys, and looks at what happens.
-fn watch(desk: &Desk, provisioner: &Provisioner, nodes: &[Node]) -> Seen {
+fn watch(desk: &Desk, nodes: &[Node]) -> Seen {
     let (first, last) = (nodes[0].name(), nodes[nodes.len() - 1].name());
     let work = || -> Duration { nodes.iter().map(|node| node.processor_time().unwrap()).sum() };
-    let sent = || provisioner.traffic().unwrap().sent;
+    let sent = || desk.provisioner.traffic().unwrap().sent;
     let load = fs::read_to_string("/proc/loadavg").unwrap().trim().to_owned();
     let (before, begun) = (sent(), Instant::now());
-    let mut command = desk.deployment(&["--progress", "json", "--json"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let (process, over) = (child.id(), AtomicBool::new(false));
-    let (mut moments, mut told) = (Vec::new(), String::new());
-    let (mut first_up, mut bundle) = (None, (0, 0));
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut deployment = desk.start(&desk.reporting(&["deploy", "--json"]));
+    let (process, over) = (deployment.id(), AtomicBool::new(false));
+    let (mut moments, mut first_up, mut bundle) = (Vec::new(), None, (0, 0));
     let (memory, memory_of_children) = thread::scope(|scope| {
         let memory = scope.spawn(|| memory(process, &over));
-        for line in lines {
+        while let Some(line) = deployment.next_line() {
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             let is = |name: &str| event["event"] == name;
             if is("hostFinished") && event["host"] == first && event["text"] != "looked at" {
@@ -96,14 +90,14 @@ fn watch(desk: &Desk, provisioner: &Provisioner, nodes: &[Node]) -> Seen {
             }
             let is_telling = event["host"].is_null() || event["host"] == last;
             if is_telling && !is("advanced") && !line.contains("copied there") {
-                moments.push((begun.elapsed().as_secs_f64(), line.clone()));
+                moments.push((begun.elapsed().as_secs_f64(), line.trim_end().to_owned()));
             }
-            told.extend([line.as_str(), "\n"]);
         }
         over.store(true, Ordering::Relaxed);
         memory.join().unwrap()
     });
-    assert!(child.wait().unwrap().success(), "{told}");
+    let Outcome { status, told } = deployment.end();
+    assert_eq!(status, Some(0), "{told}");
     let (first_up, work_before) = first_up.expect("the first server is up");
     Seen {
         moments,
@@ -185,9 +179,6 @@ impl Table {
 #[test]
 #[ignore = "a measurement of minutes; started by scripts/bench cluster-deploy"]
 fn measure_twenty_nodes_against_two() {
-    if !is_possible() {
-        return;
-    }
     let Some(stick) = Stick::get() else { return };
     let program = fs::metadata(stick.program()).unwrap().len();
     let mut table = Table(Vec::new());

@@ -9,7 +9,8 @@ use std::thread;
 
 use fs_err as fs;
 
-use crate::deployment::{Desk, inventory};
+use crate::desk::Desk;
+use crate::inventories::yaml;
 use crate::lab::Lab;
 use crate::lab::gap::Gap;
 use crate::lab::node::Node;
@@ -91,22 +92,22 @@ fn token_and_password_are_nowhere_but_where_they_belong() {
     let Some(stick) = Stick::get() else { return };
     let lab = Lab::with_gap("secrets", Gap::Reject).unwrap();
     let nodes = lab.nodes_named(&["server1", "worker1"], Release::Bookworm).unwrap();
-    let provisioner = lab.provisioner().unwrap();
-    let desk = Desk::new(&provisioner, stick);
+    let desk = Desk::new(&lab, stick);
     nodes.iter().for_each(|node| node.set_sudo_password(Some(PASSWORD)).unwrap());
     desk.write("token", &format!("{TOKEN}\n"));
     desk.write("password", &format!("{PASSWORD}\n"));
-    let hosts = inventory(&lab, &[&nodes[0]], &[&nodes[1]], &[]);
-    desk.write("cluster.yaml", &format!("{hosts}tokenFile: {}\n", desk.path("token")));
+    let hosts = yaml(&lab, &[&nodes[0]], &[&nodes[1]], &[]);
+    desk.inventory(&format!("{hosts}tokenFile: {}\n", desk.path("token")));
 
     let is_over = AtomicBool::new(false);
     let (deployed, sampled) = thread::scope(|scope| {
         let sampler = scope.spawn(|| sample(&is_over));
-        let deployed = desk.deploy(&["--json", "--sudo-password-file", &desk.path("password")]);
+        let deployed =
+            desk.deploy(&["--json", "--progress", "json", "--sudo-password-file", &desk.path("password")]);
         is_over.store(true, Ordering::Relaxed);
         (deployed, sampler.join().unwrap())
     });
-    assert!(deployed.status.success(), "{}", deployed.told);
+    assert_eq!(deployed.status, Some(0), "{}", deployed.told);
     assert!(!deployed.told.contains(CANARY), "{}", deployed.told);
     assert!(sampled.installing > 1, "the installation was not seen");
     assert_eq!(sampled.caught, BTreeSet::new());
@@ -118,7 +119,7 @@ fn token_and_password_are_nowhere_but_where_they_belong() {
         assert!(!journal.contains(CANARY), "{journal}");
     }
     let mut here = BTreeSet::new();
-    holders_below(&provisioner.home(), &mut here);
-    holders_below(&provisioner.temporary(), &mut here);
+    holders_below(&desk.provisioner.home(), &mut here);
+    holders_below(&desk.provisioner.temporary(), &mut here);
     assert_eq!(here, [desk.path("password"), desk.path("token")].into());
 }

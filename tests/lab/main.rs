@@ -15,11 +15,13 @@ mod cluster_scale;
 mod cluster_secrets;
 mod containerd;
 mod deployment;
+mod desk;
 mod editions;
 mod failures;
 mod gaps;
 mod install;
 mod interrupted;
+mod inventories;
 mod isolated;
 #[path = "../support/lab/lab.rs"]
 mod lab;

@@ -1,10 +1,11 @@
 //! Nodes are reached by real SSH from the machine of an administrator, and everything goes wrong on the way that can.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
+use crate::desk::said;
 use crate::lab::node::Node;
 use crate::lab::provisioner::Provisioner;
 use crate::lab::release::Release;
@@ -17,10 +18,6 @@ fn ssh(lab: &Lab, provisioner: &Provisioner, node: &Node, line: &str) -> Command
     let (key, login) = (lab.ssh_key(), format!("operator@{}", node.address()));
     let own = ["-i", key.to_str().unwrap(), &login, line];
     provisioner.command("ssh", &[OPTIONS, &own].concat())
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// What a line of shell prints that the operator runs, which has to succeed.

@@ -3,13 +3,14 @@
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use crate::cluster_deploy::{Desk, said};
 use crate::containerd::Containerd;
+use crate::desk::Desk;
 use crate::install::{INSTALL, nothing_is_left_to_do};
+use crate::inventories::yaml;
+use crate::lab::Lab;
 use crate::lab::gap::Gap;
 use crate::lab::node::Node;
 use crate::lab::release::Release;
-use crate::lab::{Lab, is_possible};
 use crate::roots;
 use crate::samples;
 use crate::standin::write;
@@ -73,9 +74,6 @@ fn images() -> impl Iterator<Item = &'static str> {
 #[test]
 #[ignore = "boots nodes; started by scripts/test"]
 fn the_registry_of_the_site_gets_the_images_once_and_every_node_pulls_from_there() {
-    if !is_possible() {
-        return;
-    }
     let Some(stick) = Stick::get() else { return };
     let lab = Lab::new("site").unwrap();
     let registry = lab.node("registry1", Release::Bookworm).unwrap();
@@ -124,24 +122,9 @@ fn pulls_from_the_site(node: &Node, stick: &Stick, registry: &Node) {
     }
 }
 
-/// A server and an agent that pull from the registry of the site.
-fn inventory(lab: &Lab, [server, agent]: [&Node; 2]) -> String {
-    let host = |node: &Node| format!("[{{name: {}, host: {}}}]", node.name(), node.address());
-    format!(
-        "apiVersion: airlock/v1\nkind: Cluster\ndefaults: {{user: operator, identityFile: {}}}\n\
-         siteRegistry: https://{HOST}/{PROJECT}\nservers: {}\nagents: {}\n",
-        lab.ssh_key().display(),
-        host(server),
-        host(agent)
-    )
-}
-
 #[test]
 #[ignore = "boots nodes; started by scripts/test"]
 fn a_cluster_is_deployed_whose_images_are_in_the_registry_of_the_site() {
-    if !is_possible() {
-        return;
-    }
     let Some(stick) = Stick::get() else { return };
     let lab = Lab::with_gap("site-cluster", Gap::Reject).unwrap();
     let registry = lab.node("registry1", Release::Bookworm).unwrap();
@@ -150,18 +133,11 @@ fn a_cluster_is_deployed_whose_images_are_in_the_registry_of_the_site() {
     for node in &nodes {
         write(node, AUTHORITIES, &authority);
     }
-    let provisioner = lab.provisioner().unwrap();
-    let desk = Desk::new(&lab, &provisioner, stick);
-    desk.write("inventory.ini", &inventory(&lab, [&nodes[0], &nodes[1]]));
-    let requests = requests(&registry, || {
-        let deployed = desk.deploy(&[]);
-        assert!(deployed.status.success(), "{}", said(&deployed));
-    });
+    let desk = Desk::new(&lab, stick);
+    let hosts = yaml(&lab, &[&nodes[0]], &[&nodes[1]], &[]);
+    desk.inventory(&format!("{hosts}siteRegistry: https://{HOST}/{PROJECT}\n"));
+    let requests = requests(&registry, || desk.deploy_all("installed", 2));
     assert!(requests.contains("PUT"), "{requests}");
-    let again = desk.deploy(&[]);
-    assert!(again.status.success(), "{}", said(&again));
-    let report = desk.report();
-    let states: Vec<_> = report["hosts"].as_array().unwrap().iter().map(|host| &host["state"]).collect();
-    assert_eq!(states, ["unchanged"; 2], "{}", said(&again));
+    desk.deploy_all("unchanged", 2);
     nodes.iter().for_each(nothing_is_left_to_do);
 }

@@ -156,6 +156,6 @@ pub fn strip(program: &Path, to: &Path) {
     // Others may do the same at the same time.
     let partial = to.with_added_extension(std::process::id().to_string());
     let mut strip = Command::new("strip");
-    assert!(strip.arg("--strip-debug").arg("-o").arg(&partial).arg(program).status().unwrap().success());
+    assert!(strip.arg("--strip-all").arg("-o").arg(&partial).arg(program).status().unwrap().success());
     fs::rename(partial, to).unwrap();
 }

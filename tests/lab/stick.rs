@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 use ssh_key::{HashAlg, PublicKey};
 
+use crate::lab::is_possible;
 use crate::samples;
 use crate::server::{Options, Server};
 use crate::standin;
@@ -59,7 +60,7 @@ const FOR_CLUSTERS: &[Edition] = &[
 const WITH_VIP: [&str; 3] = [PACKAGE, VIP_PACKAGES[0], VIP_PACKAGES[1]];
 
 impl Stick {
-    /// The stick, made once. `None`, loudly, where the archive cannot be reached.
+    /// The stick, made once. `None`, loudly, where there can be no lab or the archive cannot be reached.
     pub fn get() -> Option<&'static Stick> {
         static STICKS: OnceLock<Option<Vec<Stick>>> = OnceLock::new();
         STICKS.get_or_init(|| get("lab-stick", USUAL)).as_ref().map(|sticks| &sticks[0])
@@ -120,6 +121,9 @@ impl Stick {
 
 /// All editions, in a directory of their own: as they are if the programs have not changed since they were made.
 fn get(name: &str, editions: &'static [Edition]) -> Option<Vec<Stick>> {
+    if !is_possible() {
+        return None;
+    }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&directory).unwrap();
     let lock = fs::File::create(directory.join("lock")).unwrap();

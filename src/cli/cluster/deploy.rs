@@ -138,9 +138,10 @@ pub(super) fn deploy(
     let terms = terms::of_machine(options.policy.as_deref(), &believed, &bundle)?;
     let hosts: Vec<&Host> = inventory.hosts.iter().collect();
     let dialer = options.connection.dialer(&hosts, stop.clone(), session)?;
+    let limit = choose(&inventory, &dialer, stop)?;
+    // From here on every host is asked: whoever is refused before leaves no empty directory.
     let logs = options.logs();
     let connect = Logged::new(&dialer, &logs)?;
-    let limit = choose(&inventory, &connect, stop)?;
     let survey = survey(&inventory, &connect, &bundle, &terms, session);
     if stop.load(Ordering::Relaxed) {
         return Err(Error::new(codes::INTERRUPTED, "interrupted; nothing was changed")

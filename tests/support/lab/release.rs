@@ -21,7 +21,6 @@ const PACKAGES: &[&str] = &[
     "iptables",
     "iputils-ping",
     "kmod",
-    "libfaketime",
     "needrestart",
     "openssh-server",
     "procps",

@@ -3,6 +3,7 @@
 //! The mirror is the one that this machine's apt is configured with.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use airlock::oci::digest::Digest;
 use fs_err as fs;
@@ -58,7 +59,12 @@ fn make(directory: &Path, release: Release) -> Result<()> {
 
 /// The address of the Debian archive in this machine's apt configuration.
 pub fn mirror() -> Result<String> {
-    archive("Debian").ok_or_else(|| "this machine's apt has no Debian archive; run `apt-get update`".into())
+    // apt takes half a second to say it, and every lab asks.
+    static MIRROR: OnceLock<Option<String>> = OnceLock::new();
+    MIRROR
+        .get_or_init(|| archive("Debian"))
+        .clone()
+        .ok_or_else(|| "this machine's apt has no Debian archive; run `apt-get update`".into())
 }
 
 /// The address of the archive whose `Release` has this label.
