@@ -125,14 +125,16 @@ fn a_driver_that_works_and_is_not_ours_is_left_alone() {
     ");
 }
 
-/// Debian's module has another name, which only its modprobe.d knows.
+/// Debian's module has another name, which only its modprobe.d knows; the unit that describes GPUs does not.
 #[test]
 fn the_module_of_debian_is_found_as_well() {
     let simulated = Simulated::new(KERNEL);
+    simulated.write("/state/units/nvidia-cdi-refresh.service", "inactive enabled");
     simulated.write("/state/module-for", KERNEL);
     simulated.write("/state/module-name", "nvidia-current-open");
     let nvidia = nvidia(devices(1, 0));
     assert_eq!(run(&nvidia, &simulated).unwrap().reboot_for, None);
+    assert!(simulated.read("/etc/cdi/nvidia.yaml").is_some_and(|text| text.contains(VERSION)));
     assert_eq!(plan(&nvidia, &simulated), "");
 }
 
