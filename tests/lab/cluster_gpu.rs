@@ -118,3 +118,51 @@ fn the_driver_comes_to_the_node_with_a_gpu_and_the_deployment_restarts_it() {
     assert!(again.status.success(), "{}", said(&again));
     assert_eq!(states(&desk), ["unchanged"; 3], "{}", said(&again));
 }
+
+/// A server, and an agent of which nothing is said: its GPU is found.
+fn server_and_agent(lab: &Lab, [server, agent]: [&Node; 2]) -> String {
+    let host = |node: &Node| format!("[{{name: {}, host: {}}}]", node.name(), node.address());
+    format!(
+        "apiVersion: airlock/v1\nkind: Cluster\ndefaults: {{user: operator, identityFile: {}}}\n\
+         servers: {}\nagents: {}\n",
+        lab.ssh_key().display(),
+        host(server),
+        host(agent)
+    )
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn a_gpu_that_was_found_waits_for_somebody_to_restart_its_node() {
+    if !is_possible() {
+        return;
+    }
+    let lab = Lab::with_gap("restart-gpu", Gap::Reject).unwrap();
+    let nodes = lab.nodes_named(&["server1", "gpu1"], Release::Bookworm).unwrap();
+    let gpu = &nodes[1];
+    gpu.insert_gpu().unwrap();
+    let provisioner = lab.provisioner().unwrap();
+    let desk = Desk::new(&lab, &provisioner, Stick::for_gpus());
+    desk.write("inventory.ini", &server_and_agent(&lab, [&nodes[0], gpu]));
+
+    let plan = desk.deploy(&["--plan"]);
+    assert!(plan.status.success(), "{}", said(&plan));
+    assert!(said(&plan).contains("nouveau"), "{}", said(&plan));
+    let waits = desk.deploy(&[]);
+    assert_eq!(waits.status.code(), Some(9), "{}", said(&waits));
+    assert!(said(&waits).contains("gpu1 has to be restarted (step nouveau)"), "{}", said(&waits));
+    assert!(said(&waits).contains("--restart"), "{}", said(&waits));
+
+    // Whether the same command comes before the node has gone on by itself, or afterwards.
+    gpu.reboot().unwrap();
+    let deployed = desk.deploy(&[]);
+    assert!(deployed.status.success(), "{}", said(&deployed));
+    only_the_last_has_a_gpu(&nodes);
+    let failed = gpu.systemctl(&["list-units", "--failed", "--plain", "--no-legend"]).unwrap();
+    assert!(!failed.contains("airlock"), "{failed}");
+
+    gpu.reboot().unwrap();
+    let again = desk.deploy(&[]);
+    assert!(again.status.success(), "{}", said(&again));
+    assert_eq!(states(&desk), ["unchanged"; 2], "{}", said(&again));
+}

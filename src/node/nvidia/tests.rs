@@ -86,6 +86,7 @@ fn a_bare_machine_gets_everything_once() {
     nvidia-packages: create /var/lib/airlock/apt/gpu/repository (10 of 10 files)
     nvidia-packages: install nvidia-driver (580.126.20-1)
     nouveau: create /etc/modprobe.d/airlock-nouveau.conf (0644)
+    nvidia-module: create /etc/modules-load.d/airlock-nvidia.conf (0644)
     nvidia-module: start nvidia nvidia_uvm (580.126.20)
     nvidia-toolkit: create /var/lib/airlock/apt/gpu/repository (10 of 10 files)
     nvidia-toolkit: install nvidia-container-toolkit (1.18.0-1)

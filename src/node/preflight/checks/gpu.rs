@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "G3",
         title: "nouveau",
         severity: Severity::Block,
-        threshold: "not loaded; the driver of a bundle takes its place",
+        threshold: "not loaded",
         concern: Concern::Gpu,
         examine: nouveau,
         mend: None,

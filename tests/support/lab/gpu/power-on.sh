@@ -20,6 +20,8 @@ if ! modprobe --showconfig | grep -q '^blacklist nouveau'; then
     mkdir /sys/module/nouveau
     ln -s ../../drivers/nouveau "$card/driver"
 elif modprobe --show-depends nvidia 2>/dev/null | grep -q '^insmod'; then
-    # udev(7) loads what belongs to a device.
-    /usr/local/sbin/modprobe nvidia
+    # udev(7) loads what belongs to a device, and nothing else. systemd-modules-load(8) passes over containers.
+    for module in nvidia $(sed -n '/^nvidia/p' /etc/modules-load.d/*.conf); do
+        /usr/local/sbin/modprobe "$module"
+    done
 fi
