@@ -70,7 +70,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Everything that was written on the way.
-    fn written(&self) -> String {
+    pub fn written(&self) -> String {
         let files = fs::read_dir(self.directory.join("logs")).unwrap().map(|entry| entry.unwrap().path());
         let report = self.directory.join("report.json");
         files.chain([report]).map(|path: PathBuf| fs::read_to_string(path).unwrap()).collect()
