@@ -34,7 +34,7 @@ pub fn spec(upstream: &str) -> String {
 
 /// Writes the archives below `files`, and their keys beside the spec in `directory`.
 pub fn write(files: &Path, directory: &Path) {
-    let installed = INSTALLED.map(|text| control(text));
+    let installed = INSTALLED.map(control);
     suite(&files.join("debian"), "bookworm", driver(directory), &installed).write();
     for empty in ["bookworm-updates", "bookworm-security"] {
         suite(&files.join("debian"), empty, Vec::new(), &[]).write();
