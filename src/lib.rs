@@ -64,6 +64,7 @@
 //! | `airlock-kube-vip.yaml` among the manifests of a k3s server | [`node::availability`] | Kubernetes |
 //! | units for each network file system in `/etc/systemd/system` | [`node::nfs`] | systemd.mount(5), systemd.automount(5) |
 //! | `/etc/modprobe.d/airlock-nouveau.conf` | [`node::nvidia`] | modprobe.d(5) |
+//! | `/etc/modules-load.d/airlock-nvidia.conf` | [`node::nvidia`] | modules-load.d(5) |
 //! | `/etc/cdi/nvidia.yaml` | [`node::nvidia`], by `nvidia-ctk` | Container Device Interface |
 //! | `airlock-nvidia-*.yaml` among the manifests of a k3s server | [`node::nvidia`] | Kubernetes |
 //! | `/etc/systemd/system/airlock-resume.service`, while a restart is due | [`node::reboot`] | systemd.unit(5) |

@@ -35,6 +35,7 @@ use crate::node::facts::Facts;
 use crate::node::install::{self, Context, Preparation, hosts, precondition};
 use crate::node::k3s::paths;
 use crate::node::k3s::token::Token;
+use crate::node::lock;
 use crate::node::machine::Machine;
 use crate::node::plan::Plan;
 use crate::node::registry::peer::Network;
@@ -117,6 +118,9 @@ pub(super) fn run(arguments: InstallArgs, session: &Session) -> Result<()> {
     let machine = Machine::this();
     if handover::is_due(&machine)? {
         return handover::to_pinned(&arguments, session, &[], None);
+    }
+    if !arguments.plan {
+        lock::refuse_if_held(&machine)?;
     }
     let before = before(&machine)?;
     let mut settings = arguments.node.settings(before.as_ref(), session)?;

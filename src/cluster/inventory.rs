@@ -124,6 +124,8 @@ pub struct Cluster {
     pub registry_port: u16,
     /// Registry of the site instead, with the project in it: `https://harbor.lab/platform`.
     pub site_registry: Option<String>,
+    /// Whether nodes log in there to pull, too.
+    pub site_registry_pull_auth: bool,
     /// Network of the pods.
     pub cluster_cidr: Cidr,
     /// Network of the services.
@@ -197,6 +199,7 @@ impl Default for Cluster {
             https_port: 443,
             registry_port: REGISTRY_PORT,
             site_registry: None,
+            site_registry_pull_auth: false,
             cluster_cidr: Cidr::POD_DEFAULT,
             service_cidr: Cidr::SERVICE_DEFAULT,
             data_directory: "/var/lib/rancher/k3s".to_owned(),

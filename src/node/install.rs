@@ -371,7 +371,8 @@ impl Context {
 fn no_login(target: &Target) -> Error {
     let message = format!("nodes are to log in to {} to pull, and no login is known for it", target.host());
     Error::new(codes::NODE_SETTINGS, message).with_help(format!(
-        "`docker --config DIR login {}` makes a file with one: `--registry-auth DIR/config.json`",
+        "`docker --config DIR login {}` makes a file with one: `install --registry-auth DIR/config.json`, or lay it on \
+         the node as /etc/airlock/registry-auth.json, mode 0600",
         target.host()
     ))
 }

@@ -117,6 +117,8 @@ impl Step for Disarm {
         work.run(Call::new("systemctl").with(["disable", "--quiet", UNIT]))?;
         work.remove_file(PATH)?;
         work.run(Call::new("systemctl").with(["daemon-reload"]))?;
+        // It has failed if another command was quicker to go on; nothing of that should stay.
+        work.machine().run(&Call::new("systemctl").with(["reset-failed", UNIT]))?;
         work.disown(Owned::File { path: PATH.to_owned() })?;
         work.disown(Owned::Unit { name: UNIT.to_owned() })?;
         Ok(Outcome::Done)

@@ -52,7 +52,8 @@ fn not_allowed(target: &Target, repository: &str) -> Error {
     let message = format!("{host} does not let us push to {}", printable(repository));
     Error::new(codes::REGISTRY_LOGIN, message).with_help(format!(
         "log in as somebody who may push there, `docker --config DIR login {host}`, and give the file: \
-         `--registry-auth DIR/config.json`; in Harbor a robot account of the project needs the permissions to push and \
+         `install --registry-auth DIR/config.json`, or lay it on the node as /etc/airlock/registry-auth.json, mode 0600; \
+         in Harbor a robot account of the project needs the permissions to push and \
          pull repositories"
     ))
 }

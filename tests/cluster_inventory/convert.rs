@@ -177,6 +177,7 @@ fn cluster() -> impl Strategy<Value = Cluster> {
                 http_port: ports.0,
                 https_port: ports.1,
                 registry_port: ports.2,
+                site_registry_pull_auth: site_registry.is_some() && other,
                 site_registry,
                 cluster_cidr: if other { "172.20.0.0/16".parse().unwrap() } else { Cidr::POD_DEFAULT },
                 service_cidr: Cidr::SERVICE_DEFAULT,

@@ -309,6 +309,13 @@ fn yaml_says_what_is_wrong_with_networks() {
             "harbor.lab",
             "not the address of a registry",
         ),
+        (
+            "login without a registry",
+            format!("{nodes}siteRegistryPullAuth: true\n"),
+            "E0105",
+            "true",
+            "none is named",
+        ),
         ("concurrency", format!("{nodes}concurrency: 0\n"), "E0105", "0", "number of commands"),
     ];
     let mut report = String::new();

@@ -17,8 +17,8 @@ use crate::lab::node::Node;
 use crate::lab::release::Release;
 use crate::stick::Stick;
 
-/// What both secrets have in common.
-const CANARY: &str = "canary0123456789";
+/// What all secrets have in common.
+pub const CANARY: &str = "canary0123456789";
 const TOKEN: &str = "canary0123456789token";
 const PASSWORD: &str = "canary0123456789password";
 
@@ -33,15 +33,15 @@ const OF_AGENTS: [&str; 1] = ["/etc/rancher/k3s/token"];
 
 /// What processes have in their arguments and environments, sampled as long as something goes on.
 #[derive(Default)]
-struct Sampled {
+pub struct Sampled {
     /// Arguments and environments with a secret in them.
-    caught: BTreeSet<String>,
+    pub caught: BTreeSet<String>,
     /// How often a command was seen that installs a node.
-    installing: usize,
+    pub installing: usize,
 }
 
 /// Samples all processes of this machine, those of all nodes and of the provisioner among them.
-fn sample(until: &AtomicBool) -> Sampled {
+pub fn sample(until: &AtomicBool) -> Sampled {
     let mut sampled = Sampled::default();
     while !until.load(Ordering::Relaxed) {
         for process in fs::read_dir("/proc").unwrap().flatten() {
@@ -60,7 +60,7 @@ fn sample(until: &AtomicBool) -> Sampled {
 }
 
 /// The files with a secret in them below `/` of a node, whatever is mounted there.
-fn holders(node: &Node) -> BTreeSet<String> {
+pub fn holders(node: &Node) -> BTreeSet<String> {
     // The secret comes by standard input, since this is a process as well.
     let roots = ["--exclude-dir=proc", "--exclude-dir=sys", "/"];
     let words = [&["grep", "-rlaF", "--devices=skip", "--file=-"], &roots[..]].concat();

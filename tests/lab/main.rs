@@ -3,19 +3,24 @@
 //! What takes more than a moment is ignored and run by name in `scripts/test`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
+#[path = "../support/apt_repository.rs"]
+mod apt_repository;
 #[path = "../bundle_format/support.rs"]
 #[allow(dead_code, reason = "only a part of it is needed here")]
 mod bundles;
 mod cluster_deploy;
 mod cluster_faults;
+mod cluster_gpu;
 mod cluster_ha;
 mod cluster_operations;
 mod cluster_recovery;
 mod cluster_scale;
 mod cluster_secrets;
 mod containerd;
+mod deb;
 mod deployment;
 mod desk;
+mod driver_archive;
 mod editions;
 mod failures;
 mod gaps;
@@ -23,6 +28,7 @@ mod install;
 mod interrupted;
 mod inventories;
 mod isolated;
+mod kernel_module;
 #[path = "../support/lab/lab.rs"]
 mod lab;
 mod machines;

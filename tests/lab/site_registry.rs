@@ -1,8 +1,13 @@
 //! `install --registry` at a site that has a registry already: Debian's own, behind TLS by an authority of the site.
 //! The first node brings the images there, and real containerd pulls them from there under their own names.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
+use crate::cluster_secrets::{self, CANARY};
 use crate::containerd::Containerd;
 use crate::desk::Desk;
 use crate::install::{INSTALL, nothing_is_left_to_do};
@@ -29,8 +34,21 @@ const CONFIGURATION: &str = "version: 0.1\nlog: {level: info}\nstorage: {filesys
 const UNIT: &str = "[Service]\nExecStart=/usr/local/bin/docker-registry serve /etc/registry/config.yml\n\
     ExecStartPost=timeout 20 sh -c 'until ss -ltn | grep -q :5000; do sleep 0.1; done'\n";
 
-/// Starts the registry on a node. Gives the certificate of its authority; `None`, loudly, where it cannot be had.
+/// Who may log in where nobody gets anything without: `htpasswd -nbB robot canary0123456789robot`.
+const USERS: &str = "robot:$2y$05$.7Wl6TIyy7qnFnU1XEdlVOxtCKCrM4B36OUzVRrvtg4kmRAw458ou\n";
+const ONLY_USERS: &str = "auth: {htpasswd: {realm: site, path: /etc/registry/users}}\n";
+const PASSWORD: &str = "canary0123456789robot";
+/// Where the login lies on every host.
+const LOGIN: &str = "/etc/airlock/registry-auth.json";
+
+/// Starts the registry on a node, for everybody. Gives the certificate of its authority; `None`, loudly, where it cannot
+/// be had.
 fn start_registry(node: &Node) -> Option<String> {
+    start_registry_with(node, CONFIGURATION)
+}
+
+/// Starts the registry on a node. Gives the certificate of its authority; `None`, loudly, where it cannot be had.
+fn start_registry_with(node: &Node, configuration: &str) -> Option<String> {
     let root = roots::root_with("docker-registry-bookworm", "bookworm", &["docker-registry"])?;
     node.copy_in(&root.join("usr/bin/docker-registry"), "/usr/local/bin/docker-registry").unwrap();
     let mut parameters = CertificateParams::default();
@@ -42,7 +60,8 @@ fn start_registry(node: &Node) -> Option<String> {
     for (path, text) in [
         ("/etc/registry/tls.crt", certificate.pem()),
         ("/etc/registry/tls.key", key.serialize_pem()),
-        ("/etc/registry/config.yml", CONFIGURATION.to_owned()),
+        ("/etc/registry/config.yml", configuration.to_owned()),
+        ("/etc/registry/users", USERS.to_owned()),
         ("/etc/systemd/system/site-registry.service", UNIT.to_owned()),
     ] {
         write(node, path, &text);
@@ -140,4 +159,59 @@ fn a_cluster_is_deployed_whose_images_are_in_the_registry_of_the_site() {
     assert!(requests.contains("PUT"), "{requests}");
     desk.deploy_all("unchanged", 2);
     nodes.iter().for_each(nothing_is_left_to_do);
+}
+
+/// The file that `docker login` writes.
+fn login() -> String {
+    let word = STANDARD.encode(format!("robot:{PASSWORD}"));
+    format!("{{\"auths\": {{\"{HOST}\": {{\"auth\": \"{word}\"}}}}}}\n")
+}
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn a_registry_that_wants_a_login_gets_that_of_the_hosts_and_nobody_else_learns_it() {
+    let Some(stick) = Stick::get() else { return };
+    let lab = Lab::with_gap("site-login", Gap::Reject).unwrap();
+    let registry = lab.node("registry1", Release::Bookworm).unwrap();
+    let configuration = format!("{CONFIGURATION}{ONLY_USERS}");
+    let Some(authority) = start_registry_with(&registry, &configuration) else { return };
+    let nodes = lab.nodes_named(&["server1", "agent1"], Release::Bookworm).unwrap();
+    nodes.iter().for_each(|node| write(node, AUTHORITIES, &authority));
+    let desk = Desk::new(&lab, stick);
+    let hosts = yaml(&lab, &[&nodes[0]], &[&nodes[1]], &[]);
+    desk.inventory(&format!("{hosts}siteRegistry: https://{HOST}/{PROJECT}\nsiteRegistryPullAuth: true\n"));
+
+    let without = desk.deploy(&[]);
+    assert_eq!(without.status, Some(9), "{}", without.told);
+    assert!(without.told.contains(LOGIN), "the way out is told: {}", without.told);
+
+    for node in &nodes {
+        write(node, LOGIN, &login());
+        node.succeed(&["chmod", "600", LOGIN]).unwrap();
+    }
+    let is_over = AtomicBool::new(false);
+    let (deployed, sampled) = std::thread::scope(|scope| {
+        let sampler = scope.spawn(|| cluster_secrets::sample(&is_over));
+        let deployed = desk.deploy(&["--progress", "json"]);
+        is_over.store(true, Ordering::Relaxed);
+        (deployed, sampler.join().unwrap())
+    });
+    assert_eq!(deployed.status, Some(0), "{}", deployed.told);
+    assert!(sampled.installing > 1 && sampled.caught.is_empty(), "{:?}", sampled.caught);
+    let told = deployed.told + &desk.written();
+    let encoded = STANDARD.encode(format!("robot:{PASSWORD}"));
+    assert!(!told.contains(CANARY) && !told.contains(&encoded), "{told}");
+    for node in &nodes {
+        node.succeed(&["k3s", "crictl", "pull", samples::BUSYBOX]).unwrap();
+        let holders = cluster_secrets::holders(node);
+        assert_eq!(holders, ["/etc/rancher/k3s/registries.yaml".to_owned()].into());
+        assert_eq!(mode(node, LOGIN), "600");
+        assert_eq!(mode(node, "/etc/rancher/k3s/registries.yaml"), "600");
+    }
+    desk.deploy_all("unchanged", 2);
+    nodes.iter().for_each(nothing_is_left_to_do);
+}
+
+fn mode(node: &Node, path: &str) -> String {
+    node.succeed(&["stat", "--format=%a", path]).unwrap().trim().to_owned()
 }

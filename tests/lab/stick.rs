@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 use ssh_key::{HashAlg, PublicKey};
 
+use crate::driver_archive;
 use crate::lab::is_possible;
 use crate::samples;
 use crate::server::{Options, Server};
@@ -44,20 +45,31 @@ struct Edition {
     version: &'static str,
     k3s: &'static str,
     packages: &'static [&'static str],
+    /// Instead of packages of Debian it brings what nodes with a GPU need.
+    has_driver: bool,
 }
 
 /// What the tests of one node install.
-const USUAL: &[Edition] =
-    &[Edition { name: "stick", version: "1.0", k3s: samples::K3S_TAG, packages: &[PACKAGE] }];
+const USUAL: &[Edition] = &[Edition {
+    name: "stick",
+    version: "1.0",
+    k3s: samples::K3S_TAG,
+    packages: &[PACKAGE],
+    has_driver: false,
+}];
 
 /// What clusters are made with, and what they are upgraded to: the next minor release of k3s, then one too many.
 /// Serials rise from edition to edition.
 const FOR_CLUSTERS: &[Edition] = &[
-    Edition { name: "first", version: "1.0", k3s: samples::K3S_TAG, packages: &WITH_VIP },
-    Edition { name: "next", version: "1.1", k3s: "v1.37.1+k3s1", packages: &WITH_VIP },
-    Edition { name: "skipping", version: "1.2", k3s: "v1.39.0+k3s1", packages: &WITH_VIP },
+    Edition { name: "first", version: "1.0", k3s: samples::K3S_TAG, packages: &WITH_VIP, has_driver: false },
+    Edition { name: "next", version: "1.1", k3s: "v1.37.1+k3s1", packages: &WITH_VIP, has_driver: false },
+    Edition { name: "skipping", version: "1.2", k3s: "v1.39.0+k3s1", packages: &WITH_VIP, has_driver: false },
 ];
 const WITH_VIP: [&str; 3] = [PACKAGE, VIP_PACKAGES[0], VIP_PACKAGES[1]];
+
+/// What nodes with GPUs are made with.
+const FOR_GPUS: &[Edition] =
+    &[Edition { name: "gpu", version: "1.0", k3s: samples::K3S_TAG, packages: &[], has_driver: true }];
 
 impl Stick {
     /// The stick, made once. `None`, loudly, where there can be no lab or the archive cannot be reached.
@@ -71,6 +83,12 @@ impl Stick {
     pub fn for_clusters() -> Option<&'static [Stick]> {
         static STICKS: OnceLock<Option<Vec<Stick>>> = OnceLock::new();
         STICKS.get_or_init(|| get("lab-cluster-sticks", FOR_CLUSTERS)).as_deref()
+    }
+
+    /// One with the packages of [`driver_archive`].
+    pub fn for_gpus() -> Option<&'static Stick> {
+        static STICKS: OnceLock<Option<Vec<Stick>>> = OnceLock::new();
+        STICKS.get_or_init(|| get("lab-gpu-stick", FOR_GPUS)).as_ref().map(|sticks| &sticks[0])
     }
 
     /// Its directory on this machine.
@@ -157,8 +175,13 @@ fn airlock() -> PathBuf {
 
 /// What they are made from.
 fn mark(editions: &[Edition]) -> String {
-    let programs = [airlock(), standin::program()];
-    let built = programs.map(|program| fs::metadata(program).unwrap().modified().unwrap());
+    let mut programs = vec![airlock(), standin::program()];
+    if editions.iter().any(|edition| edition.has_driver) {
+        // Its packages are in this program.
+        programs.push(std::env::current_exe().unwrap());
+    }
+    let modified = |program: &PathBuf| fs::metadata(program).unwrap().modified().unwrap();
+    let built: Vec<_> = programs.iter().map(modified).collect();
     format!("{built:?} {editions:?} {}", spec("", &editions[0]))
 }
 
@@ -194,6 +217,9 @@ fn upstream(directory: &Path, editions: &[Edition]) -> PathBuf {
     let k3s = fs::read(standin::program()).unwrap();
     let busybox = fs::read(samples::static_busybox().unwrap()).unwrap();
     samples::make_with_k3s(&upstream, &busybox, &k3s).unwrap();
+    if editions.iter().any(|edition| edition.has_driver) {
+        driver_archive::write(&upstream.join("files"), directory);
+    }
     for edition in editions {
         samples::releases::make(&upstream.join("files"), edition.k3s, &k3s, samples::K3S_IMAGES).unwrap();
     }
@@ -217,14 +243,21 @@ fn remove(path: &Path) {
 /// Images of two registries, k3s, packages of Debian, a file.
 fn spec(upstream: &str, edition: &Edition) -> String {
     let [hub, quay] = IMAGES;
-    let Edition { version, k3s, packages, .. } = edition;
-    let packages = packages.join(", ");
+    let Edition { version, k3s, .. } = edition;
+    let packages = packages(upstream, edition);
     format!(
         "apiVersion: airlock/v1\nkind: Bundle\nname: lab\nversion: \"{version}\"\nplatforms: [linux/{ARCHITECTURE}]\n\
          hosts: [debian-12]\nimages: [\"{hub}\", \"{quay}\"]\n\
          registries:\n  docker.io: {{mirrors: [\"{upstream}\"]}}\n  quay.io: {{mirrors: [\"{upstream}\"]}}\n\
          k3s:\n  version: {k3s}\n  baseUrl: {upstream}/k3s-io/k3s/releases/download\n\
-         apt:\n  packages: [{packages}]\n  targets:\n    - host: debian-12\n      baseline: essential\n\
-         files:\n  - path: motd\n    to: /etc/motd.d/site\n"
+         {packages}files:\n  - path: motd\n    to: /etc/motd.d/site\n"
     )
+}
+
+fn packages(upstream: &str, edition: &Edition) -> String {
+    if edition.has_driver {
+        return driver_archive::spec(upstream);
+    }
+    let packages = edition.packages.join(", ");
+    format!("apt:\n  packages: [{packages}]\n  targets:\n    - host: debian-12\n      baseline: essential\n")
 }

@@ -1,7 +1,9 @@
 //! Writes repositories as upstreams have them, below a directory that a web server serves: pooled and flat, with and
 //! without files by digest, compressed in every way, with SHA-512 only. Everything is signed and true, until a
 //! test changes it.
+#![allow(dead_code, reason = "every test program uses another part of it")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,8 @@ pub struct Suite {
     pub signature: Signature,
     /// Number of the key that signs.
     pub key: u8,
+    /// The `.deb` of packages that have more than a control file in them, by name.
+    pub archives: BTreeMap<String, Vec<u8>>,
 }
 
 impl Suite {
@@ -70,6 +74,7 @@ impl Suite {
             compression: ".xz",
             signature: Signature::Inline,
             key: 1,
+            archives: BTreeMap::new(),
         }
     }
 
@@ -110,7 +115,7 @@ impl Suite {
         let field =
             |name: &str| control.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap();
         let (name, version) = (field("Package"), field("Version"));
-        let deb = described(control, name, version);
+        let deb = self.archives.get(name).cloned().unwrap_or_else(|| described(control, name, version));
         let path = format!("pool/{name}_{}_{}.deb", version.replace(':', "%3a"), field("Architecture"));
         put(&self.root.join(&path), &deb);
         let sum = match self.sums {

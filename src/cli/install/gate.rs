@@ -7,6 +7,7 @@ use crate::cli::site_policy;
 use crate::error::{Error, Result, codes};
 use crate::node::facts::{Facts, Host};
 use crate::node::install::{self, Preparation};
+use crate::node::lock;
 use crate::node::machine::Machine;
 use crate::node::preflight::mend::{self, Mending};
 use crate::node::preflight::{Circumstances, Finding, Report, Severity, examine, mendings};
@@ -50,7 +51,7 @@ impl Survey {
             false => {
                 let report = examine(facts, circumstances, &policy);
                 if foreseen.blocking < report.blocking {
-                    return Err(refused(&report).with_help(FIX));
+                    return Err(refused(&report, FIX, machine));
                 }
                 report
             }
@@ -59,7 +60,7 @@ impl Survey {
             session.warn(&sentence(finding));
         }
         if report.blocks() {
-            return Err(refused(&report).with_help(DO_IT));
+            return Err(refused(&report, DO_IT, machine));
         }
         let policy = arguments.policy.as_deref().map(site_policy::bytes).transpose()?;
         Ok(Preparation { policy, ..self.preparation(settings) })
@@ -85,12 +86,44 @@ fn sentence(finding: &Finding) -> String {
     text
 }
 
-fn refused(report: &Report) -> Error {
+/// What is in the way, and the way out. While another command changes the machine it may look like anything, such as half
+/// installed; then that command is what is in the way.
+fn refused(report: &Report, help: &str, machine: &Machine) -> Error {
+    if let Err(busy) = lock::refuse_if_held(machine) {
+        return busy;
+    }
     let checks = match report.blocking {
         1 => "1 check blocks".to_owned(),
         many => format!("{many} checks block"),
     };
     let message = format!("this machine cannot become a node as it is: {checks}");
-    let error = Error::new(codes::PREFLIGHT_BLOCKED, message);
+    let error = Error::new(codes::PREFLIGHT_BLOCKED, message).with_help(help);
     report.failed(Severity::Block).fold(error, |error, finding| error.with_detail(sentence(finding)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::node::lock::{Holder, Lock};
+    use crate::node::machine::SystemPrograms;
+
+    #[test]
+    fn while_another_command_works_that_is_what_is_in_the_way() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::new(root.path(), Arc::new(SystemPrograms));
+        let report = Report { blocking: 1, warnings: 0, passed: 0, unknown: 0, findings: Vec::new() };
+        assert_eq!(refused(&report, DO_IT, &machine).code(), codes::PREFLIGHT_BLOCKED);
+        let holder = Holder {
+            pid: std::process::id(),
+            command: "install".to_owned(),
+            since: "2026-01-01T00:00:00Z".to_owned(),
+        };
+        let lock = Lock::take(&machine, &holder).unwrap();
+        fs_err::create_dir_all(root.path().join("proc")).unwrap();
+        fs_err::write(root.path().join("proc/locks"), fs_err::read("/proc/locks").unwrap()).unwrap();
+        assert_eq!(refused(&report, DO_IT, &machine).code(), codes::NODE_BUSY);
+        drop(lock);
+    }
 }

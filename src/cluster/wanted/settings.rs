@@ -84,7 +84,8 @@ fn mount(mount: &inventory::NfsMount) -> NfsMount {
 
 fn registry(inventory: &Inventory, host: &Host, wanted: &Wanted) -> Registry {
     if let Some(endpoint) = &inventory.cluster.site_registry {
-        return Registry::External { endpoint: endpoint.clone(), pull_auth: false };
+        let pull_auth = inventory.cluster.site_registry_pull_auth;
+        return Registry::External { endpoint: endpoint.clone(), pull_auth };
     }
     let others = wanted.registries(inventory).into_iter().filter(|(name, _)| *name != host.name);
     let endpoints = others.map(|(_, url)| url).collect();

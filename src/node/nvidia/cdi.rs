@@ -56,11 +56,10 @@ impl Step for Cdi {
         if !unit_state(machine, REFRESH)?.file.is_empty() {
             // It does not notice a new driver by itself.
             work.run(Call::new("systemctl").with(["restart", REFRESH]).within(Duration::from_secs(90)))?;
-        } else {
-            let [file, _] = FILES;
-            work.make_directory("/etc/cdi", 0o755)?;
-            work.own(Owned::File { path: file.to_owned() })?;
-            work.run(Call::new("nvidia-ctk").with(["cdi", "generate", &format!("--output={file}")]))?;
+        }
+        // The unit passes over modules whose files it does not know, such as Debian's `nvidia-current-open.ko`.
+        if !Cdi::is_current(machine)? {
+            generate(work)?;
         }
         match Cdi::is_current(machine)? {
             true => Ok(Outcome::Done),
@@ -70,4 +69,13 @@ impl Step for Cdi {
             }
         }
     }
+}
+
+/// Writes it where it stays over restarts.
+fn generate(work: &mut Work<'_>) -> Result<()> {
+    let [file, _] = FILES;
+    work.make_directory("/etc/cdi", 0o755)?;
+    work.own(Owned::File { path: file.to_owned() })?;
+    work.run(Call::new("nvidia-ctk").with(["cdi", "generate", &format!("--output={file}")]))?;
+    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
 use crate::node::owned::Owned;
 use crate::node::reboot;
+use crate::node::resource::{File, Resource as _};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::quote::{escape, quote};
@@ -18,6 +19,9 @@ const NAME: &str = names::NVIDIA_MODULE;
 
 /// The modules that computing needs, each after those that it needs.
 const NEEDED: [&str; 2] = ["nvidia", "nvidia_uvm"];
+
+/// Has them loaded at every boot (modules-load.d(5)).
+const AT_BOOT: &str = "/etc/modules-load.d/airlock-nvidia.conf";
 
 /// All modules of the driver, those first that need others.
 const ALL: [&str; 5] = ["nvidia_peermem", "nvidia_uvm", "nvidia_drm", "nvidia_modeset", "nvidia"];
@@ -42,13 +46,15 @@ impl Step for Module {
     }
 
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
+        let mut changes: Vec<Change> = self.at_boot(machine)?.into_iter().collect();
         let driver = Driver::look(machine)?;
         if driver.works() && is_loaded(machine, "nvidia_uvm") {
-            return Ok(Vec::new());
+            return Ok(changes);
         }
         let version = driver.module.or_else(|| self.nvidia.driver().map(|driver| driver.version.clone()));
         let change = Change::new(Verb::Start, NEEDED.join(" "));
-        Ok(vec![version.into_iter().fold(change, Change::with_detail)])
+        changes.push(version.into_iter().fold(change, Change::with_detail));
+        Ok(changes)
     }
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
@@ -69,14 +75,26 @@ impl Step for Module {
             }
         }
         let driver = Driver::look(machine)?;
-        match driver.works() {
-            true => Ok(Outcome::Done),
-            false => Err(driver.complaint()),
+        if !driver.works() {
+            return Err(driver.complaint());
         }
+        if self.at_boot(machine)?.is_some() {
+            at_boot().make(work)?;
+        }
+        Ok(Outcome::Done)
     }
 }
 
 impl Module {
+    /// What is missing for the next boot. The packages of a driver have the card's own module loaded, but not all of
+    /// them `nvidia_uvm`, without which no container computes.
+    fn at_boot(&self, machine: &Machine) -> Result<Option<Change>> {
+        match self.nvidia.has_foreign_driver(machine)? {
+            true => Ok(None),
+            false => at_boot().check(machine),
+        }
+    }
+
     fn load(&self, work: &mut Work<'_>, module: &str) -> Result<()> {
         work.own(Owned::Module { name: module.to_owned() })?;
         let machine = work.machine();
@@ -132,6 +150,10 @@ impl Module {
             ),
         }))
     }
+}
+
+fn at_boot() -> File {
+    File::new(AT_BOOT, format!("# Written by airlock.\n{}\n", NEEDED.join("\n")))
 }
 
 fn needs_key(said: &str) -> Error {

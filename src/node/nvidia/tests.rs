@@ -86,6 +86,7 @@ fn a_bare_machine_gets_everything_once() {
     nvidia-packages: create /var/lib/airlock/apt/gpu/repository (10 of 10 files)
     nvidia-packages: install nvidia-driver (580.126.20-1)
     nouveau: create /etc/modprobe.d/airlock-nouveau.conf (0644)
+    nvidia-module: create /etc/modules-load.d/airlock-nvidia.conf (0644)
     nvidia-module: start nvidia nvidia_uvm (580.126.20)
     nvidia-toolkit: create /var/lib/airlock/apt/gpu/repository (10 of 10 files)
     nvidia-toolkit: install nvidia-container-toolkit (1.18.0-1)
@@ -125,14 +126,16 @@ fn a_driver_that_works_and_is_not_ours_is_left_alone() {
     ");
 }
 
-/// Debian's module has another name, which only its modprobe.d knows.
+/// Debian's module has another name, which only its modprobe.d knows; the unit that describes GPUs does not.
 #[test]
 fn the_module_of_debian_is_found_as_well() {
     let simulated = Simulated::new(KERNEL);
+    simulated.write("/state/units/nvidia-cdi-refresh.service", "inactive enabled");
     simulated.write("/state/module-for", KERNEL);
     simulated.write("/state/module-name", "nvidia-current-open");
     let nvidia = nvidia(devices(1, 0));
     assert_eq!(run(&nvidia, &simulated).unwrap().reboot_for, None);
+    assert!(simulated.read("/etc/cdi/nvidia.yaml").is_some_and(|text| text.contains(VERSION)));
     assert_eq!(plan(&nvidia, &simulated), "");
 }
 

@@ -57,6 +57,9 @@ pub(in crate::spec) struct Cluster {
     /// Registry of the site instead of those of the nodes, with the project in it: `https://harbor.lab/platform`.
     #[schemars(regex(pattern = "^https?://"))]
     pub site_registry: Given<Text>,
+    /// Whether nodes log in there to pull, too, with the login that lies on every host. Default: false.
+    #[schemars(with = "bool")]
+    pub site_registry_pull_auth: Given<Located<bool>>,
     /// Network of the pods. Default: `10.42.0.0/16`.
     pub cluster_cidr: Given<Text>,
     /// Network of the services. Default: `10.43.0.0/16`.

@@ -83,6 +83,7 @@ fn settings(writer: &mut Writer, cluster: &Cluster, secrets: &SecretFiles) {
     writer.number_unless("httpsPort", cluster.https_port, usual.https_port);
     writer.number_unless("registryPort", cluster.registry_port, REGISTRY_PORT);
     writer.text_if("siteRegistry", cluster.site_registry.as_deref());
+    writer.plain_if("siteRegistryPullAuth", cluster.site_registry_pull_auth.then_some(true));
     for (key, cidr, usual) in [
         ("clusterCidr", cluster.cluster_cidr, Cidr::POD_DEFAULT),
         ("serviceCidr", cluster.service_cidr, Cidr::SERVICE_DEFAULT),

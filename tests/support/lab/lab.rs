@@ -26,6 +26,7 @@ mod clock;
 mod command;
 mod disk;
 pub mod gap;
+mod gpu;
 mod host_key;
 mod limits;
 mod login;

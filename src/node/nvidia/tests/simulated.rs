@@ -180,8 +180,13 @@ impl Running {
         facts::driver_version(&read(&self.root, "/proc/driver/nvidia/version")?)
     }
 
+    /// Of the file of the module.
+    fn module_name(&self) -> String {
+        read(&self.root, "/state/module-name").unwrap_or("nvidia".to_owned())
+    }
+
     fn modinfo(&self, words: &[&str]) -> Finished {
-        let name = read(&self.root, "/state/module-name").unwrap_or("nvidia".to_owned());
+        let name = self.module_name();
         let file = match words {
             [.., asked] if *asked != name => "/state/no-such-module".to_owned(),
             ["-F", "version", "-k", kernel, _] => format!("/state/module-{kernel}"),
@@ -240,7 +245,11 @@ impl Running {
                 write(&self.root, &unit(name), "active enabled");
                 well("")
             }
-            ["restart", "nvidia-cdi-refresh.service"] => self.cdi("/run/cdi/nvidia.yaml"),
+            // The unit of the toolkit does nothing unless it finds `nvidia.ko` or `nvidia-current.ko`.
+            ["restart", "nvidia-cdi-refresh.service"] => match self.module_name().as_str() {
+                "nvidia" | "nvidia-current" => self.cdi("/run/cdi/nvidia.yaml"),
+                _ => well(""),
+            },
             _ => well(""),
         }
     }

@@ -110,13 +110,21 @@ fn generation(facts: &Facts, circumstances: &Circumstances) -> Outcome {
     }
 }
 
-fn nouveau(facts: &Facts, _: &Circumstances) -> Outcome {
+fn nouveau(facts: &Facts, circumstances: &Circumstances) -> Outcome {
     let bound = facts.gpu.devices.iter().any(|device| device.driver.as_deref() == Some("nouveau"));
     if !bound && facts.kernel.modules.get("nouveau") != Some(&ModuleState::Loaded) {
         return passed("not loaded");
     }
+    let measured = if bound { "loaded, and drives a GPU" } else { "loaded" };
+    if driver(facts, circumstances).is_some() {
+        return warn(
+            measured,
+            "the installation keeps it away; if it is in use, the machine has to be restarted once, which a \
+             deployment does with `--restart`",
+        );
+    }
     block(
-        if bound { "loaded, and drives a GPU" } else { "loaded" },
+        measured,
         "`printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > /etc/modprobe.d/nouveau.conf && update-initramfs -u -k all`, then restart",
     )
 }

@@ -33,6 +33,7 @@ pub(super) fn cluster(
     let disable = words(check, "disable", raw.disable.as_ref(), component);
     let ports = ports(check, raw, &usual);
     let site_registry = check.optional(raw.site_registry.as_ref(), site_registry);
+    let site_registry_pull_auth = pull_auth(check, raw);
     let networks = networks(check, raw);
     let data_directory = check.optional(raw.data_directory.as_ref(), data_directory);
     let target = check.optional(raw.target.as_ref(), target);
@@ -50,6 +51,7 @@ pub(super) fn cluster(
         https_port,
         registry_port,
         site_registry: site_registry?,
+        site_registry_pull_auth: site_registry_pull_auth?,
         cluster_cidr,
         service_cidr,
         data_directory: data_directory?.unwrap_or(usual.data_directory),
@@ -118,6 +120,19 @@ fn site_registry(source: &Source<'_>, value: &Text) -> Result<String> {
         Target::parse(typed).map_err(|error| error.with_location(source.location(&value.span, "")))?;
     drop(target);
     Ok(typed.to_owned())
+}
+
+/// Whether nodes log in to the registry of the site, if there is one.
+fn pull_auth(check: &mut Check<'_>, raw: &raw::Cluster) -> Option<bool> {
+    let Some(wanted) = raw.site_registry_pull_auth.as_ref().filter(|wanted| wanted.value) else {
+        return Some(false);
+    };
+    if raw.site_registry.is_some() {
+        return Some(true);
+    }
+    let message = "nodes are to log in to the registry of the site, and none is named";
+    let help = "name it: `siteRegistry: https://HOST/PROJECT`, or delete this";
+    check.keep(Err(refused(check.source, &wanted.span, message, help)))
 }
 
 /// The ports for HTTP, HTTPS and the registry: none that is taken, none twice.

@@ -1,0 +1,3 @@
+#!/bin/sh
+# The runtime adds the GPUs to a container and leaves the rest to runc.
+exec runc "$@"
