@@ -136,6 +136,13 @@ fn yaml_says_what_is_wrong_with_hosts() {
                 "\"gpu:Sometimes\"",
                 "effect",
             ),
+            (
+                "taint with two values",
+                "servers: [{name: a, taints: [\"gpu=a:NoSchedule\", \"gpu=b:NoSchedule\"]}]\n",
+                "E0105",
+                "\"gpu=b:NoSchedule\"",
+                "stands twice",
+            ),
             ("gpu", "servers: [{name: a, gpu: maybe}]\n", "E0105", "maybe", "GPU"),
             (
                 "first without registry",
