@@ -9,9 +9,10 @@ use super::site::Site;
 use crate::cluster::fleet;
 use crate::cluster::inventory::Host;
 use crate::cluster::remote::{self, Command, Remote};
-use crate::error::{Result, codes};
+use crate::error::{Error, Result, codes};
 use crate::node::recovery::Look;
 use crate::node::settings::Settings;
+use crate::quote::quote;
 
 /// What every host of several has said, or why it has not, by their names.
 pub type Answers<T> = BTreeMap<String, Result<T>>;
@@ -22,6 +23,8 @@ pub type Answers<T> = BTreeMap<String, Result<T>>;
 pub struct Status {
     /// Whether airlock has made it a node, or has begun to.
     pub is_node: bool,
+    /// Its name in the cluster.
+    pub name: Option<String>,
     /// What was installed, a bundle for each channel.
     pub bundles: Vec<Installed>,
     /// The registry that it pulls from.
@@ -96,6 +99,31 @@ pub fn status(remote: &dyn Remote) -> Result<Status> {
     answer.json().map_err(|error| if answer.status == 0 { error } else { answer.error() })
 }
 
+/// Asks several hosts how they are. A machine that is a node of another name is not the host that is meant: nobody is to
+/// reset or upgrade it because of a wrong address in the inventory.
+pub fn statuses(site: &Site<'_>, hosts: &[&Host]) -> Answers<Status> {
+    let answers = each(site, hosts, status);
+    let checked = |(host, answer): (String, Result<Status>)| {
+        let answer = answer.and_then(|status| right_machine(&host, status));
+        (host, answer)
+    };
+    answers.into_iter().map(checked).collect()
+}
+
+fn right_machine(host: &str, status: Status) -> Result<Status> {
+    match status.name.as_deref().filter(|name| status.is_node && *name != host) {
+        None => Ok(status),
+        Some(name) => Err(Error::new(
+            codes::WRONG_HOST,
+            format!("the machine at the address of {host} is the node `{}`", quote(name)),
+        )
+        .with_help(format!(
+            "put the address of {host} right in the inventory, or call the host `{0}` there if that is the one",
+            quote(name)
+        ))),
+    }
+}
+
 /// Asks a host what is wanted of it; nothing if it is no node.
 ///
 /// # Errors
@@ -138,6 +166,7 @@ pub fn reason<T>(answers: &Answers<T>, host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::operation::site::tests::{GO_ON, Rack, inventory};
     use crate::cluster::remote::tests::Scripted;
 
     #[test]
@@ -150,5 +179,20 @@ mod tests {
         assert_eq!((found.problems.len(), found.bundle().unwrap().serial), (1, 2));
         let silent = Scripted::default().failing("airlock node status", 1, "no such command");
         assert_eq!(status(&silent).unwrap_err().code(), codes::REMOTE_COMMAND);
+    }
+
+    #[test]
+    fn a_machine_that_is_another_node_is_not_the_host() {
+        let inventory = inventory(1, 2);
+        let says = |json: &str| Scripted::default().with("airlock node status", json);
+        let rack = Rack::default()
+            .with("s1", says(r#"{"isNode": true, "name": "s1"}"#))
+            .with("a1", says(r#"{"isNode": true, "name": "a2"}"#))
+            .with("a2", says(r#"{"isNode": false, "name": "fresh"}"#));
+        let hosts: Vec<&Host> = inventory.hosts.iter().collect();
+        let answers = statuses(&Site::new(&inventory, &rack, &GO_ON), &hosts);
+        assert!(answers["s1"].is_ok() && answers["a2"].is_ok());
+        assert_eq!(answers["a1"].as_ref().unwrap_err().code(), codes::WRONG_HOST);
+        assert!(reason(&answers, "a1").unwrap().contains("is the node `a2`"));
     }
 }
