@@ -67,7 +67,8 @@ impl Rack {
         let (airlock, inventory) = (self.path("airlock"), self.path("cluster.yaml"));
         let line = [&["cluster"], words, &["-i", &inventory]].concat();
         let mut command = self.provisioner.command(&airlock, &line);
-        command.stdin(Stdio::null());
+        // Logs are written where it runs.
+        command.current_dir(&self.directory).stdin(Stdio::null());
         command
     }
 
