@@ -84,7 +84,7 @@ fn status(arguments: &StatusArgs, session: &Session) -> Result<()> {
 /// What all servers say about their data.
 fn looks(site: &Site<'_>) -> node::Answers<Look> {
     let servers: Vec<&Host> = site.inventory.of_role(Role::Server).collect();
-    node::each(site, &servers, node::look)
+    node::each_named(site, &servers, node::look)
 }
 
 fn warn_of_silent(looks: &node::Answers<Look>, session: &Session) {

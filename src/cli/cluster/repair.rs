@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &RepairArgs, session: &Session) -> Result<()> {
     with_site(&arguments.file, session, |site| {
         let host = site.host(&arguments.node)?;
         let nodes = nodes(site, host)?;
-        let looks = node::each(site, &with_servers(site, host), node::look);
+        let looks = node::each_named(site, &with_servers(site, host), node::look);
         let diagnosis = diagnosis(site, host, nodes.as_deref(), &looks)?;
         for reason in &diagnosis.reasons {
             session.note(&format!("{}: {reason}", host.name));

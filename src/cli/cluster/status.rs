@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &StatusArgs, session: &Session) -> Result<()> {
     with_site(&arguments.file, session, |site| {
         let nodes = site.nodes();
         let hosts: Vec<&Host> = site.inventory.hosts.iter().collect();
-        let answers = node::statuses(site, &hosts);
+        let answers = node::each_named(site, &hosts, node::status);
         let reached: Vec<&Host> =
             hosts.into_iter().filter(|host| matches!(answers.get(&host.name), Some(Ok(_)))).collect();
         let directory = &site.inventory.cluster.data_directory;

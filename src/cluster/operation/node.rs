@@ -99,31 +99,6 @@ pub fn status(remote: &dyn Remote) -> Result<Status> {
     answer.json().map_err(|error| if answer.status == 0 { error } else { answer.error() })
 }
 
-/// Asks several hosts how they are. A machine that is a node of another name is not the host that is meant: nobody is to
-/// reset or upgrade it because of a wrong address in the inventory.
-pub fn statuses(site: &Site<'_>, hosts: &[&Host]) -> Answers<Status> {
-    let answers = each(site, hosts, status);
-    let checked = |(host, answer): (String, Result<Status>)| {
-        let answer = answer.and_then(|status| right_machine(&host, status));
-        (host, answer)
-    };
-    answers.into_iter().map(checked).collect()
-}
-
-fn right_machine(host: &str, status: Status) -> Result<Status> {
-    match status.name.as_deref().filter(|name| status.is_node && *name != host) {
-        None => Ok(status),
-        Some(name) => Err(Error::new(
-            codes::WRONG_HOST,
-            format!("the machine at the address of {host} is the node `{}`", quote(name)),
-        )
-        .with_help(format!(
-            "put the address of {host} right in the inventory, or call the host `{0}` there if that is the one",
-            quote(name)
-        ))),
-    }
-}
-
 /// Asks a host what is wanted of it; nothing if it is no node.
 ///
 /// # Errors
@@ -150,6 +125,55 @@ pub fn each<T: Send>(
     let work = |host: &Host| site.on(host).and_then(|remote| ask(&*remote));
     let outcomes = fleet::each(hosts, concurrency, site.stop(), work);
     outcomes.0.into_iter().map(|(host, answer)| (host.name.clone(), answer)).collect()
+}
+
+/// The same for what tells which node it is about. A machine that is a node of another name is not the host that is meant:
+/// nothing is done to it because of a wrong address in the inventory.
+pub fn each_named<T: Named + Send>(
+    site: &Site<'_>,
+    hosts: &[&Host],
+    ask: impl Fn(&dyn Remote) -> Result<T> + Sync,
+) -> Answers<T> {
+    let checked = |(host, answer): (String, Result<T>)| match &answer {
+        Ok(said) => match said.node().filter(|name| *name != host).map(|name| wrong_machine(&host, name)) {
+            Some(error) => (host, Err(error)),
+            None => (host, answer),
+        },
+        Err(_) => (host, answer),
+    };
+    each(site, hosts, ask).into_iter().map(checked).collect()
+}
+
+fn wrong_machine(host: &str, name: &str) -> Error {
+    let name = quote(name);
+    let message = format!("the machine at the address of {host} is the node `{name}`");
+    Error::new(codes::WRONG_HOST, message).with_help(format!(
+        "put the address of {host} right in the inventory, or call the host `{name}` there if that is the one"
+    ))
+}
+
+/// Something that a machine says about itself.
+pub trait Named {
+    /// Its name in the cluster, if it is a node and tells.
+    fn node(&self) -> Option<&str>;
+}
+
+impl Named for Status {
+    fn node(&self) -> Option<&str> {
+        self.name.as_deref().filter(|_| self.is_node)
+    }
+}
+
+impl Named for Option<Settings> {
+    fn node(&self) -> Option<&str> {
+        self.as_ref()?.name.as_deref()
+    }
+}
+
+impl Named for Look {
+    fn node(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
 }
 
 /// Why a host could not be asked, on one line.
@@ -190,7 +214,7 @@ mod tests {
             .with("a1", says(r#"{"isNode": true, "name": "a2"}"#))
             .with("a2", says(r#"{"isNode": false, "name": "fresh"}"#));
         let hosts: Vec<&Host> = inventory.hosts.iter().collect();
-        let answers = statuses(&Site::new(&inventory, &rack, &GO_ON), &hosts);
+        let answers = each_named(&Site::new(&inventory, &rack, &GO_ON), &hosts, status);
         assert!(answers["s1"].is_ok() && answers["a2"].is_ok());
         assert_eq!(answers["a1"].as_ref().unwrap_err().code(), codes::WRONG_HOST);
         assert!(reason(&answers, "a1").unwrap().contains("is the node `a2`"));
