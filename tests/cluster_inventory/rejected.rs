@@ -286,6 +286,13 @@ fn yaml_says_what_is_wrong_with_networks() {
             "used for something else",
         ),
         (
+            "haproxy on a port of the ingress",
+            format!("{nodes}httpsPort: 8443\nvirtualAddress: {{host: 10.0.0.9, mode: haproxy}}\n"),
+            "E0105",
+            "{",
+            "port 8443 of the servers",
+        ),
+        (
             "router 0",
             format!("{nodes}virtualAddress: {{host: 10.0.0.9, routerId: 0}}\n"),
             "E0105",
