@@ -151,11 +151,12 @@ fn in_cluster(patient: &Patient<'_>, look: &Look, nodes: &[Node]) -> Result<Diag
         return Ok(rejected(look, node, cause));
     }
     let cluster_has_etcd = nodes.iter().any(|node| node.part == observe::Part::Voter);
-    if patient.role == Role::Server && cluster_has_etcd {
-        if let Some(reason) = lost_member(patient, look, node) {
-            Voters::of(nodes).after(patient.name)?;
-            return Ok(because(Decision::ReplaceMember, &reason));
-        }
+    if patient.role == Role::Server
+        && cluster_has_etcd
+        && let Some(reason) = lost_member(patient, look, node)
+    {
+        Voters::of(nodes).after(patient.name)?;
+        return Ok(because(Decision::ReplaceMember, &reason));
     }
     Ok(by_its_state(patient, look, node, told))
 }
