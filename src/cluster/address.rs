@@ -35,11 +35,11 @@ pub fn of(
         }
         VirtualAddressMode::Keepalived(vrrp) if is_holder => NodeVirtualAddress::Keepalived {
             address: parsed(virtual_address)?,
-            vrrp: sharing(vrrp, host, &holders, &known)?,
+            vrrp: sharing(virtual_address, vrrp, host, &holders, &known)?,
         },
         VirtualAddressMode::Haproxy { vrrp, port, status_port } if is_holder => NodeVirtualAddress::Haproxy {
             address: parsed(virtual_address)?,
-            vrrp: sharing(vrrp, host, &holders, &known)?,
+            vrrp: sharing(virtual_address, vrrp, host, &holders, &known)?,
             balancer: Balancer {
                 port: *port,
                 status_port: *status_port,
@@ -90,6 +90,7 @@ pub fn shared(inventory: &Inventory) -> Option<(IpAddr, Vec<&Host>)> {
 }
 
 fn sharing(
+    virtual_address: &VirtualAddress,
     vrrp: &Vrrp,
     host: &Host,
     holders: &[&Host],
@@ -97,12 +98,12 @@ fn sharing(
 ) -> Result<availability::Vrrp> {
     let place = holders.iter().position(|holder| holder.name == host.name).unwrap_or_default();
     let others = holders.iter().filter(|holder| holder.name != host.name);
-    // On an interface of its own the addresses of the others are not known: they find each other by multicast.
-    let is_elsewhere = vrrp.interface.is_some() && vrrp.interface != host.interface;
-    let peers = match is_elsewhere {
-        true => Vec::new(),
-        false => others.map(|holder| known(holder)).collect::<Result<_>>()?,
-    };
+    let mut peers: Vec<IpAddr> = others.map(|holder| known(holder)).collect::<Result<_>>()?;
+    // On an interface of its own the address may be of another family than those of the nodes.
+    if vrrp.interface.is_some() {
+        let is_ipv4 = parsed(virtual_address)?.is_ipv4();
+        peers.retain(|peer| peer.is_ipv4() == is_ipv4);
+    }
     Ok(availability::Vrrp {
         interface: vrrp.interface.clone(),
         prefix: vrrp.prefix,
@@ -186,6 +187,18 @@ mod tests {
         );
         assert!(found.iter().flatten().all(|setting| setting.check(settings::Role::Server, None).is_ok()));
         assert_eq!(endpoint(&inventory).unwrap(), "https://10.0.0.100:6443");
+    }
+
+    #[test]
+    fn peers_are_known_on_a_named_interface_too() {
+        let named = Vrrp { interface: Some("eth0".to_owned()), ..vrrp() };
+        let peers = |host: &str| {
+            let mode = VirtualAddressMode::Keepalived(named.clone());
+            let found = settings(&inventory(&[Role::Server, Role::Server], mode, host));
+            found[0].as_ref().unwrap().vrrp().unwrap().1.peers.clone()
+        };
+        assert_eq!(peers("10.0.0.100"), ["10.0.0.2".parse::<IpAddr>().unwrap()]);
+        assert!(peers("fd00::100").is_empty(), "that is another network");
     }
 
     #[test]

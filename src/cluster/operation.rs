@@ -25,7 +25,6 @@ pub mod upgrade;
 pub mod voters;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,6 +33,7 @@ use self::condition::Condition;
 use super::observe::{self, Node};
 use super::order::Terms;
 use super::remote::Command;
+use super::wanted::url;
 use crate::node::agent::{Program, Request};
 use crate::node::machine::Call;
 
@@ -310,6 +310,11 @@ pub(crate) fn find<'a>(nodes: &'a [Node], name: &str) -> Option<&'a Node> {
     nodes.iter().find(|node| node.name == name)
 }
 
+/// The names, each once, in their order.
+fn distinct(names: &[String]) -> impl Iterator<Item = &String> {
+    names.iter().enumerate().filter(|(index, name)| !names[..*index].contains(name)).map(|(_, name)| name)
+}
+
 /// Whether a node runs the control plane.
 fn is_server(node: &Node) -> bool {
     node.part != observe::Part::Agent
@@ -318,12 +323,4 @@ fn is_server(node: &Node) -> bool {
 /// Whether a node has a member of etcd.
 fn has_etcd(node: &Node) -> bool {
     matches!(node.part, observe::Part::Learner | observe::Part::Voter)
-}
-
-/// `https://ADDRESS:PORT`.
-fn url(address: IpAddr, port: u16) -> String {
-    match address {
-        IpAddr::V4(address) => format!("https://{address}:{port}"),
-        IpAddr::V6(address) => format!("https://[{address}]:{port}"),
-    }
 }

@@ -335,4 +335,5 @@ codes! {
     DATASTORE_RESET = 1195, Precondition, "k3s could not reset or restore its datastore";
     REPAIR_IMPOSSIBLE = 1196, Precondition, "a node cannot be repaired as things are";
     NOT_REACHED = 1197, Upstream, "a host cannot be reached, and something is still to be done there";
+    WRONG_HOST = 1198, Precondition, "the machine at the address of a host is another node";
 }

@@ -68,7 +68,9 @@ pub fn steps(context: &Context) -> Result<Vec<Box<dyn Step>>> {
     let port = address.balancer().map_or(API_PORT, |balancer| balancer.port);
     if let (Some((address, vrrp)), Some(segment)) = (address.vrrp(), &context.segment) {
         carried::package(keepalived::PACKAGE, keepalived::PROGRAM, "its virtual address", context)?;
-        let instance = keepalived::Instance { address, vrrp: vrrp.clone(), segment: segment.clone(), port };
+        let (vrrp, segment) = (vrrp.clone(), segment.clone());
+        let is_elsewhere = context.settings.address.is_some_and(|own| own != segment.address);
+        let instance = keepalived::Instance { address, vrrp, segment, is_elsewhere, port };
         steps.push(Box::new(keepalived::step(&instance, &context.node)));
     }
     if let NodeVirtualAddress::KubeVip { address, interface } = address {

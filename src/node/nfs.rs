@@ -27,9 +27,24 @@ pub struct NfsMount {
     pub options: String,
 }
 
-/// Directories that are the system itself, where nothing is mounted.
-const OF_THE_SYSTEM: [&str; 12] =
-    ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr"];
+/// Directories that the system or airlock needs as they are: nothing is mounted over them or into them …
+const OF_THE_SYSTEM: [&str; 13] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    crate::node::STATE_DIRECTORY,
+];
+/// … and those into which something may be mounted, but not over them.
+const SHARED: [&str; 3] = ["/tmp", "/var", "/var/lib"];
 
 impl NfsMount {
     /// Checks what the types do not.
@@ -38,14 +53,7 @@ impl NfsMount {
     /// What cannot be: the key, its value, and the reason.
     pub fn check(&self) -> Result<(), (&'static str, String, &'static str)> {
         check_source(&self.source).map_err(|why| ("source", self.source.clone(), why))?;
-        check_path(&self.path).map_err(|why| ("path", self.path.clone(), why))?;
-        let is_inside = |directory: &&str| {
-            let rest = self.path.strip_prefix(*directory);
-            rest.is_some_and(|rest| rest.is_empty() || *directory != "/" && rest.starts_with('/'))
-        };
-        if OF_THE_SYSTEM.iter().any(is_inside) {
-            return Err(("path", self.path.clone(), "the system itself lies there"));
-        }
+        check_place(&self.path).map_err(|why| ("path", self.path.clone(), why))?;
         let fits = |character: char| character.is_ascii_alphanumeric() || "=,._:/-".contains(character);
         match self.options.chars().all(fits) {
             true => Ok(()),
@@ -55,6 +63,21 @@ impl NfsMount {
                 "letters, digits, `=`, `.`, `_`, `:`, `/`, `-` and commas",
             )),
         }
+    }
+}
+
+/// Whether something may be mounted there.
+///
+/// # Errors
+/// Why not.
+pub fn check_place(path: &str) -> Result<(), &'static str> {
+    check_path(path)?;
+    let is_inside = |directory: &&str| {
+        path.strip_prefix(*directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    match OF_THE_SYSTEM.iter().any(is_inside) || SHARED.contains(&path) {
+        true => Err("a directory of its own, such as `/data` or `/mnt/data`, none that the system needs"),
+        false => Ok(()),
     }
 }
 
@@ -108,6 +131,9 @@ pub(crate) mod tests {
             ("path", mount("nas:/export", "/data/../etc", "")),
             ("path", mount("nas:/export", "/", "")),
             ("path", mount("nas:/export", "/etc/x", "")),
+            ("path", mount("nas:/export", "/root/data", "")),
+            ("path", mount("nas:/export", "/var", "")),
+            ("path", mount("nas:/export", "/var/lib/airlock/store", "")),
             ("path", mount("nas:/export", "/data\n[Service]", "")),
             ("options", mount("nas:/export", "/data", "ro vers=4")),
             ("options", mount("nas:/export", "/data", "ro\nType=ext4")),

@@ -136,6 +136,13 @@ fn yaml_says_what_is_wrong_with_hosts() {
                 "\"gpu:Sometimes\"",
                 "effect",
             ),
+            (
+                "taint with two values",
+                "servers: [{name: a, taints: [\"gpu=a:NoSchedule\", \"gpu=b:NoSchedule\"]}]\n",
+                "E0105",
+                "\"gpu=b:NoSchedule\"",
+                "stands twice",
+            ),
             ("gpu", "servers: [{name: a, gpu: maybe}]\n", "E0105", "maybe", "GPU"),
             (
                 "first without registry",
@@ -277,6 +284,13 @@ fn yaml_says_what_is_wrong_with_networks() {
             "E0105",
             "6443",
             "used for something else",
+        ),
+        (
+            "haproxy on a port of the ingress",
+            format!("{nodes}httpsPort: 8443\nvirtualAddress: {{host: 10.0.0.9, mode: haproxy}}\n"),
+            "E0105",
+            "{",
+            "port 8443 of the servers",
         ),
         (
             "router 0",

@@ -120,6 +120,13 @@ fn ini_says_what_is_wrong() {
             ("section with spaces", "[all : vars]\nx=1\n", "E1100", "[all : vars]", "head of a section"),
             ("child", "[master]\na\n[k:children]\nmastr\n", "E1100", "mastr", "no group `mastr`"),
             (
+                "variables of no group",
+                "[master]\na\n[mastr:vars]\nx=1\n",
+                "E1100",
+                "[mastr:vars]",
+                "no group `mastr`",
+            ),
+            (
                 "circle",
                 "[master]\na\n[a:children]\nb\n[b:children]\na\n",
                 "E1100",

@@ -165,6 +165,8 @@ fn a_cluster_comes_back_from_a_snapshot_and_from_a_lost_quorum() {
     a_lost_quorum_is_made_anew(&rack);
     a_snapshot_comes_from_a_file(&rack, &file);
     assert_eq!(rack.voters(), 3);
+    two_servers_lose_their_power(&rack);
+    assert_eq!(rack.voters(), 2);
 }
 
 /// Gives a copy of the one that is left.
@@ -243,4 +245,22 @@ fn a_snapshot_comes_from_a_file(rack: &Rack, file: &std::path::Path) {
     for node in &rack.nodes[..3] {
         node.shell(&format!("ls -d {DATA}.* || ls -d {DATA}/etcd-old-*")).unwrap();
     }
+}
+
+/// The third one goes on alone. One of the two comes back with what it had, the other never does.
+fn two_servers_lose_their_power(rack: &Rack) {
+    for name in ["server2", "server3"] {
+        rack.node(name).kill_hard().unwrap();
+    }
+    until(rack.node("server1"), "k3s kubectl get --raw /readyz 2>&1 | grep -q failed");
+    let anew = "let it join anew: `airlock cluster repair server2`";
+    rack.desk.refuse(&["repair", "server1", "--confirm", "server1"], 9, anew);
+
+    rack.node("server2").boot().unwrap();
+    until(rack.node("server2"), "systemctl is-active --quiet ssh");
+    let plan = rack.repaired("server2", &["--yes"]);
+    assert!(plan.contains("recover aside"), "{plan}");
+
+    rack.desk.refuse(&["remove", "server3", "--yes"], 8, "keep it off");
+    assert!(!rack.kubectl("server1", &["get", "nodes"]).contains("server3"));
 }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result, codes};
 use crate::node::recovery::Look;
 use crate::ui::human;
 use crate::ui::table::{Align, Table};
+use crate::ui::text::escape;
 
 /// Look at the datastore of the cluster, take snapshots, or go back to one
 #[derive(Debug, clap::Args)]
@@ -57,7 +58,7 @@ fn status(arguments: &StatusArgs, session: &Session) -> Result<()> {
     with_site(&arguments.file, session, |site| {
         let voters = Voters::of(&site.nodes()?);
         session.print(&voters, |voters| {
-            let line = |state: &'static str| move |name: &String| format!("{name}  {state}\n");
+            let line = |state: &'static str| move |name: &String| format!("{}  {state}\n", escape(name));
             let well = voters.well.iter().map(line("votes"));
             let lost = voters.lost.iter().map(line("votes, and is not well"));
             let all: String = well.chain(lost).collect();
@@ -83,7 +84,7 @@ fn status(arguments: &StatusArgs, session: &Session) -> Result<()> {
 /// What all servers say about their data.
 fn looks(site: &Site<'_>) -> node::Answers<Look> {
     let servers: Vec<&Host> = site.inventory.of_role(Role::Server).collect();
-    node::each(site, &servers, node::look)
+    node::each_named(site, &servers, node::look)
 }
 
 fn warn_of_silent(looks: &node::Answers<Look>, session: &Session) {

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &LabelArgs, session: &Session) -> Result<()> {
     with_inventory(&arguments.hosts.inventory, &arguments.connection, session, |site| {
         let nodes = site.nodes()?;
         let hosts = meant(arguments, site)?;
-        let kept = node::each(site, &hosts, node::settings);
+        let kept = node::each_named(site, &hosts, node::settings);
         let observed = Observed { inventory: site.inventory, members: &nodes, kept: &kept };
         let wishes = match &arguments.node {
             Some(node) => [(node.clone(), wish)].into(),

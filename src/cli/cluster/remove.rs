@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &RemoveArgs, session: &Session) -> Result<()> {
     with_site(&arguments.file, session, |site| {
         let (members, (_, pods)) = (site.nodes()?, site.on_a_server(None, Pod::all)?);
         let hosts: Vec<&Host> = arguments.nodes.iter().filter_map(|name| site.inventory.host(name)).collect();
-        let hosts = node::each(site, &hosts, node::status);
+        let hosts = node::each_named(site, &hosts, node::status);
         let observed = Observed { inventory: site.inventory, members: &members, pods: &pods, hosts: &hosts };
         let leaving = Leaving {
             drain: (!arguments.no_drain).then(|| arguments.manner.manner()),

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &RepairArgs, session: &Session) -> Result<()> {
     with_site(&arguments.file, session, |site| {
         let host = site.host(&arguments.node)?;
         let nodes = nodes(site, host)?;
-        let looks = node::each(site, &with_servers(site, host), node::look);
+        let looks = node::each_named(site, &with_servers(site, host), node::look);
         let diagnosis = diagnosis(site, host, nodes.as_deref(), &looks)?;
         for reason in &diagnosis.reasons {
             session.note(&format!("{}: {reason}", host.name));
@@ -86,7 +86,8 @@ fn diagnosis(
         // What cannot be told of a node that is broken is no reason to give up on it.
         let remote = site.on(host)?;
         state = node::status(&*remote).ok();
-        let certificates = status::certificates(&*remote).unwrap_or_default();
+        let directory = &site.inventory.cluster.data_directory;
+        let certificates = status::certificates(&*remote, directory).unwrap_or_default();
         let now = Timestamp::now();
         expired = certificates.expired(now).map(|certificate| certificate.filename.clone()).collect();
     }
@@ -99,6 +100,7 @@ fn diagnosis(
         name: &host.name,
         servers: site.inventory.of_role(Role::Server).count(),
         with_data: etcd::with_data(site.inventory, looks),
-        snapshot: etcd::snapshots(looks).into_iter().next(),
+        made_anew: etcd::made_anew(looks, &host.name),
+        snapshot: etcd::latest(looks),
     })
 }

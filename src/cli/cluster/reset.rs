@@ -44,7 +44,7 @@ Examples:
 pub(super) fn run(arguments: &ResetArgs, session: &Session) -> Result<()> {
     with_site(&arguments.file, session, |site| {
         let hosts: Vec<&Host> = site.inventory.hosts.iter().collect();
-        let answers = node::each(site, &hosts, node::status);
+        let answers = node::each_named(site, &hosts, node::status);
         let kept = Kept { data: arguments.keep_data, store: arguments.keep_store };
         let plan = reset::plan(site.inventory, &answers, kept);
         carry_out(&plan, (&arguments.change, arguments.confirm.confirm.as_deref()), site, None, session)

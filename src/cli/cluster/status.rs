@@ -35,10 +35,11 @@ pub(super) fn run(arguments: &StatusArgs, session: &Session) -> Result<()> {
     with_site(&arguments.file, session, |site| {
         let nodes = site.nodes();
         let hosts: Vec<&Host> = site.inventory.hosts.iter().collect();
-        let answers = node::each(site, &hosts, node::status);
+        let answers = node::each_named(site, &hosts, node::status);
         let reached: Vec<&Host> =
             hosts.into_iter().filter(|host| matches!(answers.get(&host.name), Some(Ok(_)))).collect();
-        let certificates = node::each(site, &reached, status::certificates);
+        let directory = &site.inventory.cluster.data_directory;
+        let certificates = node::each(site, &reached, |remote| status::certificates(remote, directory));
         let status = ClusterStatus::of(&Observed {
             inventory: site.inventory,
             nodes: nodes.as_deref().map_err(|error| error.message().to_owned()),

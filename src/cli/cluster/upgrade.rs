@@ -85,8 +85,8 @@ pub(super) fn run(arguments: &UpgradeArgs, session: &Session) -> Result<()> {
         let nodes = site.nodes()?;
         let hosts: Vec<&Host> =
             site.inventory.hosts.iter().filter(|host| host.role != Role::Balancer).collect();
-        let answers = node::each(site, &hosts, node::status);
-        let settings = node::each(site, &hosts, node::settings);
+        let answers = node::each_named(site, &hosts, node::status);
+        let settings = node::each_named(site, &hosts, node::settings);
         let kept: BTreeMap<String, Settings> =
             settings.into_iter().filter_map(|(name, kept)| Some((name, kept.ok()??))).collect();
         let observed = Observed { inventory: site.inventory, nodes: &nodes, hosts: &answers, kept: &kept };

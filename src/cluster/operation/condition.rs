@@ -83,9 +83,9 @@ impl Condition {
             let seen = match site.on_a_server(but, |remote| self.look(remote)) {
                 Ok((_, Ok(()))) => return Ok(()),
                 Ok((_, Err(seen))) => seen,
-                // A server that restarts is no reason to give up.
-                Err(error) if error.code() == codes::CLUSTER_UNREACHABLE => error.message().to_owned(),
-                Err(error) => return Err(error),
+                Err(error) if is_final(&error) => return Err(error),
+                // A server that starts says all sorts of things; none is a reason to give up.
+                Err(error) => error.details().last().map_or(error.message(), String::as_str).to_owned(),
             };
             if site.is_stopped() {
                 return Err(Error::new(codes::INTERRUPTED, format!("stopped while waiting {self}")));
@@ -121,6 +121,11 @@ impl Condition {
              goes on from here",
         )
     }
+}
+
+/// Whether waiting longer changes nothing.
+fn is_final(error: &Error) -> bool {
+    matches!(error.code(), codes::INTERRUPTED | codes::INTERNAL | codes::ETCD_REFUSED)
 }
 
 /// The secret with the password of a node, in `kube-system`.
@@ -221,6 +226,18 @@ mod tests {
         assert_eq!(error.details(), ["last seen: it runs v1.34.1+k3s1"]);
         let error = wait(&condition("v1.34.1+k3s1"), &[dead(agent("a"))]).unwrap_err();
         assert_eq!(error.details(), ["last seen: its kubelet gives no reason"]);
+    }
+
+    #[test]
+    fn what_a_server_says_while_it_starts_is_waited_out() {
+        let inventory = inventory(1, 0);
+        let starting = "Error from server (Forbidden): nodes is forbidden: not yet";
+        let rack = Rack::default().with("s1", Scripted::default().failing("k3s kubectl", 1, starting));
+        let mut site = Site::new(&inventory, &rack, &GO_ON);
+        site.interval = Duration::ZERO;
+        let error = Condition::ready("a").wait(&site, &Place::Server, Duration::ZERO).unwrap_err();
+        assert_eq!(error.code(), codes::CLUSTER_DEADLINE);
+        assert_eq!(error.details(), [format!("last seen: {starting}")]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! New pods stay away from nodes, or come back.
 
-use super::{Action, Invocation, Part, Place, Plan, Stage, find};
+use super::{Action, Invocation, Part, Place, Plan, Stage, distinct, find};
 use crate::cluster::observe::Node;
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
@@ -12,7 +12,7 @@ use crate::quote::quote;
 pub fn plan(members: &[Node], nodes: &[String], cordon: bool) -> Result<Plan> {
     let verb = if cordon { "cordon" } else { "uncordon" };
     let mut parts = Vec::new();
-    for node in nodes {
+    for node in distinct(nodes) {
         let member = known(members, node)?;
         let action = Action::run(format!("{verb} {node}"), Place::Server, Invocation::kubectl([verb, node]));
         parts.push(Part::new(node, (member.is_cordoned != cordon).then_some(action).into_iter().collect()));
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn only_what_differs_is_done() {
         let members = [agent("a1"), Node { is_cordoned: true, ..agent("a2") }, server("s1")];
-        let nodes = ["a1".to_owned(), "a2".to_owned()];
+        let nodes = ["a1", "a2", "a1"].map(str::to_owned);
         let commands = |plan: Plan| plan.actions().filter_map(Action::command).collect::<Vec<_>>();
         assert_eq!(commands(plan(&members, &nodes, true).unwrap()), ["sudo k3s kubectl cordon a1"]);
         assert_eq!(commands(plan(&members, &nodes, false).unwrap()), ["sudo k3s kubectl uncordon a2"]);

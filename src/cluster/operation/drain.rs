@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::pod::{Pod, of_node};
-use super::{Action, Consent, Invocation, Part, Place, Plan, Stage, cordon};
+use super::{Action, Consent, Invocation, Part, Place, Plan, Stage, cordon, distinct};
 use crate::cluster::observe::Node;
 use crate::error::{Error, Result, codes};
 use crate::quote::escape;
@@ -43,7 +43,7 @@ impl Default for Manner {
 /// [`codes::NOT_A_MEMBER`]; [`codes::DRAIN_REFUSED`] with the pods that nobody has agreed to lose.
 pub fn plan(members: &[Node], pods: &[Pod], nodes: &[String], manner: &Manner) -> Result<Plan> {
     let mut plan = Plan::new("drain");
-    for node in nodes {
+    for node in distinct(nodes) {
         let member = cordon::known(members, node)?;
         let actions: Vec<Action> = action(member, pods, manner)?.into_iter().collect();
         if member.ready.is_err() && !actions.is_empty() {

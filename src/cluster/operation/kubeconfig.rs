@@ -3,19 +3,16 @@
 //! k3s writes it on every server (`/etc/rancher/k3s/k3s.yaml`); `kubectl config view --raw` prints it. It is a secret:
 //! whoever has it can do everything.
 
-use std::net::IpAddr;
-
 use serde::Deserialize;
 
-use crate::cluster::inventory::{Inventory, VirtualAddressMode};
+use crate::cluster::address::endpoint;
+use crate::cluster::inventory::Inventory;
 use crate::cluster::observe::Node;
 use crate::cluster::remote::{Command, Remote};
 use crate::error::{Error, Result, codes};
+use crate::node::availability::API_PORT;
 use crate::quote::quote;
 use crate::secret::Secret;
-
-/// The port of the API.
-const PORT: u16 = 6443;
 
 /// The kubeconfig that a server has.
 ///
@@ -29,17 +26,7 @@ pub fn read(remote: &dyn Remote) -> Result<Secret<String>> {
 
 /// Where the API is reached from outside: the virtual address, else the server that was asked.
 pub fn address(inventory: &Inventory, server: &Node) -> Option<String> {
-    let Some(address) = &inventory.cluster.virtual_address else {
-        return server.address.map(|address| super::url(address, PORT));
-    };
-    let port = match &address.mode {
-        VirtualAddressMode::External { port } | VirtualAddressMode::Haproxy { port, .. } => *port,
-        VirtualAddressMode::Keepalived(_) | VirtualAddressMode::KubeVip { .. } => PORT,
-    };
-    Some(match address.host.parse::<IpAddr>() {
-        Ok(ip) => super::url(ip, port),
-        Err(_) => format!("https://{}:{port}", address.host),
-    })
+    endpoint(inventory).or_else(|| server.address.map(|address| super::url(address, API_PORT)))
 }
 
 /// The kubeconfig of the server with another address, and `name` for cluster, user and context, so that it can be merged
@@ -134,7 +121,7 @@ struct User {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::inventory::VirtualAddress;
+    use crate::cluster::inventory::{VirtualAddress, VirtualAddressMode};
     use crate::cluster::operation::samples::server;
     use crate::cluster::operation::site::tests::inventory;
 

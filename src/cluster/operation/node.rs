@@ -9,9 +9,10 @@ use super::site::Site;
 use crate::cluster::fleet;
 use crate::cluster::inventory::Host;
 use crate::cluster::remote::{self, Command, Remote};
-use crate::error::{Result, codes};
+use crate::error::{Error, Result, codes};
 use crate::node::recovery::Look;
 use crate::node::settings::Settings;
+use crate::quote::quote;
 
 /// What every host of several has said, or why it has not, by their names.
 pub type Answers<T> = BTreeMap<String, Result<T>>;
@@ -22,6 +23,8 @@ pub type Answers<T> = BTreeMap<String, Result<T>>;
 pub struct Status {
     /// Whether airlock has made it a node, or has begun to.
     pub is_node: bool,
+    /// Its name in the cluster.
+    pub name: Option<String>,
     /// What was installed, a bundle for each channel.
     pub bundles: Vec<Installed>,
     /// The registry that it pulls from.
@@ -124,6 +127,55 @@ pub fn each<T: Send>(
     outcomes.0.into_iter().map(|(host, answer)| (host.name.clone(), answer)).collect()
 }
 
+/// The same for what tells which node it is about. A machine that is a node of another name is not the host that is meant:
+/// nothing is done to it because of a wrong address in the inventory.
+pub fn each_named<T: Named + Send>(
+    site: &Site<'_>,
+    hosts: &[&Host],
+    ask: impl Fn(&dyn Remote) -> Result<T> + Sync,
+) -> Answers<T> {
+    let checked = |(host, answer): (String, Result<T>)| match &answer {
+        Ok(said) => match said.node().filter(|name| *name != host).map(|name| wrong_machine(&host, name)) {
+            Some(error) => (host, Err(error)),
+            None => (host, answer),
+        },
+        Err(_) => (host, answer),
+    };
+    each(site, hosts, ask).into_iter().map(checked).collect()
+}
+
+fn wrong_machine(host: &str, name: &str) -> Error {
+    let name = quote(name);
+    let message = format!("the machine at the address of {host} is the node `{name}`");
+    Error::new(codes::WRONG_HOST, message).with_help(format!(
+        "put the address of {host} right in the inventory, or call the host `{name}` there if that is the one"
+    ))
+}
+
+/// Something that a machine says about itself.
+pub trait Named {
+    /// Its name in the cluster, if it is a node and tells.
+    fn node(&self) -> Option<&str>;
+}
+
+impl Named for Status {
+    fn node(&self) -> Option<&str> {
+        self.name.as_deref().filter(|_| self.is_node)
+    }
+}
+
+impl Named for Option<Settings> {
+    fn node(&self) -> Option<&str> {
+        self.as_ref()?.name.as_deref()
+    }
+}
+
+impl Named for Look {
+    fn node(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
 /// Why a host could not be asked, on one line.
 pub fn reason<T>(answers: &Answers<T>, host: &str) -> Option<String> {
     match answers.get(host) {
@@ -138,6 +190,7 @@ pub fn reason<T>(answers: &Answers<T>, host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::operation::site::tests::{GO_ON, Rack, inventory};
     use crate::cluster::remote::tests::Scripted;
 
     #[test]
@@ -150,5 +203,20 @@ mod tests {
         assert_eq!((found.problems.len(), found.bundle().unwrap().serial), (1, 2));
         let silent = Scripted::default().failing("airlock node status", 1, "no such command");
         assert_eq!(status(&silent).unwrap_err().code(), codes::REMOTE_COMMAND);
+    }
+
+    #[test]
+    fn a_machine_that_is_another_node_is_not_the_host() {
+        let inventory = inventory(1, 2);
+        let says = |json: &str| Scripted::default().with("airlock node status", json);
+        let rack = Rack::default()
+            .with("s1", says(r#"{"isNode": true, "name": "s1"}"#))
+            .with("a1", says(r#"{"isNode": true, "name": "a2"}"#))
+            .with("a2", says(r#"{"isNode": false, "name": "fresh"}"#));
+        let hosts: Vec<&Host> = inventory.hosts.iter().collect();
+        let answers = each_named(&Site::new(&inventory, &rack, &GO_ON), &hosts, status);
+        assert!(answers["s1"].is_ok() && answers["a2"].is_ok());
+        assert_eq!(answers["a1"].as_ref().unwrap_err().code(), codes::WRONG_HOST);
+        assert!(reason(&answers, "a1").unwrap().contains("is the node `a2`"));
     }
 }

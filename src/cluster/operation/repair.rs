@@ -4,26 +4,14 @@ mod decision;
 
 pub use self::decision::{Decision, Diagnosis, Patient, decide};
 use super::condition::{Condition, password};
+pub use super::etcd::Observed;
 use super::etcd::{self, Held, Source, another, recover};
-use super::node::Answers;
 use super::remove::{forgetting, leaving_etcd};
 use super::{Action, Consent, Invocation, Part, Place, Plan, Stage, find, has_etcd};
-use crate::cluster::inventory::{Inventory, Role};
-use crate::cluster::observe::Node;
+use crate::cluster::inventory::Role;
 use crate::error::{Error, Result, codes};
-use crate::node::recovery::Look;
 
-/// What is known before a repair besides the patient.
-pub struct Observed<'a> {
-    /// What is wanted.
-    pub inventory: &'a Inventory,
-    /// The nodes of the cluster; nothing if no server answers.
-    pub nodes: Option<&'a [Node]>,
-    /// What the servers and the patient have said about themselves.
-    pub looks: &'a Answers<Look>,
-}
-
-/// What brings the patient back, with the reasons as notes.
+/// What brings the patient back, with the reasons as notes. The patient has said about itself what the servers have.
 ///
 /// # Errors
 /// [`codes::REPAIR_IMPOSSIBLE`] where nothing can be done from here; those of [`etcd::restore`].
@@ -31,11 +19,9 @@ pub fn plan(observed: &Observed<'_>, node: &str, diagnosis: &Diagnosis) -> Resul
     let mut plan = match &diagnosis.decision {
         Decision::Well => Plan::new("repair"),
         Decision::OutOfReach => return Err(impossible(node, diagnosis)),
-        Decision::ResetEtcd => {
-            etcd::restore(observed.inventory, observed.looks, None, &Source::Server(node.to_owned()))?
-        }
+        Decision::ResetEtcd => etcd::restore(observed, &Source::Server(node.to_owned()), true)?,
         Decision::RestoreSnapshot(held) => {
-            etcd::restore(observed.inventory, observed.looks, None, &Source::Snapshot(Held::clone(held)))?
+            etcd::restore(observed, &Source::Snapshot(Held::clone(held)), true)?
         }
         decision => {
             let actions = actions(observed, node, decision)?;
@@ -123,9 +109,12 @@ fn impossible(node: &str, diagnosis: &Diagnosis) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::observe::Node;
     use crate::cluster::operation::etcd::tests::{running, stopped};
+    use crate::cluster::operation::node::Answers;
     use crate::cluster::operation::samples::{dead, line, server};
     use crate::cluster::operation::site::tests::inventory;
+    use crate::node::recovery::Look;
 
     fn lines(decision: Decision) -> String {
         let inventory = inventory(3, 1);

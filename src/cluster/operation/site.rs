@@ -15,13 +15,17 @@ use crate::quote::quote;
 /// How often the cluster is looked at while something is waited for.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What `kubectl` and k3s say where the server cannot serve at the moment. Another one may.
-const CANNOT_SERVE: [&str; 10] = [
+/// What `kubectl` and k3s say where the server cannot serve at the moment, such as without a quorum. Another one may.
+const CANNOT_SERVE: [&str; 14] = [
     "connection refused",
     "Unable to connect to the server",
     "The connection to the server",
     "the server is currently unable to handle the request",
     "ServiceUnavailable",
+    "Error from server (Timeout)",
+    "context deadline exceeded",
+    "an error on the server (",
+    "the server doesn't have a resource type",
     "etcdserver:",
     "i/o timeout",
     "is not installed on this machine",
@@ -139,8 +143,11 @@ impl<'a> Site<'a> {
 
 /// Whether a command has failed because the server cannot serve.
 pub(super) fn cannot_serve(answer: &Answer) -> bool {
-    let says = |line: &String| CANNOT_SERVE.iter().any(|text| line.contains(text));
-    answer.status != 0 && answer.errors.iter().any(says)
+    answer.status != 0 && says_so(&answer.errors)
+}
+
+fn says_so(lines: &[String]) -> bool {
+    lines.iter().any(|line| CANNOT_SERVE.iter().any(|text| line.contains(text)))
 }
 
 /// Whether another server may do what this one could not.
@@ -148,10 +155,7 @@ fn may_another(error: &Error) -> bool {
     match error.code() {
         // What an operation has found out about the cluster is the same on every server.
         codes::INTERRUPTED | codes::INTERNAL | codes::ETCD_REFUSED => false,
-        codes::REMOTE_COMMAND => {
-            let says = |line: &String| CANNOT_SERVE.iter().any(|text| line.contains(text));
-            error.details().iter().any(says)
-        }
+        codes::REMOTE_COMMAND => says_so(error.details()),
         // What has no answer at all: a dead link, a refused login, nonsense.
         _ => true,
     }
@@ -237,6 +241,23 @@ pub(crate) mod tests {
         let error = site.on_a_server(Some("s3"), observe::nodes).unwrap_err();
         assert_eq!((error.code(), error.kind().exit_status()), (codes::CLUSTER_UNREACHABLE, 8));
         assert_eq!(error.details(), ["s1: s1 cannot be reached", &format!("s2: {refused}")]);
+    }
+
+    #[test]
+    fn a_server_without_a_quorum_cannot_serve() {
+        for said in [
+            "Error from server: etcdserver: request timed out",
+            "Error from server (Timeout): the server was unable to return a response in the time allotted, but may \
+             still be processing the request (get nodes)",
+            "Error from server (InternalError): an error on the server (\"apiserver not ready\") has prevented the \
+             request from succeeding (get nodes)",
+            "error: the server doesn't have a resource type \"nodes\"",
+        ] {
+            let inventory = inventory(1, 0);
+            let rack = Rack::default().with("s1", Scripted::default().failing("k3s kubectl", 1, said));
+            let error = Site::new(&inventory, &rack, &GO_ON).nodes().unwrap_err();
+            assert_eq!(error.code(), codes::CLUSTER_UNREACHABLE, "{said}");
+        }
     }
 
     #[test]

@@ -90,12 +90,13 @@ pub struct NodeStatus {
     pub silent: Option<String>,
 }
 
-/// The certificates of a host.
+/// The certificates of a host whose k3s keeps its data in this directory.
 ///
 /// # Errors
 /// Those of [`Remote::run`] and of the command.
-pub fn certificates(remote: &dyn Remote) -> Result<Certificates> {
-    let answer = remote.run(Command::k3s(["certificate", "check", "-o", "json"]), &mut |_| {})?;
+pub fn certificates(remote: &dyn Remote, data_directory: &str) -> Result<Certificates> {
+    let words = ["certificate", "check", "--data-dir", data_directory, "--output", "json"];
+    let answer = remote.run(Command::k3s(words), &mut |_| {})?;
     Certificates::parse(&answer.success()?.output)
 }
 

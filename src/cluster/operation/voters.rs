@@ -55,7 +55,9 @@ impl Voters {
         self.well.iter().chain(&self.lost).any(|name| name == node)
     }
 
-    /// Those that are left when this one has gone, if they are enough to go on.
+    /// Those that are left when this one has gone, if they are enough to go on. One that is lost already takes no vote
+    /// with it. It may always go where others are well: a cluster that answers has its quorum, so that of many that are
+    /// lost some are no members any more, as after a restore, which leaves their nodes behind. Otherwise etcd refuses.
     ///
     /// # Errors
     /// [`codes::LAST_SERVER`] if none is left; [`codes::QUORUM`] if etcd could not let it go, or could not go on
@@ -68,7 +70,8 @@ impl Voters {
         if left.count() == 0 {
             return Err(last_server(node));
         }
-        match self.has_quorum() && left.has_quorum() {
+        let is_lost = !self.well.iter().any(|name| name == node);
+        match is_lost && !left.well.is_empty() || self.has_quorum() && left.has_quorum() {
             true => Ok(left),
             false => Err(self.too_few(node)),
         }
@@ -85,8 +88,8 @@ impl Voters {
         let told =
             self.lost.iter().fold(error, |error, name| error.with_detail(format!("{name} is not well")));
         told.with_help(
-            "bring the others back first: `airlock cluster repair SERVER`; if they are gone for good: \
-             `airlock cluster etcd restore`",
+            "bring the others back first: `airlock cluster repair SERVER`; or take out what is gone for good: \
+             `airlock cluster remove SERVER`",
         )
     }
 
@@ -135,19 +138,30 @@ mod tests {
         assert_eq!((error.code(), error.kind().exit_status()), (codes::QUORUM, 7));
         assert_eq!(error.details(), ["s3 is not well"]);
         assert_eq!(Voters::of(&[server("s1")]).after("s1").unwrap_err().code(), codes::LAST_SERVER);
-        let one_of_three = Voters::of(&[server("s1"), dead(server("s2")), dead(server("s3"))]);
-        assert_eq!(one_of_three.after("s3").unwrap_err().code(), codes::QUORUM);
+        assert_eq!(
+            Voters::of(&[dead(server("s1")), dead(server("s2"))]).after("s1").unwrap_err().code(),
+            codes::QUORUM
+        );
+    }
+
+    #[test]
+    fn the_dead_go_one_after_the_other_from_a_cluster_that_was_made_anew_without_them() {
+        let made_anew = Voters::of(&[server("s1"), dead(server("s2")), dead(server("s3"))]);
+        assert_eq!(made_anew.after("s1").unwrap_err().code(), codes::QUORUM);
+        let left = made_anew.after("s3").unwrap().after("s2").unwrap();
+        assert_eq!((left.well.as_slice(), left.count()), (&["s1".to_owned()][..], 1));
     }
 
     proptest! {
         #[test]
-        fn whoever_goes_leaves_a_quorum_behind(well in 0_usize..8, lost in 0_usize..8, which in 0_usize..16) {
+        fn whoever_is_well_and_goes_leaves_a_quorum_behind(well in 0_usize..8, lost in 0_usize..8, which in 0_usize..16) {
             let members: Vec<Node> = (0..well + lost)
                 .map(|number| if number < well { server(&number.to_string()) } else { dead(server(&number.to_string())) })
                 .collect();
             let voters = Voters::of(&members);
             if let Ok(left) = voters.after(&which.to_string()) {
-                prop_assert!(left.has_quorum() || !voters.has(&which.to_string()));
+                prop_assert!(left.has_quorum() || which >= well);
+                prop_assert!(!left.well.is_empty() || !voters.has(&which.to_string()));
             }
         }
     }

@@ -27,6 +27,9 @@ pub(super) struct Instance {
     pub(super) address: IpAddr,
     pub(super) vrrp: Vrrp,
     pub(super) segment: Segment,
+    /// Whether the address is on another interface than that by which the nodes reach each other: the addresses of the
+    /// others are not known there, and they find each other by multicast.
+    pub(super) is_elsewhere: bool,
     /// Where the API has to answer for this node to have the address.
     pub(super) port: u16,
 }
@@ -40,15 +43,23 @@ pub(super) fn step(instance: &Instance, node: &str) -> Daemon {
         unit: UNIT,
         configuration: File::new(CONFIGURATION, configuration(instance, node)),
         test: Call::new(PROGRAM).with(["--config-test", "--use-file", CONFIGURATION]),
-        guard: Some(Guard { address: instance.address, peers: instance.vrrp.peers.clone() }),
+        guard: guard(instance),
     }
+}
+
+/// Who has the address already is told from a node that shares it by the addresses of the others; where they are not
+/// known, nobody can tell.
+fn guard(instance: &Instance) -> Option<Guard> {
+    let peers = instance.vrrp.peers.clone();
+    let can_tell = peers.is_empty() || !instance.is_elsewhere;
+    can_tell.then_some(Guard { address: instance.address, peers })
 }
 
 /// All nodes begin as backups and wait for an API that answers, so that no order of starting matters; `nopreempt` lets
 /// the address stay where it is when a better node comes back. Three answers that fail to come within six seconds take
 /// it away; a node that is gone is missed after three advertisements, of one second each.
 fn configuration(instance: &Instance, node: &str) -> String {
-    let Instance { address, vrrp, segment, port } = instance;
+    let Instance { address, vrrp, segment, is_elsewhere, port } = instance;
     let (router, prefix, priority) = (vrrp.router(*address), vrrp.prefix(*address), vrrp.priority);
     let Segment { interface, address: own } = segment;
     format!(
@@ -84,7 +95,7 @@ fn configuration(instance: &Instance, node: &str) -> String {
                  api\n    \
              }}\n\
          }}\n",
-        peers = peers(&vrrp.peers, *own),
+        peers = if *is_elsewhere { String::new() } else { peers(&vrrp.peers, *own) },
     )
 }
 
@@ -108,7 +119,8 @@ mod tests {
         let (address, vrrp) = keepalived.vrrp().unwrap();
         let peers = peers.iter().map(|peer| peer.parse().unwrap()).collect();
         let segment = Segment { interface: "eth1".to_owned(), address: "10.0.0.1".parse().unwrap() };
-        Instance { address, vrrp: Vrrp { peers, ..vrrp.clone() }, segment, port: 6443 }
+        let vrrp = Vrrp { peers, ..vrrp.clone() };
+        Instance { address, vrrp, segment, is_elsewhere: false, port: 6443 }
     }
 
     #[test]
@@ -157,5 +169,14 @@ mod tests {
     fn a_node_that_knows_no_other_speaks_to_all() {
         assert!(!configuration(&instance(&[]), "server1").contains("unicast"));
         assert!(!configuration(&instance(&["10.0.0.1"]), "server1").contains("unicast"));
+    }
+
+    #[test]
+    fn on_an_interface_of_its_own_the_others_are_found_by_multicast_and_not_taken_for_strangers() {
+        let elsewhere = Instance { is_elsewhere: true, ..instance(&["10.0.0.2"]) };
+        assert!(!configuration(&elsewhere, "server1").contains("unicast"));
+        assert!(guard(&elsewhere).is_none() && guard(&instance(&["10.0.0.2"])).is_some());
+        let alone = Instance { is_elsewhere: true, ..instance(&[]) };
+        assert!(guard(&alone).is_some(), "nobody shares it");
     }
 }

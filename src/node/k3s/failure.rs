@@ -60,6 +60,12 @@ pub const FAILURES: &[Failure] = &[
         fix: "give it the address it had (`--address`), or reset it and let it join anew",
     },
     Failure {
+        says: "tombstone file has been detected but",
+        cause: "etcd has let this server go, and it knows no other server that it could join",
+        fix: "`airlock cluster repair` lets it join anew; by hand: move /var/lib/rancher/k3s/server/db away, then \
+              `airlock install --join https://HOST:6443`",
+    },
+    Failure {
         says: "bootstrap data already found and encrypted with different token",
         cause: "the token is not the one that the cluster was founded with",
         fix: "put the original token into the token file",

@@ -10,6 +10,7 @@ use super::stop::{STOP, Stop};
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
+use crate::node::owned::Owned;
 use crate::node::resource::{File, Resource, unit_state};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
@@ -25,6 +26,17 @@ pub(super) struct Disarm {
 /// Where the exception for a unit lies; it is gone when the machine restarts.
 pub(super) fn exception(unit: &str) -> String {
     format!("/run/systemd/system/{unit}.d/airlock-leaving.conf")
+}
+
+/// Takes the exception back, if there is one. systemd has to read its units again then.
+pub(super) fn lift(unit: &str, work: &mut Work<'_>) -> Result<bool> {
+    let path = exception(unit);
+    if work.machine().metadata(&path)?.is_none() {
+        return Ok(false);
+    }
+    work.remove_file(&path)?;
+    work.disown(Owned::File { path })?;
+    Ok(true)
 }
 
 impl Disarm {

@@ -21,6 +21,9 @@ const LINES: &str = "300";
 pub struct Look {
     /// Whether airlock has made the machine a node.
     pub is_node: bool,
+    /// Its name in the cluster, if one was chosen for it.
+    #[serde(default)]
+    pub name: Option<String>,
     /// What it is.
     pub role: Role,
     /// The server that it has joined; nothing if it has founded the cluster.
@@ -82,7 +85,8 @@ impl Look {
     pub fn at(machine: &Machine) -> Result<Look> {
         let Some(settings) = settings(machine)? else { return Ok(Look::default()) };
         let Some(k3s) = settings.role.k3s() else {
-            return Ok(Look { is_node: true, role: settings.role, ..Look::default() });
+            let (name, role) = (settings.name, settings.role);
+            return Ok(Look { is_node: true, name, role, ..Look::default() });
         };
         let unit = format!("{}.service", k3s.unit());
         let state = unit_state(machine, &unit)?;
@@ -95,6 +99,7 @@ impl Look {
         snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.at));
         Ok(Look {
             is_node: true,
+            name: settings.name,
             role: settings.role,
             join: settings.join,
             address: settings.address,

@@ -77,14 +77,15 @@ impl Reset {
         work.write_file(CONFIG, text.as_bytes(), 0o600)
     }
 
-    fn failed(finished: &Finished) -> Error {
+    fn failed(&self, finished: &Finished) -> Error {
         let all = format!("{}\n{}", finished.output, finished.errors);
         let lines: Vec<&str> = all.lines().filter(|line| !line.trim().is_empty()).collect();
         let told = &lines[lines.len().saturating_sub(TOLD)..];
-        let error = Error::new(codes::DATASTORE_RESET, "k3s could not reset its datastore").with_help(
-            "nothing is lost: what was there lies beside it, `ls /var/lib/rancher/k3s/server/db`; if the snapshot is \
-             damaged, take another one: `airlock cluster etcd snapshot list`",
-        );
+        let error = Error::new(codes::DATASTORE_RESET, "k3s could not reset its datastore").with_help(format!(
+            "nothing is lost: what was there lies beside it, `sudo ls {}/db`; if the snapshot is damaged, take another \
+             one: `airlock cluster etcd snapshot list`",
+            self.server
+        ));
         told.iter().fold(error, |error, line| error.with_detail(escape(line)))
     }
 }
@@ -129,7 +130,7 @@ impl Step for Reset {
         let finished = finished?;
         let has_said = [&finished.output, &finished.errors].iter().any(|text| text.contains(DONE));
         if !finished.is_well() && !has_said {
-            return Err(Reset::failed(&finished));
+            return Err(self.failed(&finished));
         }
         work.write_file(&record(&self.server), self.source().as_bytes(), 0o600)?;
         Ok(Outcome::Done)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::disarm::{exception, lift};
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
 use crate::node::k3s::readiness;
@@ -34,7 +35,8 @@ impl Step for Start {
 
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
         let state = unit_state(machine, &self.unit)?;
-        let is_well = state.active == "active" && state.file == "enabled";
+        let is_disarmed = machine.metadata(&exception(&self.unit))?.is_some();
+        let is_well = state.active == "active" && state.file == "enabled" && !is_disarmed;
         Ok((!is_well)
             .then(|| Change::new(Verb::Start, &self.unit).with_detail("and enable"))
             .into_iter()
@@ -43,6 +45,8 @@ impl Step for Start {
 
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         let unit = self.unit.as_str();
+        // A node that was to leave, and did not, is to start again whenever it ends.
+        lift(unit, work)?;
         enable(work, [unit])?;
         // A unit that failed too often is not started any more until it is forgiven.
         work.machine().run(&Call::new("systemctl").with(["reset-failed", unit]))?;

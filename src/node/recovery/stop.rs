@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::disarm::exception;
+use super::disarm::{exception, lift};
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
-use crate::node::owned::Owned;
 use crate::node::resource::unit_state;
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
@@ -50,10 +49,7 @@ impl Step for Stop {
         work.run(Call::new("systemctl").with(["stop", &self.unit]).within(STOP))?;
         // A failed unit would be listed for ever; one that has not failed makes no difference.
         work.machine().run(&Call::new("systemctl").with(["reset-failed", &self.unit]))?;
-        let exception = exception(&self.unit);
-        if work.machine().metadata(&exception)?.is_some() {
-            work.remove_file(&exception)?;
-            work.disown(Owned::File { path: exception })?;
+        if lift(&self.unit, work)? {
             work.run(Call::new("systemctl").with(["daemon-reload"]))?;
         }
         Ok(Outcome::Done)

@@ -180,6 +180,17 @@ fn a_node_that_leaves_does_not_start_again_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_node_that_was_to_leave_and_stays_starts_again_whenever_it_ends() {
+    let root = tempfile::tempdir().unwrap();
+    let (machine, played) = server(root.path(), "{}");
+    recover(&machine, &Recovery::Disarm).unwrap();
+    recover(&machine, &Recovery::Start).unwrap();
+    assert!(!machine.path(&disarm::exception("k3s.service")).exists());
+    assert_eq!(*played.state.lock().unwrap(), (true, true));
+    assert!(recover(&machine, &Recovery::Start).unwrap().changed.is_empty());
+}
+
+#[test]
 fn a_node_that_does_not_come_up_is_not_started_while_it_leaves() {
     let root = tempfile::tempdir().unwrap();
     let (machine, played) = server(root.path(), "{}");

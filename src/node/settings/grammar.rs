@@ -104,6 +104,18 @@ impl Taint {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What tells taints of a node apart, `KEY:EFFECT`: it has one value for that.
+    pub fn identity(&self) -> String {
+        identity(&self.0)
+    }
+}
+
+/// The same of one that is only written.
+pub fn identity(taint: &str) -> String {
+    let (pair, effect) = taint.rsplit_once(':').unwrap_or((taint, ""));
+    let key = pair.split_once('=').map_or(pair, |(key, _)| key);
+    format!("{key}:{effect}")
 }
 
 impl FromStr for Taint {

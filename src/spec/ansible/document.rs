@@ -46,6 +46,8 @@ pub(super) struct Host {
 pub(super) struct Group {
     /// Its first section.
     pub span: Range<usize>,
+    /// Whether it has a section of hosts or of children, and not only variables.
+    pub is_declared: bool,
     pub hosts: Vec<String>,
     pub children: Vec<Text>,
     pub variables: Vec<Variable>,
@@ -81,7 +83,8 @@ impl Document {
     pub fn parse(source: &Source<'_>) -> Result<Document> {
         let mut reader = Reader { source, document: Document::default(), mentions: 0, group_variables: 0 };
         let (mut group, mut kind) = (UNGROUPED.to_owned(), Kind::Hosts);
-        reader.group(ALL, &(0..0))?;
+        reader.group(ALL, &(0..0))?.is_declared = true;
+        reader.group(UNGROUPED, &(0..0))?.is_declared = true;
         let mut start = 0;
         for line in source.text.split_inclusive('\n') {
             let indentation = line.len() - line.trim_start().len();
@@ -93,12 +96,12 @@ impl Document {
             match reader.section(content, at)? {
                 Some((name, of)) => {
                     (group, kind) = (name, of);
-                    reader.group(&group, &(at..at + content.len()))?;
+                    reader.group(&group, &(at..at + content.len()))?.is_declared |= kind != Kind::Variables;
                 }
                 None => reader.line(content, at, &group, kind)?,
             }
         }
-        reader.children_exist()?;
+        reader.groups_exist()?;
         Ok(reader.document)
     }
 }
@@ -279,23 +282,28 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn children_exist(&self) -> Result<()> {
+    /// Variables, and groups that contain others, are of groups that have a section of their own, as in Ansible: what is
+    /// said of a group with a typing error in its name is not to be lost.
+    fn groups_exist(&self) -> Result<()> {
         let groups = &self.document.groups;
-        for child in groups.values().flat_map(|group| &group.children) {
-            if !groups.contains_key(&child.value) {
-                let near = nearest(&child.value, groups.keys().map(String::as_str));
-                let help = match near {
-                    Some(near) => format!("did you mean `{}`?", quote(near)),
-                    None => format!("add a section `[{}]`, or delete the line", quote(&child.value)),
-                };
-                return Err(self.wrong(
-                    &child.span,
-                    format!("there is no group `{}`", quote(&child.value)),
-                    help,
-                ));
-            }
+        let children = groups.values().flat_map(|group| &group.children);
+        let named = children.map(|child| (child.value.as_str(), &child.span));
+        let with_variables = groups.iter().map(|(name, group)| (name.as_str(), &group.span));
+        let is_missing =
+            |(name, _): &(&str, &Range<usize>)| !groups.get(*name).is_some_and(|group| group.is_declared);
+        match named.chain(with_variables).find(is_missing) {
+            Some((name, span)) => Err(self.no_group(name, span)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn no_group(&self, name: &str, span: &Range<usize>) -> Error {
+        let groups = self.document.groups.iter().filter(|(_, group)| group.is_declared);
+        let help = match nearest(name, groups.map(|(name, _)| name.as_str())) {
+            Some(near) => format!("did you mean `{}`?", quote(near)),
+            None => format!("add a section `[{}]`, or delete this one", quote(name)),
+        };
+        self.wrong(span, format!("there is no group `{}`", quote(name)), help)
     }
 }
 

@@ -146,6 +146,22 @@ mod tests {
     }
 
     #[test]
+    fn variables_of_a_group_that_is_not_there_are_an_error() {
+        for (text, fits) in [
+            ("[master]\nh\n[mastre:vars]\nx=1\n", false),
+            ("[p:children]\nnope\n[nope:vars]\nx=1\n", false),
+            ("[a:vars]\nx=1\n[a]\nh\n[ungrouped:vars]\ny=1\n[all:vars]\nz=1\n", true),
+            ("[a]\nh\n[p:vars]\nx=1\n[p:children]\na\n", true),
+        ] {
+            let document = Document::parse(&Source::ini("hosts", text));
+            assert_eq!(document.is_ok(), fits, "{text}");
+            if let Err(error) = document {
+                assert!(error.message().starts_with("there is no group `"), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn circles_are_refused() {
         let text = "[a:children]\nb\n[b:children]\nc\n[c:children]\na\n";
         let source = Source::ini("hosts", text);

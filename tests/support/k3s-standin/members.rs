@@ -83,7 +83,7 @@ pub fn refusal(cluster: &Cluster, name: &str) -> Option<&'static str> {
     is_taken.then_some("etcdserver: too many learner members in cluster")
 }
 
-/// Removes a member. What is left has to be able to go on without it.
+/// Removes a member. What is left has to be able to go on without it. One that is none, such as after a reset, is gone.
 pub fn remove(cluster: &Cluster, name: &str) -> std::result::Result<(), &'static str> {
     let voters = voters(&cluster.datastore);
     let left = voters.keys().filter(|voter| *voter != name);
@@ -94,7 +94,8 @@ pub fn remove(cluster: &Cluster, name: &str) -> std::result::Result<(), &'static
     if there <= count / 2 {
         return Err("etcdserver: re-configuration failed due to not enough started members");
     }
-    cluster.datastore.delete(&place(name)).map(drop).ok_or("etcdserver: member not found")
+    cluster.datastore.delete(&place(name));
+    Ok(())
 }
 
 /// Drops learners that have not caught up in time.

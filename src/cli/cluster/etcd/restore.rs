@@ -11,7 +11,8 @@ use crate::cli::cluster::change::{ChangeOptions, ConfirmOption, SiteOptions, car
 use crate::cli::cluster::connect::with_site;
 use crate::cli::session::Session;
 use crate::cluster::inventory::Role;
-use crate::cluster::operation::etcd::{self, Held, Source};
+use crate::cluster::observe::Node;
+use crate::cluster::operation::etcd::{self, Held, Observed, Source};
 use crate::cluster::operation::execute::Deliver;
 use crate::cluster::operation::node::Answers;
 use crate::cluster::operation::site::Site;
@@ -70,8 +71,9 @@ pub(super) fn run(arguments: &RestoreArgs, session: &Session) -> Result<()> {
         let looks = looks(site);
         warn_of_silent(&looks, session);
         let source = source(arguments, site, &looks)?;
-        let nodes = if arguments.again { None } else { site.nodes().ok() };
-        let mut plan = etcd::restore(site.inventory, &looks, nodes.as_deref(), &source)?;
+        let nodes = nodes(site)?;
+        let observed = Observed { inventory: site.inventory, looks: &looks, nodes: nodes.as_deref() };
+        let mut plan = etcd::restore(&observed, &source, arguments.again)?;
         let bringing = bringing(arguments, &source);
         if let (Some(bringing), false) = (&bringing, plan.is_empty()) {
             plan.stages.insert(0, bringing.stage());
@@ -80,10 +82,19 @@ pub(super) fn run(arguments: &RestoreArgs, session: &Session) -> Result<()> {
         let confirmed = arguments.confirm.confirm.as_deref();
         carry_out(&plan, (&arguments.change, confirmed), site, deliver, session)?;
         if !arguments.change.plan {
-            name_stale(site, session)?;
+            name_stale(site, session);
         }
         Ok(())
     })
+}
+
+/// The nodes of the cluster; nothing if no server can tell, which is why somebody restores it.
+fn nodes(site: &Site<'_>) -> Result<Option<Vec<Node>>> {
+    match site.nodes() {
+        Ok(nodes) => Ok(Some(nodes)),
+        Err(error) if error.code() == codes::INTERRUPTED => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 fn source(arguments: &RestoreArgs, site: &Site<'_>, looks: &Answers<Look>) -> Result<Source> {
@@ -191,12 +202,11 @@ impl Deliver for Bringing<'_> {
     }
 }
 
-/// The data that came back may know nodes that have gone since.
-fn name_stale(site: &Site<'_>, session: &Session) -> Result<()> {
-    for name in etcd::stale(site.inventory, &site.nodes()?) {
+/// The data that came back may know nodes that have gone since. If nobody answers, the restore was not agreed to.
+fn name_stale(site: &Site<'_>, session: &Session) {
+    for name in etcd::stale(site.inventory, &site.nodes().unwrap_or_default()) {
         session.warn(&format!(
             "{name} is in the data and not in the inventory: `airlock cluster remove {name}`"
         ));
     }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use super::{listed, looks, table, warn_of_silent};
 use crate::cli::cluster::change::{ChangeOptions, SiteOptions, carry_out};
 use crate::cli::cluster::connect::with_site;
 use crate::cli::session::Session;
+use crate::cluster::observe;
 use crate::cluster::operation::etcd;
 use crate::cluster::operation::kubeconfig::check_name;
 use crate::error::Result;
@@ -70,7 +71,8 @@ pub(super) fn run(arguments: &SnapshotArgs, session: &Session) -> Result<()> {
         Command::Save { name, file, change } => {
             check_name(name)?;
             with_site(file, session, |site| {
-                let plan = etcd::save(&site.nodes()?, name)?;
+                let (server, nodes) = site.on_a_server(None, observe::nodes)?;
+                let plan = etcd::save(&server.name, &nodes, name)?;
                 carry_out(&plan, (change, None), site, None, session)
             })
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::cluster::inventory::Host;
 use crate::error::{Error, Result, codes};
+use crate::node::settings::grammar::identity;
 use crate::node::settings::{Settings, Taint, check_key, check_value};
 use crate::quote::quote;
 
@@ -46,8 +47,8 @@ impl Wish {
         for key in labels.into_iter().flatten().map(|(key, _)| key).filter(|key| !is_kept(key)) {
             wish.labels.entry(key.clone()).or_insert(None);
         }
-        let gone = taints.into_iter().flatten().map(|taint| identity(taint.as_str()));
-        let stays = |taint: &String| host.taints.iter().any(|wanted| identity(wanted.as_str()) == *taint);
+        let gone = taints.into_iter().flatten().map(|taint| taint.identity());
+        let stays = |taint: &String| host.taints.iter().any(|wanted| wanted.identity() == *taint);
         wish.taints.extend(gone.filter(|taint| !stays(taint)).map(WishedTaint::Absent));
         wish.taints.extend(host.taints.iter().cloned().map(WishedTaint::Present));
         wish
@@ -71,21 +72,14 @@ impl WishedTaint {
     pub(super) fn apply(&self, taints: &mut Vec<Taint>) {
         let same = match self {
             WishedTaint::Present(wanted) if taints.contains(wanted) => return,
-            WishedTaint::Present(wanted) => identity(wanted.as_str()),
+            WishedTaint::Present(wanted) => wanted.identity(),
             WishedTaint::Absent(gone) => gone.clone(),
         };
-        taints.retain(|taint| identity(taint.as_str()) != same);
+        taints.retain(|taint| taint.identity() != same);
         if let WishedTaint::Present(wanted) = self {
             taints.push(wanted.clone());
         }
     }
-}
-
-/// What tells taints of a node apart: `KEY:EFFECT`.
-fn identity(taint: &str) -> String {
-    let (pair, effect) = taint.rsplit_once(':').unwrap_or((taint, ""));
-    let key = pair.split_once('=').map_or(pair, |(key, _)| key);
-    format!("{key}:{effect}")
 }
 
 /// An empty value may be written or not.
@@ -117,7 +111,7 @@ pub fn parse(words: &[String]) -> Result<Wish> {
             }
             (true, false) => {
                 let taint: Taint = text.parse().map_err(|why: String| refused(word, &why))?;
-                wish.taints.push(WishedTaint::Absent(identity(taint.as_str())));
+                wish.taints.push(WishedTaint::Absent(taint.identity()));
             }
             (false, true) => {
                 let (_, value) = text.split_once('=').ok_or_else(|| refused(word, "a label is KEY=VALUE"))?;

@@ -1,5 +1,6 @@
 //! What is wrong with a node, and what helps: pure, from what was seen to a decision with its reasons.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cluster::inventory::Role;
@@ -38,9 +39,11 @@ pub struct Patient<'a> {
     pub name: &'a str,
     /// How many servers there should be …
     pub servers: usize,
-    /// … and how many of them can be reached and have data of etcd, this one included.
-    pub with_data: usize,
-    /// The latest snapshot on any server that can be reached.
+    /// … and which of them can be reached and have data of etcd, this one included.
+    pub with_data: Vec<String>,
+    /// When the cluster was made anew from the data of another server, if it was.
+    pub made_anew: Option<Timestamp>,
+    /// The snapshot to go back to, if nobody has data.
     pub snapshot: Option<Held>,
 }
 
@@ -103,20 +106,19 @@ fn without_cluster(patient: &Patient<'_>, look: &Look) -> Diagnosis {
     if patient.role != Role::Server {
         return because(Decision::OutOfReach, "no server of the cluster answers: repair a server first");
     }
-    let quorum = patient.servers / 2 + 1;
-    let seen = format!("{} of {} servers can be reached and have data", patient.with_data, patient.servers);
-    let has_lost_its_member = failure(look).is_some_and(|(says, _)| is_lost_member(says));
-    if patient.with_data >= quorum && look.has_etcd && !has_lost_its_member {
-        let reason = format!("{seen}, which are enough");
-        return match look.runs() {
-            true => because(
-                Decision::OutOfReach,
-                &format!("{reason}: start k3s on the others, `airlock cluster repair SERVER`"),
-            ),
-            false => because(Decision::Start, &reason),
-        };
+    let (quorum, with_data) = (patient.servers / 2 + 1, patient.with_data.len());
+    let seen = format!("{with_data} of {} servers can be reached and have data", patient.servers);
+    if with_data >= quorum {
+        return with_enough_data(look, &format!("{seen}, which are enough"));
     }
     let lost = format!("{seen}, {quorum} are needed: the quorum is lost");
+    if let ([other, ..], false) = (&patient.with_data[..], look.has_etcd) {
+        let mut diagnosis = because(Decision::OutOfReach, &lost);
+        diagnosis
+            .reasons
+            .push(format!("it has no data, and {other} does: `airlock cluster repair {other}` first"));
+        return diagnosis;
+    }
     match (&patient.snapshot, look.has_etcd) {
         (_, true) => because(Decision::ResetEtcd, &lost),
         (Some(held), false) => {
@@ -132,30 +134,68 @@ fn without_cluster(patient: &Patient<'_>, look: &Look) -> Diagnosis {
     }
 }
 
+/// Enough servers have data: they have to start, and nobody's data have to be given up.
+fn with_enough_data(look: &Look, seen: &str) -> Diagnosis {
+    let has_lost_its_member = failure(look).is_some_and(|(says, _)| is_lost_member(says));
+    if look.runs() || has_lost_its_member || !look.has_etcd {
+        let reason = format!("{seen}: start k3s on the others first, `airlock cluster repair SERVER`");
+        return because(Decision::OutOfReach, &reason);
+    }
+    because(Decision::Start, seen)
+}
+
 fn in_cluster(patient: &Patient<'_>, look: &Look, nodes: &[Node]) -> Result<Diagnosis> {
     let node = nodes.iter().find(|node| node.name == patient.name);
     let told = failure(look);
     if let Some((_, cause)) = told.filter(|(says, _)| says.contains(PASSWORD)) {
-        return Ok(because(Decision::ForgetPassword, cause));
+        return Ok(rejected(look, node, cause));
     }
     let cluster_has_etcd = nodes.iter().any(|node| node.part == observe::Part::Voter);
-    if patient.role == Role::Server && cluster_has_etcd {
-        let lost = match told.filter(|(says, _)| is_lost_member(says)) {
-            Some((_, cause)) => Some(cause.to_owned()),
-            None if !look.has_etcd => Some("its data of etcd are gone".to_owned()),
-            None if node.is_none() => {
-                Some("the cluster does not know it, and its data are of an earlier member".to_owned())
-            }
-            None => node
-                .filter(|node| is_other_member(node, look))
-                .map(|_| "the cluster knows another member of etcd than that of its data".to_owned()),
-        };
-        if let Some(reason) = lost {
-            Voters::of(nodes).after(patient.name)?;
-            return Ok(because(Decision::ReplaceMember, &reason));
-        }
+    if patient.role == Role::Server
+        && cluster_has_etcd
+        && let Some(reason) = lost_member(patient, look, node)
+    {
+        Voters::of(nodes).after(patient.name)?;
+        return Ok(because(Decision::ReplaceMember, &reason));
     }
     Ok(by_its_state(patient, look, node, told))
+}
+
+/// The cluster has another password for the node: of the same host before, or of another host of that name, which is
+/// not to be thrown out.
+fn rejected(look: &Look, node: Option<&Node>, cause: &str) -> Diagnosis {
+    let other = node.filter(|node| node.ready.is_ok()).and_then(|node| node.address.zip(look.address));
+    match other.filter(|(address, own)| address != own) {
+        Some((address, _)) => {
+            let other =
+                format!("another host has that name in the cluster, at {address}: rename one of them");
+            Diagnosis { decision: Decision::OutOfReach, reasons: vec![cause.to_owned(), other] }
+        }
+        None => because(Decision::ForgetPassword, cause),
+    }
+}
+
+/// Why the data of a server are not those of a member that the cluster has; nothing if they are.
+fn lost_member(patient: &Patient<'_>, look: &Look, node: Option<&Node>) -> Option<String> {
+    let reason = match node {
+        _ if failure(look).is_some_and(|(says, _)| is_lost_member(says)) => failure(look)?.1,
+        _ if !look.has_etcd => "its data of etcd are gone",
+        None => "the cluster does not know it, and its data are of an earlier member",
+        Some(node) if is_other_member(node, look) => {
+            "the cluster knows another member of etcd than that of its data"
+        }
+        // With the others that were left behind it could go on as the cluster of before.
+        Some(node) if node.ready.is_err() && is_left_behind(patient, look) => {
+            "the cluster was made anew without it, and its data are older"
+        }
+        Some(_) => return None,
+    };
+    Some(reason.to_owned())
+}
+
+fn is_left_behind(patient: &Patient<'_>, look: &Look) -> bool {
+    let since = look.member_since.max(look.restored_at);
+    patient.made_anew.zip(since).is_some_and(|(made_anew, since)| since < made_anew)
 }
 
 /// Whether etcd has let its member go, or it has founded a cluster of its own.
@@ -173,6 +213,8 @@ fn by_its_state(
     let mut reasons: Vec<String> = told.map(|(_, cause)| cause.to_owned()).into_iter().collect();
     if !look.runs() {
         reasons.push(format!("k3s does not run there: {}", look.active));
+    } else if !look.is_enabled {
+        reasons.push("k3s runs there, and does not start with the machine".to_owned());
     }
     match node {
         None => reasons.push("the cluster does not know it".to_owned()),
@@ -201,93 +243,4 @@ fn because(decision: Decision, reason: &str) -> Diagnosis {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cluster::operation::etcd::tests::{running, stopped};
-    use crate::cluster::operation::samples::{agent, dead, server};
-    use crate::error::codes;
-    use crate::node::recovery::Failure;
-
-    fn failing(look: Look, says: &str) -> Look {
-        let failure = Failure { says: says.to_owned(), cause: "told".to_owned(), fix: String::new() };
-        Look { failure: Some(failure), active: "activating".to_owned(), ..look }
-    }
-
-    fn patient<'a>(name: &'a str, look: &'a Look, nodes: Option<&'a [Node]>) -> Patient<'a> {
-        let role = if name.starts_with('s') { Role::Server } else { Role::Agent };
-        Patient {
-            role,
-            look: Ok(look),
-            status: None,
-            expired: Vec::new(),
-            nodes,
-            name,
-            servers: 3,
-            with_data: 3,
-            snapshot: None,
-        }
-    }
-
-    fn decision(patient: &Patient<'_>) -> Decision {
-        decide(patient).unwrap().decision
-    }
-
-    fn held() -> Held {
-        Held { server: "s1".to_owned(), snapshot: running(1).snapshots.remove(0) }
-    }
-
-    #[test]
-    fn in_a_cluster_that_answers() {
-        let nodes = [agent("a1"), server("s1"), server("s2"), dead(server("s3"))];
-        let nodes = Some(&nodes[..]);
-        let up = running(3);
-        let agent_up = Look { has_etcd: false, ..running(1) };
-        assert_eq!(decision(&patient("a1", &agent_up, nodes)), Decision::Well);
-        assert_eq!(decision(&patient("a1", &stopped(agent_up.clone()), nodes)), Decision::Reinstall);
-        let rejected = failing(agent_up.clone(), "Node password rejected, duplicate hostname");
-        assert_eq!(decision(&patient("a1", &rejected, nodes)), Decision::ForgetPassword);
-        assert_eq!(decision(&patient("s3", &up, nodes)), Decision::Reinstall, "it is not ready");
-        let gone = failing(up.clone(), "this server is not a member of the etcd cluster");
-        assert_eq!(decision(&patient("s3", &gone, nodes)), Decision::ReplaceMember);
-        let empty = stopped(Look { has_etcd: false, ..up.clone() });
-        assert_eq!(decision(&patient("s3", &empty, nodes)), Decision::ReplaceMember);
-        let noted = |name: &str, value: &str| {
-            let annotations = [(format!("etcd.k3s.cattle.io/{name}"), value.to_owned())].into();
-            [server("s1"), server("s2"), Node { annotations, ..server("s3") }]
-        };
-        let same = noted("node-name", "s3-0123abcd");
-        assert_eq!(decision(&patient("s3", &up, Some(&same))), Decision::Well);
-        for other in [noted("node-name", "s3-ffffffff"), noted("removed-node-name", "s3-0123abcd")] {
-            assert_eq!(decision(&patient("s3", &up, Some(&other))), Decision::ReplaceMember);
-        }
-        let expired = Patient { expired: vec!["client-admin.crt".to_owned()], ..patient("s3", &up, nodes) };
-        assert_eq!(decision(&expired), Decision::RenewCertificates);
-        let silent = Patient { look: Err("no answer".to_owned()), ..patient("s3", &up, nodes) };
-        assert_eq!(decision(&silent), Decision::OutOfReach);
-    }
-
-    #[test]
-    fn a_member_is_not_replaced_where_the_others_need_it() {
-        let nodes = [server("s1"), dead(server("s2")), dead(server("s3"))];
-        let gone = failing(running(1), "this server is not a member of the etcd cluster");
-        let error = decide(&patient("s1", &gone, Some(&nodes))).unwrap_err();
-        assert_eq!(error.code(), codes::QUORUM);
-    }
-
-    #[test]
-    fn where_no_server_answers() {
-        let down = stopped(running(1));
-        assert_eq!(
-            decision(&patient("s1", &down, None)),
-            Decision::Start,
-            "enough of them only have to start"
-        );
-        let alone = Patient { with_data: 1, ..patient("s1", &down, None) };
-        assert_eq!(decision(&alone), Decision::ResetEtcd);
-        let empty = Look { has_etcd: false, ..down };
-        let with = |snapshot| Patient { with_data: 0, snapshot, ..patient("s1", &empty, None) };
-        assert_eq!(decision(&with(Some(held()))), Decision::RestoreSnapshot(Box::new(held())));
-        assert_eq!(decision(&with(None)), Decision::OutOfReach);
-        assert_eq!(decision(&patient("a1", &empty, None)), Decision::OutOfReach);
-    }
-}
+mod tests;

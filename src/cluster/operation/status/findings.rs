@@ -46,8 +46,8 @@ pub(super) fn judge(status: &ClusterStatus, observed: &Observed<'_>) -> (Vec<Fin
             let voters = Voters::of(nodes);
             if !voters.has_quorum() {
                 problems.push(Finding::of_cluster(
-                    format!("{} of {} servers are well: etcd has no quorum", voters.well.len(), voters.count()),
-                    "`airlock cluster repair SERVER`; `airlock cluster etcd restore` if they are gone for good",
+                    format!("only {} of {} servers that vote in etcd are well", voters.well.len(), voters.count()),
+                    "`airlock cluster repair SERVER`; `airlock cluster remove SERVER` for one that is gone for good",
                 ));
             }
             let warning = voters.warning();

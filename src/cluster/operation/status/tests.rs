@@ -64,7 +64,7 @@ fn everything_that_is_wrong_is_told_with_its_node() {
         texts(&status.problems),
         [
             "s1: s1 is not ready: its kubelet is silent",
-            "cluster: 0 of 1 servers are well: etcd has no quorum",
+            "cluster: only 0 of 1 servers that vote in etcd are well",
             "s1: a certificate of its k3s has expired at 2026-05-01T00:00:00Z",
             "a1: a1 does not answer",
             "a1: it is not in the cluster",

@@ -3,6 +3,7 @@
 use super::value;
 use crate::cluster::inventory::NfsMount;
 use crate::error::Result;
+use crate::node::nfs;
 use crate::node::settings::grammar;
 use crate::spec::check::{Check, lacking};
 use crate::spec::cluster::raw;
@@ -12,10 +13,6 @@ use crate::spec::yaml::{Given, Located};
 
 /// Options, if the file says none.
 pub(in crate::spec::cluster) const USUAL_OPTIONS: &str = "defaults";
-
-/// Directories whose content the system needs: nothing is mounted over them or into them.
-const SYSTEM: [&str; 11] =
-    ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr"];
 
 /// One mount.
 pub(super) fn mount(check: &mut Check<'_>, entry: &Located<raw::Nfs>) -> Option<NfsMount> {
@@ -64,15 +61,7 @@ fn source_of(source: &Source<'_>, value: &Text) -> Result<String> {
 }
 
 fn path(source: &Source<'_>, value: &Text) -> Result<String> {
-    value::fitting(source, value, "a place to mount something", |path| {
-        grammar::check_path(path)?;
-        let is_system =
-            SYSTEM.iter().any(|system| path == *system || path.starts_with(&format!("{system}/")));
-        match is_system || ["/var", "/var/lib", "/root", "/tmp", "/home/"].contains(&path) {
-            true => Err("a directory of its own, such as `/data` or `/mnt/data`, none that the system needs"),
-            false => Ok(()),
-        }
-    })
+    value::fitting(source, value, "a place to mount something", nfs::check_place)
 }
 
 fn options(source: &Source<'_>, value: &Text) -> Result<String> {

@@ -58,8 +58,8 @@ pub(super) fn taints(check: &mut Check<'_>, effective: &Effective<'_>) -> Option
         let help =
             "Kubernetes allows `KEY=VALUE:EFFECT`, each part with up to 63 letters, digits, `-`, `_` and `.`";
         let taint: Taint = check.keep(value::parsed(check.source, value, help))?;
-        if seen.contains(&taint) {
-            let message = format!("the taint `{}` stands twice", quote(taint.as_str()));
+        if seen.iter().any(|other| other.identity() == taint.identity()) {
+            let message = format!("a taint `{}` stands twice", quote(&taint.identity()));
             return check.keep(Err(again(check.source, &value.span, message, "delete one of the two")));
         }
         seen.push(taint);

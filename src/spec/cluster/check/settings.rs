@@ -20,6 +20,11 @@ use crate::spec::source::Source;
 const TAKEN_PORTS: [std::ops::RangeInclusive<u16>; 6] =
     [22..=22, 2379..=2382, 5001..=5001, 6443..=6444, 10010..=10010, 10248..=10259];
 
+/// Whether k3s, etcd, the kubelet or SSH have a port.
+pub(super) fn is_taken(port: u16) -> bool {
+    TAKEN_PORTS.iter().any(|taken| taken.contains(&port))
+}
+
 /// Everything but the hosts.
 pub(super) fn cluster(
     check: &mut Check<'_>,
@@ -148,8 +153,7 @@ fn ports(check: &mut Check<'_>, raw: &raw::Cluster, usual: &Settings) -> Option<
         let other = seen.iter().find(|(_, other, _)| *other == port);
         // Of two that are the same, the one that was written is meant.
         let culprit = value.or_else(|| other.and_then(|(_, _, value)| *value));
-        let taken = TAKEN_PORTS.iter().any(|taken| taken.contains(&port));
-        if let Some(culprit) = culprit.filter(|_| taken || other.is_some()) {
+        if let Some(culprit) = culprit.filter(|_| is_taken(port) || other.is_some()) {
             let user = other.map_or("k3s, etcd or SSH".to_owned(), |(other, _, _)| format!("`{other}`"));
             let name = if value.is_some() { key } else { other.map_or(key, |(other, _, _)| other) };
             let user = if value.is_some() { user } else { format!("`{key}`") };

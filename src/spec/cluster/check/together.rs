@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::host::Placed;
+use super::settings::is_taken;
 use crate::cluster::inventory::{Cluster, Connection, Role, VirtualAddressMode};
 use crate::error::{Error, codes};
 use crate::node::settings::Cidr;
@@ -29,6 +30,7 @@ pub(super) fn check(
         no_first_registry(check.source, hosts, cluster),
         balancers_without_address(check.source, hosts, cluster),
         two_here(check.source, hosts),
+        balancing_port(check.source, located, hosts, cluster),
     ];
     for problem in problems.into_iter().flatten().chain(networks(check.source, located, hosts, cluster)) {
         check.keep::<()>(Err(problem));
@@ -135,6 +137,29 @@ fn two_here(source: &Source<'_>, hosts: &[Placed]) -> Option<Error> {
     );
     let help = "write for all but one of them how SSH reaches them";
     Some(source.error(codes::INVENTORY_TWICE, message, &second.span, "").with_help(help))
+}
+
+/// On servers haproxy and its status page have to leave the ports alone that k3s, the ingress and the registry have.
+fn balancing_port(
+    source: &Source<'_>,
+    located: &Located<raw::Cluster>,
+    hosts: &[Placed],
+    cluster: &Cluster,
+) -> Option<Error> {
+    let entry = located.value.virtual_address.as_ref()?;
+    let VirtualAddressMode::Haproxy { port, status_port, .. } = cluster.virtual_address.as_ref()?.mode else {
+        return None;
+    };
+    if hosts.iter().any(|placed| placed.host.role == Role::Balancer) {
+        return None;
+    }
+    let used = [cluster.http_port, cluster.https_port, cluster.registry_port];
+    let is_used = |port: &u16| used.contains(port) || is_taken(*port);
+    let port = [port, status_port].into_iter().find(is_used)?;
+    let message =
+        format!("haproxy is to listen on port {port} of the servers, which is used for something else");
+    let help = "choose another `port` or `statusPort` of the virtual address, or have balancers of their own";
+    Some(refused(source, &entry.span, message, help))
 }
 
 /// The address by which other nodes reach a host, as far as the file tells it.
