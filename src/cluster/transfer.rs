@@ -1,7 +1,7 @@
 //! Sends a bundle to a host, over the connection that there is: once, and only what its store lacks.
 //!
-//! First the host is asked with `airlock node receive --plan`, which verifies the signature against the trust of that
-//! node; then `airlock node receive` takes the rest. A sending that was cut is continued by sending again.
+//! First the host is asked with `airlock node receive --plan`, which verifies the signatures under the same terms as the
+//! installation that follows; then `airlock node receive` takes the rest. A sending that was cut is continued by sending again.
 
 mod content;
 
@@ -11,11 +11,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::content::Content;
-use super::remote::{self, Command, Remote};
+use super::order::{self, Terms};
+use super::remote::{self, Remote};
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::node::receive::stream::{self, Lacks};
-use crate::oci::digest::Digest;
 use crate::progress::{Event, Progress, Stage};
 use crate::read_ahead::read_ahead;
 use crate::store::import::Supply as _;
@@ -26,19 +26,6 @@ const LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// A slow line with a large bundle takes hours.
 const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Why a host believes a bundle, besides the signers that it has pinned.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
-    /// Fingerprint of a signer, `SHA256:…`.
-    pub signer: Option<String>,
-    /// A list of signers in the format of OpenSSH, instead of that of the host.
-    pub allowed_signers: Option<String>,
-    /// The one bundle without signature that is accepted.
-    pub unsigned: Option<Digest>,
-    /// The serial of an older bundle to go back to.
-    pub allow_downgrade: Option<u64>,
-}
 
 /// What was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -61,13 +48,13 @@ pub struct Sent {
 pub fn send(
     remote: &dyn Remote,
     bundle: &Bundle<Verified>,
-    trust: &Trust,
+    terms: &Terms,
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Sent> {
     let beginning = stream::beginning(&bundle.signed());
     let mut question = beginning.as_slice();
-    let plan = trust.command(&["--plan"]).with_input(&mut question).within(LOOK);
+    let plan = order::receive_plan(terms).with_input(&mut question).within(LOOK);
     let lacks: Lacks = remote::ask(remote, plan)?;
     let lacking = lacks.blobs(bundle.manifest())?;
     let present_bytes = bundle.manifest().total_size().saturating_sub(lacks.bytes);
@@ -77,7 +64,7 @@ pub fn send(
     progress.event(Event::Started { stage: Stage::Push, bytes: Some(lacks.bytes) });
     let mut content = Content::new(bundle, beginning, lacking, progress, stop);
     let answer = read_ahead(&mut content, |input| {
-        remote.run(trust.command(&[]).with_input(input).within(DEADLINE), &mut |_| {})
+        remote.run(order::receive(terms).with_input(input).within(DEADLINE), &mut |_| {})
     });
     // What went wrong here is the cause of whatever the host says.
     content.into_result()?;
@@ -86,56 +73,7 @@ pub fn send(
     Ok(Sent { blobs: received.blobs, bytes: received.bytes, present_bytes })
 }
 
-impl Trust {
-    fn command<'a>(&self, further: &[&str]) -> Command<'a> {
-        let mut words: Vec<String> = vec!["node".to_owned(), "receive".to_owned()];
-        words.extend(further.iter().map(|&word| word.to_owned()));
-        words.extend(self.signer.iter().map(|signer| format!("--trust={signer}")));
-        // The agent puts the path of a file where its name is a word of its own.
-        if self.allowed_signers.is_some() {
-            words.extend(["--allowed-signers", "{signers}"].map(str::to_owned));
-        }
-        words.extend(self.unsigned.iter().map(|digest| format!("--allow-unsigned={digest}")));
-        words.extend(self.allow_downgrade.iter().map(|serial| format!("--allow-downgrade={serial}")));
-        let command = Command::airlock(words);
-        match &self.allowed_signers {
-            Some(list) => command.with_file("signers", list.clone()),
-            None => command,
-        }
-    }
-}
-
 fn interrupted() -> Error {
     Error::new(codes::INTERRUPTED, "the bundle was not sent to its end")
         .with_help("run the same command again; it goes on from there")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trust_becomes_options_of_the_node() {
-        let trust = Trust {
-            signer: Some("SHA256:abc".to_owned()),
-            allowed_signers: Some("* ssh-ed25519 AAAA\n".to_owned()),
-            unsigned: Some(Digest::of(b"x")),
-            allow_downgrade: Some(7),
-        };
-        let request = trust.command(&["--plan"]).request;
-        let unsigned = format!("--allow-unsigned={}", Digest::of(b"x"));
-        let expected = [
-            "node",
-            "receive",
-            "--plan",
-            "--trust=SHA256:abc",
-            "--allowed-signers",
-            "{signers}",
-            &unsigned,
-            "--allow-downgrade=7",
-        ];
-        assert_eq!(request.arguments, expected);
-        assert_eq!(request.files["signers"], "* ssh-ed25519 AAAA\n");
-        assert_eq!(Trust::default().command(&[]).request.arguments, ["node", "receive"]);
-    }
 }
