@@ -21,7 +21,7 @@ const REFUSES: &str = "[Service]\nExecStartPre=/bin/sh -c '! /usr/local/bin/k3s 
 const DROP_IN: &str = "/etc/systemd/system/k3s.service.d/lab.conf";
 
 /// The administrator, with an inventory and what the bundles need.
-struct Desk<'a> {
+pub struct Desk<'a> {
     lab: &'a Lab,
     provisioner: &'a Provisioner,
     directory: PathBuf,
@@ -29,13 +29,15 @@ struct Desk<'a> {
 }
 
 /// How a command ended.
-struct Said {
-    status: Option<i32>,
-    text: String,
+pub struct Said {
+    /// Its exit status; nothing if a signal ended it.
+    pub status: Option<i32>,
+    /// All that it has printed.
+    pub text: String,
 }
 
 impl<'a> Desk<'a> {
-    fn new(lab: &'a Lab, provisioner: &'a Provisioner, sticks: &'a [Stick]) -> Desk<'a> {
+    pub fn new(lab: &'a Lab, provisioner: &'a Provisioner, sticks: &'a [Stick]) -> Desk<'a> {
         let directory = provisioner.home().join("desk");
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("signers"), sticks[0].signers()).unwrap();
@@ -44,12 +46,12 @@ impl<'a> Desk<'a> {
         Desk { lab, provisioner, directory, sticks }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.directory.join(name).to_str().unwrap().to_owned()
     }
 
     /// Writes the inventory; `labels` are those of the first agent.
-    fn inventory(&self, servers: &[&Node], agents: &[&Node], labels: &str) {
+    pub fn inventory(&self, servers: &[&Node], agents: &[&Node], labels: &str) {
         let hosts = |nodes: &[&Node], labels: &str| -> String {
             let host = |(number, node): (usize, &&Node)| {
                 let labels = if number == 0 { labels } else { "" };
@@ -73,13 +75,13 @@ impl<'a> Desk<'a> {
         self.provisioner.command(&self.path("airlock"), &words)
     }
 
-    fn run(&self, words: &[&str]) -> Said {
+    pub fn run(&self, words: &[&str]) -> Said {
         Said::of(&self.command(words).stdin(Stdio::null()).output().unwrap())
     }
 
     /// Succeeds; what it has printed.
     #[track_caller]
-    fn succeed(&self, words: &[&str]) -> String {
+    pub fn succeed(&self, words: &[&str]) -> String {
         let said = self.run(words);
         assert_eq!(said.status, Some(0), "{words:?}: {}", said.text);
         said.text
@@ -95,7 +97,7 @@ impl<'a> Desk<'a> {
 
     /// Fails with this status and these words.
     #[track_caller]
-    fn refuse(&self, words: &[&str], status: i32, reason: &str) {
+    pub fn refuse(&self, words: &[&str], status: i32, reason: &str) {
         let said = self.run(words);
         assert_eq!(said.status, Some(status), "{words:?}: {}", said.text);
         assert!(said.text.contains(reason), "{words:?}: {}", said.text);
@@ -122,14 +124,14 @@ impl<'a> Desk<'a> {
     }
 
     /// Words of a command that takes a bundle.
-    fn with_stick(&self, words: &[&str], number: usize) -> Vec<String> {
+    pub fn with_stick(&self, words: &[&str], number: usize) -> Vec<String> {
         let (stick, signers) = (self.sticks[number].path(), self.path("signers"));
         let options = ["--bundle", stick.to_str().unwrap(), "--allowed-signers", &signers, "--yes"];
         [words, &options].concat().into_iter().map(str::to_owned).collect()
     }
 
     /// `deploy` or `add`, which keep logs of the hosts.
-    fn with_logs(&self, words: &[&str], number: usize) -> Vec<String> {
+    pub fn with_logs(&self, words: &[&str], number: usize) -> Vec<String> {
         let (logs, report) = (self.path("logs"), self.path("report.json"));
         let options = ["--log-dir", &logs, "--report", &report].map(str::to_owned);
         [self.with_stick(words, number), options.to_vec()].concat()
@@ -153,7 +155,7 @@ impl Said {
     }
 }
 
-fn words(line: &[String]) -> Vec<&str> {
+pub fn words(line: &[String]) -> Vec<&str> {
     line.iter().map(String::as_str).collect()
 }
 
@@ -163,7 +165,7 @@ fn of_node(server: &Node, node: &str, path: &str) -> String {
 }
 
 /// The nodes that are ready, each with its version.
-fn ready(server: &Node) -> Vec<String> {
+pub fn ready(server: &Node) -> Vec<String> {
     let nodes = server.succeed(&["k3s", "kubectl", "get", "nodes", "--no-headers"]).unwrap();
     let fields = nodes.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let ready = fields.filter(|fields| fields[1] == "Ready");
@@ -288,7 +290,7 @@ fn upgrades(desk: &Desk<'_>, server1: &Node) {
     server1.shell(&format!("rm {DROP_IN} && systemctl daemon-reload")).unwrap();
 
     // Ctrl-C behind the first server.
-    let stopped = desk.interrupt(&words(&next), "worker1: install", Signal::INT);
+    let stopped = desk.interrupt(&words(&next), "\"host\":\"worker1\"", Signal::INT);
     assert_eq!(stopped.status, Some(130), "{}", stopped.text);
     assert!(stopped.text.contains("upgrade was interrupted"), "{}", stopped.text);
     desk.twice(&words(&next));

@@ -13,6 +13,7 @@ mod cluster_operations;
 mod cluster_recovery;
 mod cluster_scale;
 mod cluster_secrets;
+mod cluster_upgrade;
 mod containerd;
 mod deployment;
 mod editions;

@@ -1,34 +1,16 @@
 //! One host becomes what it should.
 
-use std::time::Duration;
-
-use serde::Deserialize;
-
 use super::{Cluster, Deployment, is_member};
-use crate::cluster::hearsay;
+use crate::cluster::hearsay::{self, OnHost};
+use crate::cluster::installation::{Installation, Restarts};
 use crate::cluster::order::{self, Source};
 use crate::cluster::plan::{HostPlan, Phase};
 use crate::cluster::remote::{Answer, Remote};
-use crate::cluster::survey::{conduct, look};
-use crate::error::{Error, Result, codes};
+use crate::cluster::survey::conduct;
+use crate::error::Result;
 use crate::node::settings::Settings;
-use crate::progress::{Event, Progress};
+use crate::progress::Event;
 use crate::secret::Secret;
-
-/// How long to wait for another command on the host, such as the one that goes on after a restart.
-const BUSY: Duration = Duration::from_secs(60 * 60);
-/// How often that is looked at.
-const INTERVAL: Duration = Duration::from_secs(5);
-
-/// How an installation ended, as `airlock install --json` tells it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Installed {
-    /// Steps that have changed something.
-    pub(super) changed: Vec<String>,
-    /// The step that needs a restart, if one does.
-    pub(super) reboot_for: Option<String>,
-}
 
 /// What a host is to become.
 struct Goal<'a> {
@@ -55,7 +37,7 @@ impl Deployment<'_> {
         }
         let gives_token = is_member(plan) && (plan.phase != Phase::First || self.plan.founds);
         let token = cluster.token.as_ref().filter(|_| gives_token);
-        let steps = self.install_through(&Goal { host, settings, source: &source, token })?;
+        let steps = self.install_to_the_end(&Goal { host, settings, source: &source, token })?;
         let what = match steps {
             0 => "as it should be".to_owned(),
             1 => "installed, 1 step".to_owned(),
@@ -66,36 +48,21 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Through restarts, if there may be any; how many steps have changed something.
-    fn install_through(&self, goal: &Goal<'_>) -> Result<usize> {
+    /// How many steps have changed something.
+    fn install_to_the_end(&self, goal: &Goal<'_>) -> Result<usize> {
+        let connect = || self.remote(goal.host);
+        let restarts = if self.restart { Restarts::AtOnce } else { Restarts::No };
+        let host = self.inventory.host(goal.host).ok_or_else(|| super::not_planned(goal.host))?;
+        let restarts = restarts.of(host);
+        let (pause, stop, progress) = (self.pause, self.stop, self.progress);
+        let installation =
+            Installation { host: goal.host, connect: &connect, restarts, pause, stop, progress };
         let mut steps = 0;
-        loop {
-            let remote = self.remote(goal.host)?;
-            let installed = self.install_once(goal, &*remote)?;
-            steps += installed.changed.len();
-            self.ledger.changed(goal.host, installed.changed);
-            let Some(step) = installed.reboot_for else { return Ok(steps) };
-            if !self.restart {
-                return Err(restart_needed(goal.host, &step));
-            }
-            self.restart(goal.host, &*remote)?;
-        }
-    }
-
-    fn install_once(&self, goal: &Goal<'_>, remote: &dyn Remote) -> Result<Installed> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let answer = self.order(goal, remote)?;
-            let is_busy = answer.status != 0 && answer.error().code() == codes::NODE_BUSY;
-            if !is_busy || waited >= BUSY || self.stopped().is_err() {
-                return answer.success()?.json();
-            }
-            while look::status(remote)?.running.is_some() && waited < BUSY && self.stopped().is_ok() {
-                self.pause.wait(INTERVAL);
-                waited += INTERVAL;
-            }
-            waited += INTERVAL;
-        }
+        installation.run(&|remote| self.order(goal, remote), &mut |changed| {
+            steps += changed.len();
+            self.ledger.changed(goal.host, changed);
+        })?;
+        Ok(steps)
     }
 
     /// Runs the installation on the host. The token goes over its standard input.
@@ -108,23 +75,4 @@ impl Deployment<'_> {
         }
         remote.run(command, &mut |line| hearsay::tell(goal.host, line, self.progress))
     }
-}
-
-/// Tells what happens as something that happens on a host.
-struct OnHost<'a> {
-    host: &'a str,
-    progress: &'a dyn Progress,
-}
-
-impl Progress for OnHost<'_> {
-    fn event(&self, event: Event<'_>) {
-        self.progress.event(Event::OnHost { host: self.host, event: &event });
-    }
-}
-
-fn restart_needed(host: &str, step: &str) -> Error {
-    Error::new(codes::HOST_RESTART, format!("{host} has to be restarted (step {step}); afterwards it continues by itself"))
-        .with_help(format!(
-            "restart it, `sudo reboot` on {host}, then run the same command again; with `--restart` that is done for you"
-        ))
 }

@@ -5,6 +5,7 @@ mod mishaps;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fs_err as fs;
@@ -121,6 +122,33 @@ impl Node {
     /// Shuts it down in order and boots it again.
     pub fn reboot(&self) -> Result<()> {
         self.shut_down()?;
+        self.boot()
+    }
+
+    /// Does `act`, in the course of which the node restarts by itself, and switches it on again, as a machine does that
+    /// is restarted.
+    pub fn through_restart<T>(&self, act: impl FnOnce() -> T) -> Result<T> {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // An error cannot leave its thread, but what it says can.
+            let boot = || self.boot_when_off(&is_over).map_err(|error| error.to_string());
+            let boot = scope.spawn(boot);
+            let acted = act();
+            is_over.store(true, Ordering::Relaxed);
+            boot.join().unwrap_or_else(|_| Err("panic".to_owned()))?;
+            Ok(acted)
+        })
+    }
+
+    fn boot_when_off(&self, is_over: &AtomicBool) -> Result<()> {
+        while self.is_running()? {
+            if is_over.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            // That it still runs is no error.
+            let _ = self.machine.wait_for_end(Duration::from_secs(1));
+        }
+        self.machine.kill()?;
         self.boot()
     }
 
