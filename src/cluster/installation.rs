@@ -109,11 +109,14 @@ impl Installation<'_> {
             if !is_busy || waited >= BUSY || self.stopped().is_err() {
                 return answer.success()?.json();
             }
+            let mut told = None;
             while let Some(holder) = look::status(remote)?.running {
                 if waited >= BUSY || self.stopped().is_err() {
                     break;
                 }
-                self.tell("wait", &waiting(&holder));
+                if told.replace(holder.pid) != Some(holder.pid) {
+                    self.tell("wait", &waiting(&holder));
+                }
                 self.pause.wait(INTERVAL);
                 waited += INTERVAL;
             }

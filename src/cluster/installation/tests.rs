@@ -113,8 +113,7 @@ fn what_goes_on_by_itself_is_waited_for_and_told() {
     let told = Told::default();
     let host = Arc::new(Machine { boot: AtomicU32::new(1), busy: AtomicU32::new(2), ..Machine::default() });
     assert_eq!(install("gpu1", &host, Restarts::No, &told).unwrap(), "k3s");
-    let wait = "gpu1: Wait for `airlock install` (process 7)";
-    assert_eq!(*told.0.lock().unwrap(), [wait, wait]);
+    assert_eq!(*told.0.lock().unwrap(), ["gpu1: Wait for `airlock install` (process 7)"]);
 }
 
 /// What is told of hosts.

@@ -114,11 +114,10 @@ impl Worker<'_> {
     }
 
     fn go_back(&self, part: &Part, done: Vec<String>, error: Error) -> Outcome {
-        // Who interrupts, or has to restart the host, wants to go on later from where it is.
-        let goes_on_later =
-            self.site.is_stopped() || matches!(error.code(), codes::INTERRUPTED | codes::HOST_RESTART);
-        let stays = part.way_back.is_empty() || goes_on_later;
-        if stays {
+        // Who interrupts, or waits for a restart, wants to go on later from where it is.
+        let goes_on_later = self.site.is_stopped()
+            || matches!(error.code(), codes::INTERRUPTED | codes::HOST_RESTART | codes::HOST_NOT_BACK);
+        if part.way_back.is_empty() || goes_on_later {
             return Outcome::failed(&part.node, done, error);
         }
         for action in &part.way_back {
