@@ -88,9 +88,9 @@ fn restarts(desk: &Desk<'_>, servers: [&Node; 3]) {
     desk.refuse(&words(&upgrade(desk, &[])), 9, "server2 has to be restarted (step nouveau)");
     let boot = || server2.shell("cat /proc/sys/kernel/random/boot_id").unwrap();
     let before = boot();
-    let done: Said = with_quorum(servers, || {
-        server2.through_restart(|| desk.run(&words(&upgrade(desk, &["--restart"])))).unwrap()
-    });
+    let done =
+        with_quorum(servers, || server2.through_restart(|| desk.run(&words(&upgrade(desk, &["--restart"])))));
+    let done: Said = done.unwrap();
     assert_eq!(done.status, Some(0), "{}", done.text);
     assert_ne!(boot(), before, "it was restarted");
     assert_eq!(endings(desk), ["server1 done", "server2 done", "server3 done", "worker1 done"]);

@@ -65,11 +65,16 @@ pub fn plan(observed: &Observed<'_>, target: &Target) -> Result<Plan> {
         .collect();
     for host in &present {
         if let Some(why) = reason(observed.hosts, &host.name) {
-            let why = format!("{why}; it stays as it is");
-            plan.out_of_reach.push(OutOfReach { host: host.name.clone(), why });
+            plan.out_of_reach.push(stays(host, &why));
         }
     }
-    let due: Vec<&Host> = present.iter().copied().filter(|host| is_due(observed, host, target)).collect();
+    let mut due: Vec<&Host> = present.iter().copied().filter(|host| is_due(observed, host, target)).collect();
+    if let Some(server) = left_behind(observed, &due, target) {
+        let waits =
+            format!("agents are never newer than a server, and {} stays at {}", server.name, server.version);
+        let waiting = due.extract_if(.., |host| host.role == Role::Agent);
+        plan.out_of_reach.extend(waiting.map(|host| stays(host, &waits)));
+    }
     if due.is_empty() {
         return Ok(plan);
     }
@@ -93,11 +98,20 @@ pub fn plan(observed: &Observed<'_>, target: &Target) -> Result<Plan> {
     }
     plan.consent = Consent::Agreement;
     let strangers = observed.nodes.iter().filter(|node| observed.inventory.host(&node.name).is_none());
-    for stranger in strangers {
-        plan.notes.push(format!("{} is not in the inventory, and stays as it is", stranger.name));
-    }
+    plan.notes
+        .extend(strangers.map(|node| format!("{} is not in the inventory, and stays as it is", node.name)));
     plan.notes.push(format!("{} with k3s {}", escape(&target.name), escape(&target.k3s)));
     Ok(plan)
+}
+
+fn stays(host: &Host, why: &str) -> OutOfReach {
+    OutOfReach { host: host.name.clone(), why: format!("{why}; it stays as it is") }
+}
+
+/// A server that will not have the version of the bundle, because it cannot be reached or is not in the inventory.
+fn left_behind<'a>(observed: &Observed<'a>, due: &[&Host], target: &Target) -> Option<&'a Node> {
+    let is_due = |node: &Node| due.iter().any(|host| host.name == node.name);
+    observed.nodes.iter().find(|node| is_server(node) && node.version != target.k3s && !is_due(node))
 }
 
 /// The servers behind the first one. Who is not well comes before those that work, or they would restart without it.

@@ -113,3 +113,15 @@ fn the_server_on_which_it_stopped_comes_first() {
         lines.iter().filter(|line| line.contains("install")).map(|line| &line[..2]).collect();
     assert_eq!(installs, ["s3", "s2", "a1"]);
 }
+
+#[test]
+fn agents_are_never_newer_than_a_server_that_stays() {
+    let inventory = inventory(2, 1);
+    let hosts: Answers<Status> = ["s1", "s2", "a1"].map(|name| (name.to_owned(), has("sha256:01"))).into();
+    let observed = Observed { inventory: &inventory, nodes: &nodes(), hosts: &hosts, kept: &BTreeMap::new() };
+    let plan = plan(&observed, &target()).unwrap();
+    assert!(plan.stages.iter().flat_map(|stage| &stage.parts).all(|part| part.node != "a1"));
+    let why = "agents are never newer than a server, and s3 stays at v1.34.1+k3s1; it stays as it is";
+    assert_eq!(plan.out_of_reach, [OutOfReach { host: "a1".to_owned(), why: why.to_owned() }]);
+    assert!(plan.notes.contains(&"s3 is not in the inventory, and stays as it is".to_owned()));
+}
