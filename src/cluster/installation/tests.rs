@@ -43,7 +43,8 @@ impl Remote for Machine {
             }
             ["node", "status"] => json!({"isNode": true, "running": null}),
             ["node", "restart"] => {
-                (self.boot.store(1, Ordering::SeqCst), self.silence.store(3, Ordering::SeqCst));
+                self.boot.store(1, Ordering::SeqCst);
+                self.silence.store(3, Ordering::SeqCst);
                 json!({"boot": "0"})
             }
             ["node", "reach"] if counted_down(&self.silence) => {
