@@ -13,6 +13,7 @@ pub mod address;
 pub mod deploy;
 pub mod fleet;
 pub mod hearsay;
+pub mod installation;
 pub mod inventory;
 pub mod local;
 pub mod log;

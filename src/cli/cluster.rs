@@ -13,6 +13,7 @@ mod kubeconfig;
 mod label;
 mod ping;
 mod read;
+mod record;
 mod remove;
 mod repair;
 mod reset;

@@ -9,7 +9,6 @@
 
 mod gate;
 mod host;
-mod restart;
 mod settle;
 mod told;
 

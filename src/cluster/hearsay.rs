@@ -14,6 +14,20 @@ struct Line {
     text: Option<String>,
 }
 
+/// Tells whatever happens as something that happens on a host.
+pub struct OnHost<'a> {
+    /// The host.
+    pub host: &'a str,
+    /// Who is told.
+    pub progress: &'a dyn Progress,
+}
+
+impl Progress for OnHost<'_> {
+    fn event(&self, event: Event<'_>) {
+        self.progress.event(Event::OnHost { host: self.host, event: &event });
+    }
+}
+
 /// Tells a line of a host on; one that is no event is nothing to anybody here, it is in the log of the host.
 pub fn tell(host: &str, line: &str, progress: &dyn Progress) {
     let Ok(line) = serde_json::from_str::<Line>(line) else { return };

@@ -227,6 +227,12 @@ impl Inventory {
     pub fn of_role(&self, role: Role) -> impl Iterator<Item = &Host> {
         self.hosts.iter().filter(move |host| host.role == role)
     }
+
+    /// Whether its servers are an even number, of which whoever reads it is warned.
+    pub fn has_even_servers(&self) -> bool {
+        let servers = self.of_role(Role::Server).count();
+        servers > 0 && servers.is_multiple_of(2)
+    }
 }
 
 impl Connection {

@@ -56,6 +56,9 @@ pub struct Plan {
     /// What the administrator should know before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What is left for a person to do, told again at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<String>,
     /// What it takes to begin.
     pub consent: Consent,
 }
@@ -162,8 +165,8 @@ pub struct OutOfReach {
 impl Plan {
     /// A plan that does nothing yet and takes no consent.
     pub fn new(operation: &'static str) -> Plan {
-        let (stages, out_of_reach, notes) = (Vec::new(), Vec::new(), Vec::new());
-        Plan { operation, stages, out_of_reach, notes, consent: Consent::None }
+        let (stages, out_of_reach, notes, by_hand) = Default::default();
+        Plan { operation, stages, out_of_reach, notes, by_hand, consent: Consent::None }
     }
 
     /// The same with one more stage; parts without actions are left out.
@@ -287,6 +290,11 @@ impl Invocation {
         self.arguments.extend(words);
         self.files.extend(files.into_iter().map(|(name, text)| (name.to_owned(), text)));
         self
+    }
+
+    /// Whether it is an installation, which may stand still until the host was restarted.
+    fn installs(&self) -> bool {
+        self.program == Program::Airlock && self.arguments.first().is_some_and(|word| word == "install")
     }
 
     /// As a person would type it on the host.

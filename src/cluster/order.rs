@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::remote::Command;
-use super::transfer;
 use crate::error::{Error, Result, codes};
 use crate::node::preflight::Circumstances;
 use crate::node::settings::Settings;
@@ -19,6 +18,8 @@ pub struct Terms {
     pub trust: Trust,
     /// Keys that do not count any more, as the file is.
     pub revoked: Option<String>,
+    /// The lowest serial that is accepted.
+    pub minimum_serial: Option<u64>,
     /// How checks are weighed, as the file is; otherwise as each node has kept it.
     pub policy: Option<String>,
 }
@@ -42,21 +43,23 @@ pub enum Trust {
 }
 
 impl Terms {
+    /// Every host decides as it has decided before.
+    pub fn as_before() -> Terms {
+        Terms { trust: Trust::AsBefore, revoked: None, minimum_serial: None, policy: None }
+    }
+
     /// Words of `install`, and the files that they name.
     pub fn words(&self) -> (Vec<String>, Vec<(&'static str, String)>) {
-        let (mut words, mut files) = self.of_trust();
-        name_file("policy", self.policy.as_ref(), &mut words, &mut files);
+        let (mut words, mut files) = self.words_of_trust();
+        if let Some(policy) = &self.policy {
+            words.extend(["--policy", "{policy}"].map(str::to_owned));
+            files.push(("policy", policy.clone()));
+        }
         (words, files)
     }
 
-    /// The same for sending the bundle.
-    pub fn of_transfer(&self) -> transfer::Trust {
-        let (words, files) = self.of_trust();
-        transfer::Trust { words, files }
-    }
-
-    /// Those about trust, which `node receive` takes as well.
-    fn of_trust(&self) -> (Vec<String>, Vec<(&'static str, String)>) {
+    /// Those of every command that is to believe the bundle.
+    fn words_of_trust(&self) -> (Vec<String>, Vec<(&'static str, String)>) {
         let (mut words, mut files) = (Vec::new(), Vec::new());
         match &self.trust {
             Trust::AsBefore => {}
@@ -68,21 +71,12 @@ impl Terms {
             }
             Trust::Unsigned(digest) => words.push(format!("--allow-unsigned={digest}")),
         }
-        name_file("revoked", self.revoked.as_ref(), &mut words, &mut files);
+        if let Some(revoked) = &self.revoked {
+            words.extend(["--revoked", "{revoked}"].map(str::to_owned));
+            files.push(("revoked", revoked.clone()));
+        }
+        words.extend(self.minimum_serial.iter().map(|serial| format!("--minimum-serial={serial}")));
         (words, files)
-    }
-}
-
-/// Adds the option `--NAME` with a file of that name. The agent puts its path where `{NAME}` is a word of its own.
-fn name_file(
-    name: &'static str,
-    text: Option<&String>,
-    words: &mut Vec<String>,
-    files: &mut Vec<(&'static str, String)>,
-) {
-    if let Some(text) = text {
-        words.extend([format!("--{name}"), format!("{{{name}}}")]);
-        files.push((name, text.clone()));
     }
 }
 
@@ -94,6 +88,20 @@ pub struct Source {
     /// What the registries of the servers are known by: certificates in PEM, one after the other; empty as long as
     /// there are none.
     pub authorities: String,
+}
+
+/// `airlock node receive`, which reads the bundle from its standard input.
+pub fn receive<'a>(terms: &Terms) -> Command<'a> {
+    let (words, files) = terms.words_of_trust();
+    let command = Command::airlock(["node", "receive"].map(str::to_owned).into_iter().chain(words));
+    with_files(command, files)
+}
+
+/// The same, which says what the store of the host lacks of the bundle.
+pub fn receive_plan<'a>(terms: &Terms) -> Command<'a> {
+    let mut command = receive(terms);
+    command.request.arguments.push("--plan".to_owned());
+    command
 }
 
 /// `airlock install`.
@@ -112,7 +120,7 @@ pub fn install<'a>(settings: &Settings, source: &Source, terms: &Terms) -> Resul
     words.extend(further);
     files.extend(of_terms);
     let command = Command::airlock(words).within(INSTALLATION);
-    Ok(files.into_iter().fold(command, |command, (name, text)| command.with_file(name, text)))
+    Ok(with_files(command, files))
 }
 
 /// The same, which says what it would change.
@@ -139,6 +147,10 @@ pub fn preflight(circumstances: &Circumstances, terms: &Terms) -> Result<Command
     Ok(Command::airlock(words).with_file("circumstances", text).with_file("policy", policy.clone()))
 }
 
+fn with_files<'a>(command: Command<'a>, files: Vec<(&str, String)>) -> Command<'a> {
+    files.into_iter().fold(command, |command, (name, text)| command.with_file(name, text))
+}
+
 fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value)
         .map_err(|error| Error::new(codes::INTERNAL, "settings cannot be written as JSON").with_source(error))
@@ -153,25 +165,32 @@ mod tests {
         let terms = Terms {
             trust: Trust::Signers { list: "lab ssh-ed25519 AAAA".to_owned(), threshold: 2 },
             revoked: Some("revoked keys".to_owned()),
+            minimum_serial: Some(7),
             policy: Some("a policy".to_owned()),
         };
         let source = Source { from: Some("https://10.0.0.1:5443".to_owned()), authorities: "PEM".to_owned() };
         let command = install_plan(&Settings::default(), &source, &terms).unwrap();
         insta::assert_snapshot!(
             command.request.arguments.join(" "),
-            @"install --settings {settings} --yes --from https://10.0.0.1:5443 --ca {authorities} --allowed-signers {signers} --signatures 2 --revoked {revoked} --policy {policy} --plan"
+            @"install --settings {settings} --yes --from https://10.0.0.1:5443 --ca {authorities} --allowed-signers {signers} --signatures 2 --revoked {revoked} --minimum-serial=7 --policy {policy} --plan"
         );
         let files: Vec<&str> = command.request.files.keys().map(String::as_str).collect();
         assert_eq!(files, ["authorities", "policy", "revoked", "settings", "signers"]);
-        let sent = terms.of_transfer();
-        let expected = ["--allowed-signers", "{signers}", "--signatures", "2", "--revoked", "{revoked}"];
-        assert_eq!(sent.words, expected, "the host believes nobody whom we do not");
-        assert_eq!(sent.files.len(), 2);
-        let terms = Terms { trust: Trust::Signer("SHA256:abc".to_owned()), revoked: None, policy: None };
+        let received = receive_plan(&terms).request;
+        insta::assert_snapshot!(
+            received.arguments.join(" "),
+            @"node receive --allowed-signers {signers} --signatures 2 --revoked {revoked} --minimum-serial=7 --plan"
+        );
+        assert_eq!(received.files.keys().collect::<Vec<_>>(), ["revoked", "signers"]);
+        let terms = Terms { trust: Trust::Signer("SHA256:abc".to_owned()), ..Terms::as_before() };
         let command = install(&Settings::default(), &Source::default(), &terms).unwrap();
         assert_eq!(
             command.request.arguments.join(" "),
             "install --settings {settings} --yes --trust SHA256:abc"
         );
+        let unsigned = Terms { trust: Trust::Unsigned(Digest::of(b"x")), ..Terms::as_before() };
+        let unsigned = receive(&unsigned).request.arguments;
+        assert_eq!(unsigned[2..], [format!("--allow-unsigned={}", Digest::of(b"x"))]);
+        assert_eq!(receive(&Terms::as_before()).request.arguments, ["node", "receive"]);
     }
 }

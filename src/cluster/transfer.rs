@@ -1,7 +1,7 @@
 //! Sends a bundle to a host, over the connection that there is: once, and only what its store lacks.
 //!
-//! First the host is asked with `airlock node receive --plan`, which verifies the signature against the trust of that
-//! node; then `airlock node receive` takes the rest. A sending that was cut is continued by sending again.
+//! First the host is asked with `airlock node receive --plan`, which verifies the signatures under the same terms as the
+//! installation that follows; then `airlock node receive` takes the rest. A sending that was cut is continued by sending again.
 
 mod content;
 
@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::content::Content;
-use super::remote::{self, Command, Remote};
+use super::order::{self, Terms};
+use super::remote::{self, Remote};
 use crate::bundle::{Bundle, Verified};
 use crate::error::{Error, Result, codes};
 use crate::node::receive::stream::{self, Lacks};
@@ -25,15 +26,6 @@ const LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// A slow line with a large bundle takes hours.
 const DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Why a host believes a bundle, besides the signers that it has pinned.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
-    /// Options of `node receive`.
-    pub words: Vec<String>,
-    /// The files that they name.
-    pub files: Vec<(&'static str, String)>,
-}
 
 /// What was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -56,13 +48,13 @@ pub struct Sent {
 pub fn send(
     remote: &dyn Remote,
     bundle: &Bundle<Verified>,
-    trust: &Trust,
+    terms: &Terms,
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Sent> {
     let beginning = stream::beginning(&bundle.signed());
     let mut question = beginning.as_slice();
-    let plan = trust.command(&["--plan"]).with_input(&mut question).within(LOOK);
+    let plan = order::receive_plan(terms).with_input(&mut question).within(LOOK);
     let lacks: Lacks = remote::ask(remote, plan)?;
     let lacking = lacks.blobs(bundle.manifest())?;
     let present_bytes = bundle.manifest().total_size().saturating_sub(lacks.bytes);
@@ -72,7 +64,7 @@ pub fn send(
     progress.event(Event::Started { stage: Stage::Push, bytes: Some(lacks.bytes) });
     let mut content = Content::new(bundle, beginning, lacking, progress, stop);
     let answer = read_ahead(&mut content, |input| {
-        remote.run(trust.command(&[]).with_input(input).within(DEADLINE), &mut |_| {})
+        remote.run(order::receive(terms).with_input(input).within(DEADLINE), &mut |_| {})
     });
     // What went wrong here is the cause of whatever the host says.
     content.into_result()?;
@@ -81,32 +73,7 @@ pub fn send(
     Ok(Sent { blobs: received.blobs, bytes: received.bytes, present_bytes })
 }
 
-impl Trust {
-    fn command<'a>(&self, further: &[&str]) -> Command<'a> {
-        let words = ["node", "receive"].iter().chain(further).map(|&word| word.to_owned());
-        let command = Command::airlock(words.chain(self.words.iter().cloned()));
-        self.files.iter().fold(command, |command, (name, text)| command.with_file(name, text.clone()))
-    }
-}
-
 fn interrupted() -> Error {
     Error::new(codes::INTERRUPTED, "the bundle was not sent to its end")
         .with_help("run the same command again; it goes on from there")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trust_becomes_options_of_the_node() {
-        let trust = Trust {
-            words: ["--allowed-signers", "{signers}"].map(str::to_owned).to_vec(),
-            files: vec![("signers", "* ssh-ed25519 AAAA\n".to_owned())],
-        };
-        let request = trust.command(&["--plan"]).request;
-        assert_eq!(request.arguments, ["node", "receive", "--plan", "--allowed-signers", "{signers}"]);
-        assert_eq!(request.files["signers"], "* ssh-ed25519 AAAA\n");
-        assert_eq!(Trust::default().command(&[]).request.arguments, ["node", "receive"]);
-    }
 }

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use airlock::bundle::{Bundle, Verified};
+use airlock::cluster::order::Terms;
 use airlock::cluster::remote::{Answer, Command, Remote};
-use airlock::cluster::transfer::{self, Sent, Trust};
+use airlock::cluster::transfer::{self, Sent};
 use airlock::error::{Error, Result, codes};
 use airlock::node::receive::{self, stream};
 use airlock::progress::{Event, Progress, Silent};
@@ -106,7 +107,7 @@ fn large() -> Contents {
 }
 
 fn send(line: &Line<'_>, bundle: &Bundle<Verified>) -> Result<Sent> {
-    transfer::send(line, bundle, &Trust::default(), &Silent, &AtomicBool::new(false))
+    transfer::send(line, bundle, &Terms::as_before(), &Silent, &AtomicBool::new(false))
 }
 
 fn assert_whole(host: &Host, bundle: &Bundle<Verified>) {
@@ -198,7 +199,7 @@ impl Progress for StopSoon {
 fn a_sending_that_is_stopped_says_so_and_goes_on_later() {
     let (host, bundle) = (Host::new(), bundle(&large()));
     let soon = StopSoon(AtomicBool::new(false));
-    let error = transfer::send(&Line::to(&host), &bundle, &Trust::default(), &soon, &soon.0).unwrap_err();
+    let error = transfer::send(&Line::to(&host), &bundle, &Terms::as_before(), &soon, &soon.0).unwrap_err();
     assert_eq!((error.code(), error.kind().exit_status()), (codes::INTERRUPTED, 130));
     send(&Line::to(&host), &bundle).unwrap();
     assert_whole(&host, &bundle);

@@ -23,7 +23,7 @@ fn of_node(server: &Node, node: &str, path: &str) -> String {
 }
 
 /// The nodes that are ready, each with its version.
-fn ready(server: &Node) -> Vec<String> {
+pub fn ready(server: &Node) -> Vec<String> {
     let nodes = server.succeed(&["k3s", "kubectl", "get", "nodes", "--no-headers"]).unwrap();
     let fields = nodes.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let ready = fields.filter(|fields| fields[1] == "Ready");

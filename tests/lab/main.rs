@@ -16,6 +16,7 @@ mod cluster_operations;
 mod cluster_recovery;
 mod cluster_scale;
 mod cluster_secrets;
+mod cluster_upgrade;
 mod containerd;
 mod deb;
 mod deployment;

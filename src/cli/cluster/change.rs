@@ -4,11 +4,11 @@ mod screen;
 
 use std::path::PathBuf;
 
-pub(super) use self::screen::Shown;
+pub(super) use self::screen::{Shown, report as shown_report};
 use super::connecting::ConnectionOptions;
 use crate::cli::install::consent::{ask, has_terminal};
 use crate::cli::session::Session;
-use crate::cluster::operation::execute::{Deliver, execute};
+use crate::cluster::operation::execute::{Deliver, Means, execute};
 use crate::cluster::operation::site::Site;
 use crate::cluster::operation::{Consent, Plan};
 use crate::error::{Error, Result, codes};
@@ -57,18 +57,34 @@ pub(super) fn carry_out(
     deliver: Option<&dyn Deliver>,
     session: &Session,
 ) -> Result<()> {
+    if !begins(plan, (options, confirmed), session)? {
+        return Ok(());
+    }
+    let report = execute(plan, site, Means { deliver, restart: false }, session.progress());
+    session.print(&report, screen::report)?;
+    report.into_result()
+}
+
+/// Shows a plan, and asks. Whether anything is to be done now.
+///
+/// # Errors
+/// [`codes::CLUSTER_CONSENT`] if nobody has agreed.
+pub(super) fn begins(
+    plan: &Plan,
+    (options, confirmed): (&ChangeOptions, Option<&str>),
+    session: &Session,
+) -> Result<bool> {
     let is_done = plan.is_empty() && plan.out_of_reach.is_empty();
     if options.plan || is_done {
-        return session.print(plan, |plan| Shown(plan).to_string());
+        session.print(plan, |plan| Shown(plan).to_string())?;
+        return Ok(false);
     }
     if !plan.is_empty() && !agreed(plan, options.yes, confirmed)? {
         session.note("Nothing was changed");
-        return Ok(());
+        return Ok(false);
     }
     session.interruption().begin();
-    let report = execute(plan, site, deliver, session.progress());
-    session.print(&report, screen::report)?;
-    report.into_result()
+    Ok(true)
 }
 
 fn agreed(plan: &Plan, yes: bool, confirmed: Option<&str>) -> Result<bool> {

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 
 use super::connecting::ConnectionOptions;
+use super::record::RecordOptions;
 use super::{InventoryOptions, read_inventory, terms};
 use crate::bundle::{Bundle, Verified};
 use crate::cli::bundle::opened;
 use crate::cli::bundle::trust_options::TrustOptions;
-use crate::cli::files;
 use crate::cli::install::consent;
 use crate::cli::session::Session;
 use crate::cluster::deploy::{Carrier, Deployment, RealTime};
@@ -21,14 +21,13 @@ use crate::cluster::log::Logged;
 use crate::cluster::order::Terms;
 use crate::cluster::plan::{self, ClusterPlan, Medium};
 use crate::cluster::remote::{Connect, Remote};
-use crate::cluster::report::{Ledger, Report};
+use crate::cluster::report::Ledger;
 use crate::cluster::survey::Survey;
 use crate::cluster::survey::conduct::Surveyor;
 use crate::cluster::survey::findings::DISPUTABLE;
 use crate::cluster::transfer::{self, Sent};
 use crate::error::{Error, Result, codes};
 use crate::progress::Progress;
-use crate::ui::text::json_document;
 
 /// Make all machines of an inventory one cluster, from a bundle
 ///
@@ -85,13 +84,9 @@ pub struct DeployOptions {
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
-    /// Directory for the logs of the hosts [default: airlock-cluster-logs/TIME here]
-    #[arg(long, value_name = "DIR")]
-    pub log_dir: Option<PathBuf>,
-
-    /// Write what came of it as JSON to FILE (bundle-spec/cluster-report.md)
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
+    /// What is kept of it.
+    #[command(flatten)]
+    pub record: RecordOptions,
 
     /// Options of the connections.
     #[command(flatten)]
@@ -140,7 +135,7 @@ pub(super) fn deploy(
     let dialer = options.connection.dialer(&hosts, stop.clone(), session)?;
     let limit = choose(&inventory, &dialer, stop)?;
     // From here on every host is asked: whoever is refused before leaves no empty directory.
-    let logs = options.logs();
+    let logs = options.record.logs();
     let connect = Logged::new(&dialer, &logs)?;
     let survey = survey(&inventory, &connect, &bundle, &terms, session);
     if stop.load(Ordering::Relaxed) {
@@ -203,7 +198,7 @@ impl Agreed<'_> {
         .run();
         // What is at work on hosts has ended with the connections, and the next run goes on from there.
         let report = ledger.report(plan, begun, stop.load(Ordering::Relaxed));
-        let written = write(&report, options.report.as_deref());
+        let written = options.record.write(&report);
         session.print(&report, |report| screen::report(report, logs))?;
         match (report.error(), written) {
             (Some(error), Err(unwritten)) => Err(error.with_detail(unwritten.message())),
@@ -232,23 +227,6 @@ fn agreed(plan: &ClusterPlan) -> Result<bool> {
     Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-fn write(report: &Report, path: Option<&Path>) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    let document = json_document(report).map_err(|error| {
-        Error::new(codes::INTERNAL, "the report cannot be written as JSON").with_source(error)
-    })?;
-    files::replace(path, document.as_bytes(), 0o644)
-}
-
-impl DeployOptions {
-    fn logs(&self) -> PathBuf {
-        self.log_dir.clone().unwrap_or_else(|| {
-            let time = Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
-            Path::new("airlock-cluster-logs").join(time)
-        })
-    }
-}
-
 /// Sends the bundle over the connection that there is.
 struct ByConnection<'a> {
     bundle: &'a Bundle<Verified>,
@@ -258,6 +236,6 @@ struct ByConnection<'a> {
 
 impl Carrier for ByConnection<'_> {
     fn send(&self, remote: &dyn Remote, progress: &dyn Progress) -> Result<Sent> {
-        transfer::send(remote, self.bundle, &self.terms.of_transfer(), progress, self.stop)
+        transfer::send(remote, self.bundle, self.terms, progress, self.stop)
     }
 }

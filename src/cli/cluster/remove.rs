@@ -14,7 +14,8 @@ use crate::error::Result;
 /// Take nodes out of the cluster, and make their hosts what they were
 ///
 /// Pods leave first, unless the node is dead. A server leaves etcd before it stops; one is never taken that the others
-/// need for a quorum. The node and its password are deleted, and the host is reset if it can be reached.
+/// need for a quorum. The node and its password are deleted, and the host is reset if it can be reached. A node whose line
+/// has gone from the inventory leaves as well, and what is to be run on its host is told.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct RemoveArgs {

@@ -25,7 +25,7 @@ pub(super) fn of_machine(
     };
     let policy = policy.map(site_policy::bytes).transpose()?;
     let policy = policy.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(Terms { trust, revoked: revoked(believed)?, policy })
+    Ok(Terms { policy, ..terms(trust, believed)? })
 }
 
 /// The hosts believe whom they have believed, besides what the options of this command say.
@@ -45,15 +45,16 @@ pub(super) fn of_options(
         None if is_listed => Trust::Signers { list: signers(believed)?, threshold: believed.signatures },
         None => Trust::AsBefore,
     };
-    Ok(Terms { trust, revoked: revoked(believed)?, policy: None })
+    terms(trust, believed)
+}
+
+fn terms(trust: Trust, believed: &Believed) -> Result<Terms> {
+    let revoked = read(believed.revoked.as_deref(), "list of revoked keys")?;
+    Ok(Terms { trust, revoked, minimum_serial: believed.minimum_serial, policy: None })
 }
 
 fn signers(believed: &Believed) -> Result<String> {
     read(believed.allowed_signers.as_deref(), "list of allowed signers").map(Option::unwrap_or_default)
-}
-
-fn revoked(believed: &Believed) -> Result<Option<String>> {
-    read(believed.revoked.as_deref(), "list of revoked keys")
 }
 
 fn read(path: Option<&Path>, what: &str) -> Result<Option<String>> {

@@ -1,25 +1,28 @@
 //! `airlock cluster upgrade`: a newer bundle on all nodes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::change::{ChangeOptions, SiteOptions, carry_out};
-use super::connect::with_site;
+use super::change::{ChangeOptions, SiteOptions, begins, shown_report};
+use super::connect::with_logs;
+use super::record::RecordOptions;
 use super::terms;
 use crate::bundle::manifest::Artifact;
 use crate::bundle::{Bundle, Verified};
 use crate::cli::bundle::trust_options::TrustOptions;
 use crate::cli::session::Session;
 use crate::cluster::inventory::{BATCH, Host, Role};
-use crate::cluster::operation::execute::Deliver;
+use crate::cluster::operation::execute::{Deliver, Means, Report, execute};
 use crate::cluster::operation::node;
 use crate::cluster::operation::site::Site;
 use crate::cluster::operation::upgrade::{self, Observed, Target};
 use crate::cluster::order::Terms;
 use crate::cluster::remote::Remote;
-use crate::cluster::transfer::{self, Trust};
+use crate::cluster::transfer;
 use crate::error::{Error, Result, codes};
 use crate::node::settings::Settings;
+use crate::progress::Progress;
+use crate::ui::text::escape;
 
 /// Bring all nodes to a newer bundle
 ///
@@ -35,12 +38,20 @@ pub struct UpgradeArgs {
     pub bundle: PathBuf,
 
     /// Let the nodes trust the signer with this fingerprint from now on
-    #[arg(long, value_name = "SHA256:…")]
+    #[arg(long, value_name = "SHA256:…", conflicts_with_all = ["allowed_signers", "signatures"])]
     pub trust: Option<String>,
+
+    /// Restart nodes that need it, such as for a driver, one at a time, and wait until they are back
+    #[arg(long)]
+    pub restart: bool,
 
     /// Agents that are brought to it before the next ones begin
     #[arg(long, value_name = "N", default_value_t = BATCH as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub batch: u16,
+
+    /// What is kept of it.
+    #[command(flatten)]
+    pub record: RecordOptions,
 
     /// Which inventory, and how its hosts are connected to.
     #[command(flatten)]
@@ -58,19 +69,18 @@ pub struct UpgradeArgs {
 const EXAMPLES: &str = "\
 Examples:
   airlock cluster upgrade --bundle /media/stick --plan
-  airlock cluster upgrade --bundle /media/stick --yes";
+  airlock cluster upgrade --bundle /media/stick --restart --report report.json";
 
 /// Sends a bundle to the first server.
 struct Sending<'a> {
     bundle: &'a Bundle<Verified>,
-    trust: Trust,
+    terms: &'a Terms,
     site: &'a Site<'a>,
-    session: &'a Session,
 }
 
 impl Deliver for Sending<'_> {
-    fn deliver(&self, remote: &dyn Remote) -> Result<()> {
-        transfer::send(remote, self.bundle, &self.trust, self.session.progress(), self.site.stop()).map(drop)
+    fn deliver(&self, remote: &dyn Remote, progress: &dyn Progress) -> Result<()> {
+        transfer::send(remote, self.bundle, self.terms, progress, self.site.stop()).map(drop)
     }
 }
 
@@ -81,7 +91,8 @@ pub(super) fn run(arguments: &UpgradeArgs, session: &Session) -> Result<()> {
     bundle.check_lengths()?;
     let terms = terms::of_options(arguments.trust.as_deref(), &arguments.policy, &signers, &bundle)?;
     let target = target(&bundle, terms, arguments)?;
-    with_site(&arguments.file, session, |site| {
+    let logs = arguments.record.logs();
+    with_logs(&arguments.file, &logs, session, |site| {
         let nodes = site.nodes()?;
         let hosts: Vec<&Host> =
             site.inventory.hosts.iter().filter(|host| host.role != Role::Balancer).collect();
@@ -91,10 +102,20 @@ pub(super) fn run(arguments: &UpgradeArgs, session: &Session) -> Result<()> {
             settings.into_iter().filter_map(|(name, kept)| Some((name, kept.ok()??))).collect();
         let observed = Observed { inventory: site.inventory, nodes: &nodes, hosts: &answers, kept: &kept };
         let plan = upgrade::plan(&observed, &target)?;
-        let trust = target.terms.of_transfer();
-        let sending = Sending { bundle: &bundle, trust, site, session };
-        carry_out(&plan, (&arguments.change, None), site, Some(&sending), session)
+        if !begins(&plan, (&arguments.change, None), session)? {
+            return Ok(());
+        }
+        let sending = Sending { bundle: &bundle, terms: &target.terms, site };
+        let means = Means { deliver: Some(&sending), restart: arguments.restart };
+        let report = execute(&plan, site, means, session.progress());
+        arguments.record.write(&report)?;
+        session.print(&report, |report| shown(report, &logs))?;
+        report.into_result()
     })
+}
+
+fn shown(report: &Report, logs: &Path) -> String {
+    format!("{}The logs of the hosts are in {}\n", shown_report(report), escape(&logs.to_string_lossy()))
 }
 
 fn target(bundle: &Bundle<Verified>, terms: Terms, arguments: &UpgradeArgs) -> Result<Target> {

@@ -42,7 +42,7 @@ fn deploy_some(
     restart: bool,
     stop: &AtomicBool,
 ) -> (ClusterPlan, Report) {
-    let terms = Terms { trust: Trust::Signer("SHA256:abc".to_owned()), revoked: None, policy: None };
+    let terms = Terms { trust: Trust::Signer("SHA256:abc".to_owned()), ..Terms::as_before() };
     let manifest = example::manifest(Vec::new());
     let digest = Digest::of(b"manifest");
     let surveyor = Surveyor {
@@ -193,7 +193,7 @@ fn a_host_that_needs_a_restart_gets_one_if_that_is_wanted() {
     let (_, report) = run(&world, &inventory);
     insta::assert_snapshot!(states(&report), @r"
     s1 Installed
-    w1 Failed E1162: w1 has to be restarted (step nouveau); afterwards it continues by itself
+    w1 Failed E1162: w1 has to be restarted (step nouveau); afterwards its installation goes on by itself
     ");
     let (_, report) = deploy(&world, &inventory, true, &AtomicBool::new(false));
     assert!(report.error().is_none(), "{}", states(&report));

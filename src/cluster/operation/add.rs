@@ -58,7 +58,8 @@ pub fn joining(inventory: &Inventory, members: &[Node], named: &[String]) -> Res
             .filter(|name| is_balancer(inventory, name))
             .map(|name| format!("{name} is a balancer, which `airlock cluster deploy --limit {name}` makes")),
     );
-    if servers.is_multiple_of(2) && hosts.iter().any(|host| host.role == Role::Server) {
+    let is_news = servers.is_multiple_of(2) && !inventory.has_even_servers();
+    if is_news && hosts.iter().any(|host| host.role == Role::Server) {
         notes.push(format!("with {servers} servers etcd bears no more failures than with {}", servers - 1));
     }
     Ok(Joining { hosts: hosts.into_iter().map(|host| host.name.clone()).collect(), notes })
@@ -81,7 +82,7 @@ mod tests {
         let members = [server("s1"), agent("a1")];
         let all = joining(&inventory, &members, &[]).unwrap();
         assert_eq!(all.hosts, ["s2", "a2"]);
-        assert_eq!(all.notes, ["with 2 servers etcd bears no more failures than with 1"]);
+        assert!(all.notes.is_empty(), "the inventory has an even number, and was told so: {:?}", all.notes);
         let named = ["a2".to_owned(), "a1".to_owned()];
         let some = joining(&inventory, &members, &named).unwrap();
         assert_eq!(
@@ -96,5 +97,11 @@ mod tests {
         assert_eq!(some.meant(&inventory, &members, &named), ["a1", "a2"]);
         let error = joining(&inventory, &members, &["x;y".to_owned()]).unwrap_err();
         assert_eq!(error.code(), codes::NOT_A_MEMBER);
+    }
+
+    #[test]
+    fn an_even_number_on_the_way_to_an_odd_one_is_told() {
+        let joining = joining(&inventory(3, 0), &[server("s1")], &["s2".to_owned()]).unwrap();
+        assert_eq!(joining.notes, ["with 2 servers etcd bears no more failures than with 1"]);
     }
 }

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::Place;
-use super::find;
 use super::site::Site;
+use super::{Place, find, is_server};
 use crate::cluster::observe::{self, Node, Part};
 use crate::cluster::remote::{Command, Remote};
 use crate::error::{Error, Result, codes};
@@ -32,6 +31,11 @@ pub enum Condition {
     },
     /// Its member of etcd votes.
     Votes {
+        /// The node.
+        node: String,
+    },
+    /// All servers besides it are ready, and vote if they have a member of etcd.
+    OthersWell {
         /// The node.
         node: String,
     },
@@ -66,7 +70,10 @@ impl Condition {
     /// How long it may take. An etcd learner that does not catch up is dropped by k3s after five minutes.
     pub fn patience(&self) -> Duration {
         let minutes = match self {
-            Condition::Ready { .. } | Condition::Votes { .. } | Condition::Rejoined { .. } => 10,
+            Condition::Ready { .. }
+            | Condition::Votes { .. }
+            | Condition::OthersWell { .. }
+            | Condition::Rejoined { .. } => 10,
             Condition::LeftEtcd { .. } | Condition::Forgotten { .. } => 3,
         };
         Duration::from_secs(minutes * 60)
@@ -102,6 +109,7 @@ impl Condition {
         match self {
             Condition::Ready { node, version } => Ok(ready(find(&members, node), version.as_deref())),
             Condition::Votes { node } => Ok(votes(find(&members, node))),
+            Condition::OthersWell { node } => Ok(others_well(&members, node)),
             Condition::Rejoined { node, was } => Ok(rejoined(find(&members, node), was)),
             Condition::LeftEtcd { node } => left(node, find(&members, node)),
             Condition::Forgotten { node } if find(&members, node).is_some() => {
@@ -159,6 +167,11 @@ fn votes(member: Option<&Node>) -> Look {
     }
 }
 
+fn others_well(members: &[Node], node: &str) -> Look {
+    let mut others = members.iter().filter(|member| is_server(member) && member.name != node);
+    others.find_map(Node::trouble).map_or(Ok(()), Err)
+}
+
 /// Data that came back tell that a node is ready and votes, until it says so itself or its silence shows.
 fn rejoined(member: Option<&Node>, was: &str) -> Look {
     match member.and_then(Node::member) == Some(was) {
@@ -191,6 +204,7 @@ impl fmt::Display for Condition {
                 write!(formatter, "until {node} is ready with {version}")
             }
             Condition::Votes { node } => write!(formatter, "until {node} votes in etcd"),
+            Condition::OthersWell { node } => write!(formatter, "until all servers but {node} are well"),
             Condition::Rejoined { node, .. } => write!(formatter, "until {node} votes in etcd again"),
             Condition::LeftEtcd { node } => write!(formatter, "until etcd has let {node} go"),
             Condition::Forgotten { node } => write!(formatter, "until the cluster has forgotten {node}"),
@@ -238,6 +252,17 @@ mod tests {
         let error = Condition::ready("a").wait(&site, &Place::Server, Duration::ZERO).unwrap_err();
         assert_eq!(error.code(), codes::CLUSTER_DEADLINE);
         assert_eq!(error.details(), [format!("last seen: {starting}")]);
+    }
+
+    #[test]
+    fn a_server_waits_for_all_others_and_for_no_agent() {
+        let condition = Condition::OthersWell { node: "s1".to_owned() };
+        wait(&condition, &[dead(server("s1")), server("s2"), dead(agent("a"))]).unwrap();
+        let learner = Node { part: Part::Learner, ..server("s2") };
+        for (other, why) in [(dead(server("s2")), "s2 is not ready"), (learner, "the datastore on s2")] {
+            let error = wait(&condition, &[server("s1"), other]).unwrap_err();
+            assert!(error.details()[0].starts_with(&format!("last seen: {why}")), "{error:?}");
+        }
     }
 
     #[test]

@@ -141,8 +141,8 @@ mod tests {
         sudo k3s kubectl annotate node s3 etcd.k3s.cattle.io/remove=true --overwrite
         wait until etcd has let s3 go
         sudo airlock node recover stop
-        sudo k3s kubectl delete node s3 --ignore-not-found
         sudo k3s kubectl delete secret s3.node-password.k3s --namespace kube-system --ignore-not-found
+        sudo k3s kubectl delete node s3 --ignore-not-found
         wait until the cluster has forgotten s3
         sudo airlock node recover aside --member s3-0123abcd
         sudo airlock install --yes --join https://10.0.0.1:6443

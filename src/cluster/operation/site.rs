@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::cluster::inventory::{Host, Inventory, Role};
 use crate::cluster::observe::{self, Node};
+use crate::cluster::pause::{Pause, RealTime};
 use crate::cluster::remote::{Answer, Connect, Remote};
 use crate::error::{Error, Result, codes};
 use crate::quote::quote;
@@ -40,6 +41,8 @@ pub struct Site<'a> {
     pub inventory: &'a Inventory,
     /// How often the cluster is looked at while something is waited for.
     pub interval: Duration,
+    /// Lets time pass while a host restarts.
+    pub pause: &'a dyn Pause,
     connect: &'a dyn Connect,
     stop: &'a AtomicBool,
     /// The server that has answered last.
@@ -49,7 +52,7 @@ pub struct Site<'a> {
 impl<'a> Site<'a> {
     /// The hosts of an inventory. Nothing is begun or waited for any more once `stop` is set.
     pub fn new(inventory: &'a Inventory, connect: &'a dyn Connect, stop: &'a AtomicBool) -> Site<'a> {
-        Site { inventory, interval: INTERVAL, connect, stop, voice: Mutex::new(None) }
+        Site { inventory, interval: INTERVAL, pause: &RealTime, connect, stop, voice: Mutex::new(None) }
     }
 
     /// Whether the user wants to stop.

@@ -65,24 +65,30 @@ pub fn plan(observed: &Observed<'_>, target: &Target) -> Result<Plan> {
         .collect();
     for host in &present {
         if let Some(why) = reason(observed.hosts, &host.name) {
-            let why = format!("{why}; it stays as it is");
-            plan.out_of_reach.push(OutOfReach { host: host.name.clone(), why });
+            plan.out_of_reach.push(stays(host, &why));
         }
     }
-    let due: Vec<&Host> = present.iter().copied().filter(|host| is_due(observed, host, target)).collect();
+    let mut due: Vec<&Host> = present.iter().copied().filter(|host| is_due(observed, host, target)).collect();
+    if let Some(server) = left_behind(observed, &due, target) {
+        let waits =
+            format!("agents are never newer than a server, and {} stays at {}", server.name, server.version);
+        let waiting = due.extract_if(.., |host| host.role == Role::Agent);
+        plan.out_of_reach.extend(waiting.map(|host| stays(host, &waits)));
+    }
     if due.is_empty() {
         return Ok(plan);
     }
     let servers: Vec<&Host> = present.iter().copied().filter(|host| host.role == Role::Server).collect();
     let first = servers.iter().find(|host| matches!(observed.hosts.get(&host.name), Some(Ok(_))));
     let first = first.ok_or_else(no_server)?;
-    check_health(observed, &due)?;
     let leads = is_due(observed, first, target);
+    let others = following_servers(observed, &due, first);
+    check_health(observed, if leads { Some(first) } else { others.first().copied() })?;
     plan = plan.with(Stage::essential(Part::new(&first.name, beginning(observed, first, target, leads))));
     if leads {
         plan = plan.with(Stage::essential(leading(observed, first, target)));
     }
-    for host in due.iter().filter(|host| host.role == Role::Server && host.name != first.name) {
+    for host in others {
         plan = plan.with(Stage::essential(following(observed, host, first, target)));
     }
     let agents: Vec<&&Host> = due.iter().filter(|host| host.role == Role::Agent).collect();
@@ -91,8 +97,29 @@ pub fn plan(observed: &Observed<'_>, target: &Target) -> Result<Plan> {
         plan = plan.with(Stage::side_by_side(parts, observed.inventory.cluster.concurrency));
     }
     plan.consent = Consent::Agreement;
+    let strangers = observed.nodes.iter().filter(|node| observed.inventory.host(&node.name).is_none());
+    plan.notes
+        .extend(strangers.map(|node| format!("{} is not in the inventory, and stays as it is", node.name)));
     plan.notes.push(format!("{} with k3s {}", escape(&target.name), escape(&target.k3s)));
     Ok(plan)
+}
+
+fn stays(host: &Host, why: &str) -> OutOfReach {
+    OutOfReach { host: host.name.clone(), why: format!("{why}; it stays as it is") }
+}
+
+/// A server that will not have the version of the bundle, because it cannot be reached or is not in the inventory.
+fn left_behind<'a>(observed: &Observed<'a>, due: &[&Host], target: &Target) -> Option<&'a Node> {
+    let is_due = |node: &Node| due.iter().any(|host| host.name == node.name);
+    observed.nodes.iter().find(|node| is_server(node) && node.version != target.k3s && !is_due(node))
+}
+
+/// The servers behind the first one. Who is not well comes before those that work, or they would restart without it.
+fn following_servers<'a>(observed: &Observed<'_>, due: &[&'a Host], first: &Host) -> Vec<&'a Host> {
+    let is_server = |host: &&Host| host.role == Role::Server && host.name != first.name;
+    let mut servers: Vec<&Host> = due.iter().copied().filter(is_server).collect();
+    servers.sort_by_key(|host| find(observed.nodes, &host.name).is_some_and(Node::is_well));
+    servers
 }
 
 /// Whether a host that answers has another bundle, or another k3s.
@@ -121,11 +148,12 @@ fn beginning(observed: &Observed<'_>, first: &Host, target: &Target, leads: bool
 fn leading(observed: &Observed<'_>, first: &Host, target: &Target) -> Part {
     let install = |bundle: &str| Invocation::airlock(["install", "--yes", "--bundle", bundle]);
     let place = || Place::host(&first.name);
-    let mut actions = vec![Action::run(
+    let mut actions = vec![Action::wait(Place::Server, others_well(first))];
+    actions.push(Action::run(
         format!("install {}", escape(&target.name)),
         place(),
         install(&target.manifest).under(&target.terms),
-    )];
+    ));
     actions.extend(health(observed, &first.name, &target.k3s));
     let mut part = Part::new(&first.name, actions);
     let before =
@@ -157,7 +185,9 @@ fn following(observed: &Observed<'_>, host: &Host, first: &Host, target: &Target
         _ => install,
     };
     let title = format!("install {}", escape(&target.name));
-    let mut actions = vec![Action::run(title, Place::host(&host.name), invocation)];
+    let gate = Action::wait(Place::Server, others_well(host));
+    let mut actions: Vec<Action> = (host.role == Role::Server).then_some(gate).into_iter().collect();
+    actions.push(Action::run(title, Place::host(&host.name), invocation));
     actions.extend(health(observed, &host.name, &target.k3s));
     Part::new(&host.name, actions)
 }
@@ -170,6 +200,11 @@ fn origin(observed: &Observed<'_>, first: &Host) -> Option<String> {
     Some(super::url(address, port))
 }
 
+/// What has to be so before a server restarts: something may have happened since the plan was made.
+fn others_well(server: &Host) -> Condition {
+    Condition::OthersWell { node: server.name.clone() }
+}
+
 fn health(observed: &Observed<'_>, node: &str, version: &str) -> Vec<Action> {
     let ready = Condition::Ready { node: node.to_owned(), version: Some(version.to_owned()) };
     let mut actions = vec![Action::wait(Place::Server, ready)];
@@ -179,26 +214,20 @@ fn health(observed: &Observed<'_>, node: &str, version: &str) -> Vec<Action> {
     actions
 }
 
-/// No server is restarted while the others could not go on without it, or a learner is catching up.
-fn check_health(observed: &Observed<'_>, due: &[&Host]) -> Result<()> {
-    let touches_servers = due.iter().any(|host| host.role == Role::Server);
-    let sick: Vec<&Node> = observed
-        .nodes
-        .iter()
-        .filter(|node| is_server(node) && !node.is_well() && !is_due_node(due, node))
-        .collect();
-    let voters = Voters::of(observed.nodes);
-    if !touches_servers || (sick.is_empty() && voters.has_quorum()) {
+/// No server is restarted while the others could not go on without it, or a learner is catching up. `next` is the server
+/// that is upgraded first.
+fn check_health(observed: &Observed<'_>, next: Option<&Host>) -> Result<()> {
+    let Some(next) = next else { return Ok(()) };
+    let others = observed.nodes.iter().filter(|node| is_server(node) && node.name != next.name);
+    let troubles: Vec<String> = others.filter_map(Node::trouble).collect();
+    if troubles.is_empty() && Voters::of(observed.nodes).has_quorum() {
         return Ok(());
     }
-    let message = "servers that are not to be upgraded now are not well: with one more restarting, the cluster may stand still";
+    let message =
+        format!("not all servers are well: while {} restarts, the cluster may stand still", next.name);
     let error = Error::new(codes::QUORUM, message)
         .with_help("bring them back first: `airlock cluster repair SERVER`; then run the same command again");
-    Err(sick.iter().fold(error, |error, node| error.with_detail(node.trouble().unwrap_or_default())))
-}
-
-fn is_due_node(due: &[&Host], node: &Node) -> bool {
-    due.iter().any(|host| host.name == node.name)
+    Err(troubles.into_iter().fold(error, Error::with_detail))
 }
 
 fn no_server() -> Error {
@@ -207,98 +236,4 @@ fn no_server() -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cluster::operation::node::Installed;
-    use crate::cluster::operation::samples::{agent, dead, line, server};
-    use crate::cluster::operation::site::tests::inventory;
-    use crate::cluster::order::Trust;
-
-    fn target() -> Target {
-        Target {
-            name: "lab-2".to_owned(),
-            manifest: "sha256:02".to_owned(),
-            k3s: "v1.35.0+k3s1".to_owned(),
-            terms: Terms { trust: Trust::AsBefore, revoked: None, policy: None },
-            batch: 50,
-        }
-    }
-
-    fn has(manifest: &str) -> Result<Status> {
-        let at = "2026-01-01T00:00:00Z".parse().unwrap();
-        let bundle =
-            Installed { name: None, channel: "lab".to_owned(), serial: 1, manifest: manifest.to_owned(), at };
-        Ok(Status { is_node: true, bundles: vec![bundle], ..Status::default() })
-    }
-
-    fn kept(url: Option<&str>) -> Settings {
-        Settings { bundle: url.map(str::to_owned), ..Settings::default() }
-    }
-
-    fn lines(nodes: &[Node], hosts: &Answers<Status>) -> Result<Vec<String>> {
-        let inventory = inventory(3, 1);
-        let url = Some("https://10.0.0.1:5443");
-        let kept = [("s1", kept(None)), ("s2", kept(url)), ("s3", kept(None)), ("a1", kept(url))]
-            .map(|(name, settings)| (name.to_owned(), settings))
-            .into();
-        let observed = Observed { inventory: &inventory, nodes, hosts, kept: &kept };
-        let plan = plan(&observed, &target())?;
-        let mut lines = Vec::new();
-        for part in plan.stages.iter().flat_map(|stage| &stage.parts) {
-            lines.extend(part.actions.iter().map(|action| format!("{}: {}", part.node, line(action))));
-            lines.extend(part.way_back.iter().map(|action| format!("{}: else {}", part.node, line(action))));
-        }
-        Ok(lines)
-    }
-
-    fn nodes() -> [Node; 4] {
-        let first = Node { address: Some("10.0.0.1".parse().unwrap()), ..server("s1") };
-        [agent("a1"), first, server("s2"), server("s3")]
-    }
-
-    #[test]
-    fn servers_come_before_agents_and_the_first_can_go_back() {
-        let hosts: Answers<Status> =
-            ["s1", "s2", "s3", "a1"].map(|name| (name.to_owned(), has("sha256:01"))).into();
-        insta::assert_snapshot!(lines(&nodes(), &hosts).unwrap().join("\n"), @r"
-        s1: sudo k3s etcd-snapshot save --name before-v1.35.0-k3s1
-        s1: send lab-2 to s1
-        s1: sudo airlock install --yes --bundle sha256:02
-        s1: wait until s1 is ready with v1.35.0+k3s1
-        s1: wait until s1 votes in etcd
-        s1: else sudo airlock install --yes --bundle sha256:01 --allow-downgrade 1
-        s1: else wait until s1 is ready
-        s2: sudo airlock install --yes
-        s2: wait until s2 is ready with v1.35.0+k3s1
-        s2: wait until s2 votes in etcd
-        s3: sudo airlock install --yes --settings '{settings}'
-        s3: wait until s3 is ready with v1.35.0+k3s1
-        s3: wait until s3 votes in etcd
-        a1: sudo airlock install --yes
-        a1: wait until a1 is ready with v1.35.0+k3s1
-        ");
-    }
-
-    #[test]
-    fn what_is_there_is_left_alone() {
-        let done = |node: Node| Node { version: target().k3s, ..node };
-        let all = nodes().map(done);
-        let mut hosts: Answers<Status> =
-            ["s1", "s2", "s3", "a1"].map(|name| (name.to_owned(), has("sha256:02"))).into();
-        assert!(lines(&all, &hosts).unwrap().is_empty());
-        hosts.insert("s3".to_owned(), has("sha256:01"));
-        let some = lines(&all, &hosts).unwrap();
-        assert_eq!(some[0], "s1: send lab-2 to s1", "another server may lack the bundle");
-        assert_eq!(some[1], "s3: sudo airlock install --yes --settings '{settings}'");
-    }
-
-    #[test]
-    fn no_server_restarts_while_another_is_down() {
-        let [a1, s1, s2, s3] = nodes();
-        let mut hosts: Answers<Status> =
-            ["s1", "s2", "a1"].map(|name| (name.to_owned(), has("sha256:01"))).into();
-        hosts.insert("s3".to_owned(), Err(Error::new(codes::REMOTE_ANSWER, "s3 is silent")));
-        let error = lines(&[a1, s1, s2, dead(s3)], &hosts).unwrap_err();
-        assert_eq!((error.code(), error.details().len()), (codes::QUORUM, 1));
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
 //! `airlock node receive` and `airlock install` after it, as they are typed, in a root of their own.
 
 use airlock::bundle::{Bundle, Verified};
+use airlock::cluster::order::{self, Terms, Trust};
+use airlock::node::agent::Request;
 use airlock::node::receive::stream::{self, BlobHead};
 use airlock::store::import::Supply as _;
 use airlock::trust::signature::Signer as _;
@@ -54,4 +56,39 @@ fn a_bundle_comes_by_standard_input_and_is_what_an_installation_takes() {
     let Some(output) = stage.private(&script) else { return };
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &stage.told(&output);
     insta::assert_snapshot!(text);
+}
+
+/// What is to be believed, as the sender says it, holds where the bundle comes in too.
+#[test]
+fn a_revoked_key_too_few_signatures_and_a_low_serial_are_refused_by_the_receiver() {
+    let stage = Stage::empty();
+    let (key, bundle) = (test_key(), bundle(&contents()));
+    fs_err::write(stage.path("head"), stream::beginning(&bundle.signed())).unwrap();
+    fs_err::write(stage.path("whole"), whole(&bundle)).unwrap();
+    let signed_by = |threshold| Terms {
+        trust: Trust::Signers { list: key.public_key().allowed_line("test"), threshold },
+        ..Terms::as_before()
+    };
+    let revoked = Terms { revoked: Some(key.public_key().fingerprint()), ..signed_by(1) };
+    let newer = Terms { minimum_serial: Some(bundle.manifest().serial + 1), ..signed_by(1) };
+    let mut script = String::new();
+    for terms in [revoked, signed_by(2), newer, signed_by(1)] {
+        for (command, input) in [(order::receive_plan(&terms), "head"), (order::receive(&terms), "whole")] {
+            script += &format!("airlock {} < {input}; echo status $?\n", typed(&stage, &command.request));
+        }
+    }
+    let Some(output) = stage.private(&script) else { return };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &stage.told(&output);
+    insta::assert_snapshot!(text);
+}
+
+/// The words of a request, which name its files as they are written here.
+fn typed(stage: &Stage, request: &Request) -> String {
+    let word = |word: &String| {
+        let name = word.strip_prefix('{').and_then(|word| word.strip_suffix('}'));
+        let Some(name) = name else { return word.clone() };
+        fs_err::write(stage.path(name), &request.files[name]).unwrap();
+        name.to_owned()
+    };
+    request.arguments.iter().map(word).collect::<Vec<_>>().join(" ")
 }

@@ -31,6 +31,9 @@ impl fmt::Display for Shown<'_> {
         for note in &plan.notes {
             writeln!(formatter, "note: {}", escape(note))?;
         }
+        for left in &plan.by_hand {
+            writeln!(formatter, "then, by hand: {}", escape(left))?;
+        }
         Ok(())
     }
 }
@@ -48,7 +51,7 @@ fn line(action: &Action) -> String {
 }
 
 /// What came of it.
-pub(super) fn report(report: &Report) -> String {
+pub(in crate::cli::cluster) fn report(report: &Report) -> String {
     let line = |node: &crate::cluster::operation::execute::Outcome| {
         let done = human::count(node.done.len() as u64, "action");
         let name = escape(&node.node);
@@ -63,7 +66,8 @@ pub(super) fn report(report: &Report) -> String {
             Ending::NotBegun => format!("{name}: not begun\n"),
         }
     };
-    report.nodes.iter().map(line).collect()
+    let left = report.by_hand.iter().map(|left| format!("now, by hand: {}\n", escape(left)));
+    report.nodes.iter().map(line).chain(left).collect()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::cluster::operation::{Action, LONG, Part, Place, Stage, Work};
 use crate::cluster::remote::{self, Command, Remote};
 use crate::error::{Error, Result, codes};
 use crate::node::recovery::{Look, Snapshot};
+use crate::progress::Progress;
 use crate::quote::quote;
 use crate::store::cache::hash_file;
 
@@ -175,7 +176,7 @@ impl Bringing<'_> {
 }
 
 impl Deliver for Bringing<'_> {
-    fn deliver(&self, remote: &dyn Remote) -> Result<()> {
+    fn deliver(&self, remote: &dyn Remote, _: &dyn Progress) -> Result<()> {
         #[derive(Deserialize)]
         struct Kept {
             path: String,

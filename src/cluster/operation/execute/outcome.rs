@@ -13,6 +13,9 @@ pub struct Report {
     pub operation: &'static str,
     /// What came of it for every node.
     pub nodes: Vec<Outcome>,
+    /// What is left for a person to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<String>,
 }
 
 /// What came of it for a node.
@@ -59,6 +62,14 @@ fn message<S: serde::Serializer>(error: &Option<Error>, serializer: S) -> Result
 }
 
 impl Outcome {
+    /// What was done, in words.
+    pub(super) fn summary(&self) -> String {
+        match self.done.len() {
+            1 => "1 action done".to_owned(),
+            count => format!("{count} actions done"),
+        }
+    }
+
     pub(super) fn failed(node: &str, done: Vec<String>, error: Error) -> Outcome {
         let ending = match error.code() {
             codes::INTERRUPTED => Ending::BrokenOff,

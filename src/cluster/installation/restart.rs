@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Deployment;
+use super::Installation;
 use crate::cluster::remote::{Command, Remote};
 use crate::cluster::survey::look;
 use crate::error::{Error, Result, codes};
@@ -12,10 +12,11 @@ const BACK: Duration = Duration::from_secs(20 * 60);
 /// How often it is tried.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-impl Deployment<'_> {
-    /// Restarts a host; comes back when it is in another boot.
-    pub(super) fn restart(&self, host: &str, remote: &dyn Remote) -> Result<()> {
-        self.tell(host, "restart", "Restart the machine");
+impl Installation<'_> {
+    /// Restarts the host; comes back when it is in another boot.
+    pub(super) fn restart(&self, remote: &dyn Remote) -> Result<()> {
+        self.stopped()?;
+        self.tell("restart", "Restart the machine");
         let before = look::boot(remote)?;
         // The connection may end before the answer comes: whether it restarts shows.
         if let Ok(answer) = remote.run(Command::airlock(["node", "restart"]), &mut |_| {}) {
@@ -26,19 +27,20 @@ impl Deployment<'_> {
             self.stopped()?;
             self.pause.wait(INTERVAL);
             // While it is down every way to fail is possible.
-            let boot = self.remote(host).and_then(|remote| look::boot(&*remote));
+            let boot = (self.connect)().and_then(|remote| look::boot(&*remote));
             match boot {
                 Ok(boot) if boot != before => return Ok(()),
-                Ok(_) if self.pause.now() >= until => return Err(not_back(host)),
-                Err(error) if self.pause.now() >= until => return Err(not_back(host).with_source(error)),
+                Ok(_) if self.pause.now() >= until => return Err(self.not_back()),
+                Err(error) if self.pause.now() >= until => return Err(self.not_back().with_source(error)),
                 Ok(_) | Err(_) => {}
             }
         }
     }
-}
 
-fn not_back(host: &str) -> Error {
-    let minutes = BACK.as_secs() / 60;
-    Error::new(codes::HOST_NOT_BACK, format!("{host} has not come back {minutes} minutes after its restart"))
-        .with_help(format!("look at its console; when {host} is up, run the same command again"))
+    fn not_back(&self) -> Error {
+        let (host, minutes) = (self.host, BACK.as_secs() / 60);
+        let message = format!("{host} has not come back {minutes} minutes after its restart");
+        Error::new(codes::HOST_NOT_BACK, message)
+            .with_help(format!("look at its console; when {host} is up, run the same command again"))
+    }
 }

@@ -1,0 +1,174 @@
+//! Three servers and an agent go to a newer bundle: one server at a time, through a failure and through a restart, and
+//! etcd keeps its quorum. Then nodes leave whose lines have gone from the inventory before.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use fs_err as fs;
+use serde_json::Value;
+
+use crate::cluster_operations::{Desk, Said, ready, words};
+use crate::lab::Lab;
+use crate::lab::gap::Gap;
+use crate::lab::node::Node;
+use crate::lab::release::Release;
+use crate::stick::Stick;
+
+/// Keeps the k3s of the newer bundle from starting.
+const REFUSES: &str = "mkdir -p /etc/systemd/system/k3s.service.d
+    cat > /etc/systemd/system/k3s.service.d/lab.conf <<'END'
+[Service]
+ExecStartPre=/bin/sh -c '! /usr/local/bin/k3s --version | grep -q v1.37'
+END
+    systemctl daemon-reload";
+const ADMITS: &str = "rm /etc/systemd/system/k3s.service.d/lab.conf && systemctl daemon-reload";
+
+/// Lets the program of a node say that a restart is needed, as long as it is in the same boot: the nodes have no driver
+/// that would need one.
+const WANTS_RESTART: &str = r#"cd /usr/local/bin && mv airlock airlock.real && cat > airlock <<'END'
+#!/bin/sh
+boot=$(cat /proc/sys/kernel/random/boot_id)
+[ -e /var/lib/lab-boot ] || echo "$boot" > /var/lib/lab-boot
+if [ "$boot" = "$(cat /var/lib/lab-boot)" ]; then
+    echo '{"changed": [], "rebootFor": "nouveau"}'
+    exit
+fi
+mv /usr/local/bin/airlock.real /usr/local/bin/airlock
+exec /usr/local/bin/airlock "$@"
+END
+    chmod 755 airlock"#;
+
+const BEFORE: &str = "v1.36.3+k3s1";
+const AFTER: &str = "v1.37.1+k3s1";
+
+#[test]
+#[ignore = "boots nodes; started by scripts/test"]
+fn three_servers_are_upgraded_and_nodes_leave_that_are_not_in_the_inventory() {
+    let Some(sticks) = Stick::for_clusters() else { return };
+    let lab = Lab::with_gap("three", Gap::Reject).unwrap();
+    let names = ["server1", "server2", "server3", "worker1"];
+    let nodes = lab.nodes_named(&names, Release::Bookworm).unwrap();
+    let [server1, server2, server3, worker1] = &nodes[..] else { panic!("four nodes") };
+    let provisioner = lab.provisioner().unwrap();
+    let desk = Desk::new(&lab, &provisioner, sticks);
+    desk.inventory(&[server1, server2, server3], &[worker1], "");
+    desk.succeed(&words(&desk.with_logs(&["deploy"], 0)));
+
+    let servers = [server1, server2, server3];
+    stops_at_a_server_that_fails(&desk, servers);
+    restarts(&desk, servers);
+    let again = desk.run(&words(&upgrade(&desk, &["--restart"])));
+    assert!(again.status == Some(0) && again.text.contains("nothing to do"), "{}", again.text);
+    departs(&desk, servers, worker1);
+}
+
+/// The others keep what they have, and are told as not begun.
+fn stops_at_a_server_that_fails(desk: &Desk<'_>, servers: [&Node; 3]) {
+    let [server1, server2, _] = servers;
+    server2.shell(REFUSES).unwrap();
+    let (stopped, fewest) = fewest_running(servers, || desk.run(&words(&upgrade(desk, &[]))));
+    assert_eq!((stopped.status, fewest), (Some(9), 2), "{}", stopped.text);
+    assert_eq!(
+        endings(desk),
+        ["server1 done", "server2 failed", "server3 notBegun", "worker1 notBegun"],
+        "{}",
+        stopped.text
+    );
+    let ready = ready(server1);
+    for node in [format!("server1 {AFTER}"), format!("server3 {BEFORE}"), format!("worker1 {BEFORE}")] {
+        assert!(ready.contains(&node), "{ready:?}");
+    }
+    server2.shell(ADMITS).unwrap();
+}
+
+/// A node that has to be restarted is named; with `--restart` it is restarted, and everything comes to its end.
+fn restarts(desk: &Desk<'_>, servers: [&Node; 3]) {
+    let [server1, server2, _] = servers;
+    server2.shell(WANTS_RESTART).unwrap();
+    desk.refuse(&words(&upgrade(desk, &[])), 9, "server2 has to be restarted (step nouveau)");
+    let boot = || server2.shell("cat /proc/sys/kernel/random/boot_id").unwrap();
+    let before = boot();
+    let (done, fewest) = fewest_running(servers, || {
+        server2.through_restart(|| desk.run(&words(&upgrade(desk, &["--restart"]))))
+    });
+    let Said { status, text } = done.unwrap();
+    assert_eq!((status, fewest), (Some(0), 2), "{text}");
+    assert_ne!(boot(), before, "it was restarted");
+    assert_eq!(endings(desk), ["server1 done", "server2 done", "server3 done", "worker1 done"]);
+    let after = ["server1", "server2", "server3", "worker1"].map(|name| format!("{name} {AFTER}"));
+    assert_eq!(ready(server1), after, "{text}");
+    let begun = after.map(|node| installs_from(desk, node.split(' ').next().unwrap()));
+    assert!(begun.is_sorted(), "one after the other: {begun:?}");
+}
+
+/// Names that the cluster knows and the inventory does not.
+fn departs(desk: &Desk<'_>, [server1, server2, server3]: [&Node; 3], worker1: &Node) {
+    desk.inventory(&[server1, server2], &[], "");
+    let unknown = desk.run(&["remove", "worker7", "--yes"]);
+    assert_eq!(unknown.status, Some(2), "{}", unknown.text);
+    assert!(unknown.text.contains("the cluster has server1, server2, server3, worker1"), "{}", unknown.text);
+
+    let said = desk.succeed(&["remove", "worker1", "--yes"]);
+    assert!(said.contains("on worker1: `sudo airlock node reset --yes`"), "{said}");
+    let secrets =
+        server1.shell("k3s kubectl get nodes; k3s kubectl get secrets --namespace kube-system").unwrap();
+    assert!(!secrets.contains("worker1"), "{secrets}");
+    worker1.succeed(&["airlock", "node", "reset", "--yes"]).unwrap();
+    desk.refuse(&["remove", "worker1", "--yes"], 2, "neither in the cluster nor in the inventory");
+
+    desk.refuse(&["remove", "server3", "--yes"], 8, "it would join again");
+    server3.kill_hard().unwrap();
+    let silent = "until k3s kubectl get nodes | grep -q 'server3 *NotReady'; do sleep 0.2; done";
+    server1.succeed(&["timeout", "60", "sh", "-c", silent]).unwrap();
+    let said = desk.succeed(&["remove", "server3", "--yes"]);
+    assert!(said.contains("keep it off"), "{said}");
+    assert_eq!(said.matches("even number").count() + said.matches("less safe").count(), 1, "{said}");
+    let two = [format!("server1 {AFTER}"), format!("server2 {AFTER}")];
+    assert_eq!(ready(server2), two);
+    let status = desk.succeed(&["etcd", "status"]);
+    assert!(!status.contains("server3"), "{status}");
+}
+
+fn upgrade(desk: &Desk<'_>, further: &[&str]) -> Vec<String> {
+    let (logs, report) = (desk.path("upgrade-logs"), desk.path("report.json"));
+    let options = ["--log-dir", &logs, "--report", &report].map(str::to_owned);
+    [desk.with_stick(&[&["upgrade"], further].concat(), 1), options.to_vec()].concat()
+}
+
+/// What the last report says of each node, in the order of their names.
+fn endings(desk: &Desk<'_>) -> Vec<String> {
+    let report: Value = serde_json::from_slice(&fs::read(desk.path("report.json")).unwrap()).unwrap();
+    let text = |node: &Value, field: &str| node[field].as_str().unwrap().to_owned();
+    let nodes = report["nodes"].as_array().unwrap().iter();
+    let mut nodes: Vec<String> =
+        nodes.map(|node| format!("{} {}", text(node, "node"), text(node, "ending"))).collect();
+    nodes.sort();
+    nodes
+}
+
+/// When the installation began on a node, by its log.
+fn installs_from(desk: &Desk<'_>, node: &str) -> String {
+    let log = fs::read_to_string(format!("{}/{node}.log", desk.path("upgrade-logs"))).unwrap();
+    let line = log.lines().find(|line| line.contains("$ airlock install")).unwrap();
+    line.split(' ').next().unwrap().to_owned()
+}
+
+/// What came of it, and how many of three servers have run at every moment: two, since they restart one at a time.
+fn fewest_running<T>(servers: [&Node; 3], act: impl FnOnce() -> T) -> (T, usize) {
+    let (is_over, fewest) = (AtomicBool::new(false), AtomicUsize::new(3));
+    let runs = |server: &&&Node| {
+        let state = server.run(&["systemctl", "is-active", "--quiet", "k3s"]);
+        state.is_ok_and(|output| output.status.success())
+    };
+    let done = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                fewest.fetch_min(servers.iter().filter(runs).count(), Ordering::Relaxed);
+            }
+        });
+        let done = act();
+        is_over.store(true, Ordering::Relaxed);
+        done
+    });
+    (done, fewest.into_inner())
+}
