@@ -273,7 +273,7 @@ fn tells(desk: &Desk<'_>) {
 }
 
 fn upgrades(desk: &Desk<'_>, server1: &Node) {
-    let [first, next, skipping] = [0, 1, 2].map(|number| desk.with_stick(&["upgrade"], number));
+    let [first, next, skipping] = [0, 1, 2].map(|number| desk.with_logs(&["upgrade"], number));
     desk.refuse(&words(&skipping), 7, "a minor version would be left out");
     // A first server that does not come up goes back, and nothing else was touched.
     server1
