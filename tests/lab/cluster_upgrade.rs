@@ -4,10 +4,11 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use fs_err as fs;
 use serde_json::Value;
 
-use crate::cluster_operations::{Desk, Said, ready, words};
+use crate::cluster_operations::ready;
+use crate::desk::{Desk, Outcome};
+use crate::inventories::yaml;
 use crate::lab::Lab;
 use crate::lab::gap::Gap;
 use crate::lab::node::Node;
@@ -49,30 +50,29 @@ fn three_servers_are_upgraded_and_nodes_leave_that_are_not_in_the_inventory() {
     let names = ["server1", "server2", "server3", "worker1"];
     let nodes = lab.nodes_named(&names, Release::Bookworm).unwrap();
     let [server1, server2, server3, worker1] = &nodes[..] else { panic!("four nodes") };
-    let provisioner = lab.provisioner().unwrap();
-    let desk = Desk::new(&lab, &provisioner, sticks);
-    desk.inventory(&[server1, server2, server3], &[worker1], "");
-    desk.succeed(&words(&desk.with_logs(&["deploy"], 0)));
+    let desk = Desk::new(&lab, &sticks[0]);
+    desk.inventory(&yaml(&lab, &[server1, server2, server3], &[worker1], &[]));
+    desk.deploy_all("installed", 4);
 
     let servers = [server1, server2, server3];
-    stops_at_a_server_that_fails(&desk, servers);
-    restarts(&desk, servers);
-    let again = desk.run(&words(&upgrade(&desk, &["--restart"])));
-    assert!(again.status == Some(0) && again.text.contains("nothing to do"), "{}", again.text);
+    let upgrade = desk.reporting_with(&["upgrade"], &sticks[1]);
+    stops_at_a_server_that_fails(&desk, &upgrade, servers);
+    restarts(&desk, &upgrade, servers);
+    desk.inventory(&yaml(&lab, &[server1, server2], &[], &[]));
     departs(&desk, servers, worker1);
 }
 
 /// The others keep what they have, and are told as not begun.
-fn stops_at_a_server_that_fails(desk: &Desk<'_>, servers: [&Node; 3]) {
+fn stops_at_a_server_that_fails(desk: &Desk, upgrade: &[String], servers: [&Node; 3]) {
     let [server1, server2, _] = servers;
     server2.shell(REFUSES).unwrap();
-    let (stopped, fewest) = fewest_running(servers, || desk.run(&words(&upgrade(desk, &[]))));
-    assert_eq!((stopped.status, fewest), (Some(9), 2), "{}", stopped.text);
+    let (stopped, fewest) = fewest_running(servers, || desk.run(upgrade));
+    assert_eq!((stopped.status, fewest), (Some(9), 2), "{}", stopped.told);
     assert_eq!(
         endings(desk),
         ["server1 done", "server2 failed", "server3 notBegun", "worker1 notBegun"],
         "{}",
-        stopped.text
+        stopped.told
     );
     let ready = ready(server1);
     for node in [format!("server1 {AFTER}"), format!("server3 {BEFORE}"), format!("worker1 {BEFORE}")] {
@@ -82,31 +82,29 @@ fn stops_at_a_server_that_fails(desk: &Desk<'_>, servers: [&Node; 3]) {
 }
 
 /// A node that has to be restarted is named; with `--restart` it is restarted, and everything comes to its end.
-fn restarts(desk: &Desk<'_>, servers: [&Node; 3]) {
+fn restarts(desk: &Desk, upgrade: &[String], servers: [&Node; 3]) {
     let [server1, server2, _] = servers;
     server2.shell(WANTS_RESTART).unwrap();
-    desk.refuse(&words(&upgrade(desk, &[])), 9, "server2 has to be restarted (step nouveau)");
+    desk.refuse(upgrade, 9, "server2 has to be restarted (step nouveau)");
     let boot = || server2.shell("cat /proc/sys/kernel/random/boot_id").unwrap();
     let before = boot();
-    let (done, fewest) = fewest_running(servers, || {
-        server2.through_restart(|| desk.run(&words(&upgrade(desk, &["--restart"]))))
-    });
-    let Said { status, text } = done.unwrap();
-    assert_eq!((status, fewest), (Some(0), 2), "{text}");
+    let restarting = [upgrade, &["--restart".to_owned()]].concat();
+    let (done, fewest) = fewest_running(servers, || server2.through_restart(|| desk.run(&restarting)));
+    let Outcome { status, told } = done.unwrap();
+    assert_eq!((status, fewest), (Some(0), 2), "{told}");
     assert_ne!(boot(), before, "it was restarted");
     assert_eq!(endings(desk), ["server1 done", "server2 done", "server3 done", "worker1 done"]);
     let after = ["server1", "server2", "server3", "worker1"].map(|name| format!("{name} {AFTER}"));
-    assert_eq!(ready(server1), after, "{text}");
+    assert_eq!(ready(server1), after, "{told}");
     let begun = after.map(|node| installs_from(desk, node.split(' ').next().unwrap()));
     assert!(begun.is_sorted(), "one after the other: {begun:?}");
+    let again = desk.succeed(&restarting);
+    assert!(again.contains("nothing to do"), "{again}");
 }
 
 /// Names that the cluster knows and the inventory does not.
-fn departs(desk: &Desk<'_>, [server1, server2, server3]: [&Node; 3], worker1: &Node) {
-    desk.inventory(&[server1, server2], &[], "");
-    let unknown = desk.run(&["remove", "worker7", "--yes"]);
-    assert_eq!(unknown.status, Some(2), "{}", unknown.text);
-    assert!(unknown.text.contains("the cluster has server1, server2, server3, worker1"), "{}", unknown.text);
+fn departs(desk: &Desk, [server1, server2, server3]: [&Node; 3], worker1: &Node) {
+    desk.refuse(&["remove", "worker7", "--yes"], 2, "the cluster has server1, server2, server3, worker1");
 
     let said = desk.succeed(&["remove", "worker1", "--yes"]);
     assert!(said.contains("on worker1: `sudo airlock node reset --yes`"), "{said}");
@@ -129,15 +127,9 @@ fn departs(desk: &Desk<'_>, [server1, server2, server3]: [&Node; 3], worker1: &N
     assert!(!status.contains("server3"), "{status}");
 }
 
-fn upgrade(desk: &Desk<'_>, further: &[&str]) -> Vec<String> {
-    let (logs, report) = (desk.path("upgrade-logs"), desk.path("report.json"));
-    let options = ["--log-dir", &logs, "--report", &report].map(str::to_owned);
-    [desk.with_stick(&[&["upgrade"], further].concat(), 1), options.to_vec()].concat()
-}
-
 /// What the last report says of each node, in the order of their names.
-fn endings(desk: &Desk<'_>) -> Vec<String> {
-    let report: Value = serde_json::from_slice(&fs::read(desk.path("report.json")).unwrap()).unwrap();
+fn endings(desk: &Desk) -> Vec<String> {
+    let report = desk.report();
     let text = |node: &Value, field: &str| node[field].as_str().unwrap().to_owned();
     let nodes = report["nodes"].as_array().unwrap().iter();
     let mut nodes: Vec<String> =
@@ -147,9 +139,9 @@ fn endings(desk: &Desk<'_>) -> Vec<String> {
 }
 
 /// When the installation began on a node, by its log.
-fn installs_from(desk: &Desk<'_>, node: &str) -> String {
-    let log = fs::read_to_string(format!("{}/{node}.log", desk.path("upgrade-logs"))).unwrap();
-    let line = log.lines().find(|line| line.contains("$ airlock install")).unwrap();
+fn installs_from(desk: &Desk, node: &str) -> String {
+    let log = desk.log(node);
+    let line = log.lines().rfind(|line| line.contains("$ airlock install")).unwrap();
     line.split(' ').next().unwrap().to_owned()
 }
 

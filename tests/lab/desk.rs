@@ -141,17 +141,19 @@ impl Desk {
             .unwrap_or_else(|error| panic!("{}: {error}: {}", line(words), said(&output)))
     }
 
-    /// Words of a command that takes a bundle, with this one, and is not asked anything.
-    pub fn with_bundle(&self, words: &[&str], stick: &Stick) -> Vec<String> {
-        let (bundle, signers) = (stick.path(), self.path("signers"));
-        let options = ["--yes", "--bundle", bundle.to_str().unwrap(), "--allowed-signers", &signers];
-        [words, &options].concat().into_iter().map(str::to_owned).collect()
+    /// Words of a command that takes a bundle, keeps logs, reports, and is not asked anything: `deploy`, `add`,
+    /// `upgrade`; with the bundle of this desk.
+    pub fn reporting(&self, words: &[&str]) -> Vec<String> {
+        self.reporting_with(words, self.stick)
     }
 
-    /// The same for those that report: `deploy`, `add`; with the bundle of this desk.
-    pub fn reporting(&self, words: &[&str]) -> Vec<String> {
+    /// The same with another bundle.
+    pub fn reporting_with(&self, words: &[&str], stick: &Stick) -> Vec<String> {
+        let (bundle, signers) = (stick.path(), self.path("signers"));
         let (logs, report) = (self.path(LOGS), self.path(REPORT));
-        self.with_bundle(&[words, &["--log-dir", &logs, "--report", &report]].concat(), self.stick)
+        let of_bundle = ["--yes", "--bundle", bundle.to_str().unwrap(), "--allowed-signers", &signers];
+        let of_record = ["--log-dir", &logs, "--report", &report];
+        [words, &of_bundle, &of_record].concat().into_iter().map(str::to_owned).collect()
     }
 
     /// `airlock cluster deploy`, whatever it ends with.
@@ -183,6 +185,11 @@ impl Desk {
             words.join(" ").trim_end().to_owned()
         };
         self.report()["hosts"].as_array().unwrap().iter().map(state).collect()
+    }
+
+    /// What has been done on a host since the desk is there, as its log has it.
+    pub fn log(&self, host: &str) -> String {
+        fs::read_to_string(format!("{}/{host}.log", self.path(LOGS))).unwrap()
     }
 
     /// Everything that deployments have written: the logs of all hosts, and the report.
