@@ -56,13 +56,14 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Mutex;
 
     use super::*;
 
+    /// Everything that is told, as it is debugged.
     #[derive(Default)]
-    struct Heard(Mutex<Vec<String>>);
+    pub(crate) struct Heard(pub(crate) Mutex<Vec<String>>);
 
     impl Progress for Heard {
         fn event(&self, event: Event<'_>) {

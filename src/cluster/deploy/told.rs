@@ -29,20 +29,10 @@ impl Progress for Told<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
+    use crate::cluster::hearsay::tests::Heard;
     use crate::cluster::survey::Severity;
     use crate::error::codes;
-
-    #[derive(Default)]
-    struct Heard(Mutex<Vec<String>>);
-
-    impl Progress for Heard {
-        fn event(&self, event: Event<'_>) {
-            self.0.lock().unwrap().push(format!("{event:?}"));
-        }
-    }
 
     #[test]
     fn only_what_was_found_on_the_same_host_is_not_told_again() {

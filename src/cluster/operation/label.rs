@@ -56,7 +56,12 @@ pub fn plan(observed: &Observed<'_>, wishes: &BTreeMap<String, Wish>) -> Result<
             plan.out_of_reach.push(OutOfReach { host: node.clone(), why });
         }
         let is_server = observed.inventory.host(node).is_some_and(|host| host.role == Role::Server);
-        let part = Part::new(node, on_host(observed.kept, node, wish));
+        let mut actions = on_host(observed.kept, node, wish);
+        if is_server && !actions.is_empty() {
+            // k3s restarts: etcd must not lose its quorum by it.
+            actions.insert(0, Action::wait(Place::Server, Condition::OthersWell { node: node.clone() }));
+        }
+        let part = Part::new(node, actions);
         if is_server { &mut servers } else { &mut agents }.push(part);
     }
     let concurrency = observed.inventory.cluster.concurrency;
@@ -168,6 +173,26 @@ mod tests {
         let members = [Node { taints: vec!["gpu=yes:NoSchedule".to_owned()], ..has }, server("s1")];
         let observed = Observed { inventory: &inventory, members: &members, kept: &kept };
         assert!(plan(&observed, &from_inventory(&observed)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_server_restarts_when_all_others_are_well() {
+        let inventory = inventory(2, 0);
+        let kept: Answers<Option<Settings>> =
+            ["s1", "s2"].map(|name| (name.to_owned(), Ok(Some(Settings::default())))).into();
+        let members = [server("s1"), server("s2")];
+        let observed = Observed { inventory: &inventory, members: &members, kept: &kept };
+        let wish = || parse(&["a=b".to_owned()]).unwrap();
+        let plan = plan(&observed, &[("s1".to_owned(), wish()), ("s2".to_owned(), wish())].into()).unwrap();
+        let titles: Vec<&str> = plan.actions().map(|action| action.title.as_str()).skip(2).collect();
+        let of = |name: &str, other: &str| {
+            [
+                format!("wait until all servers but {name} are well"),
+                format!("keep the labels of {name}; k3s restarts"),
+                format!("wait until {name} is {other}"),
+            ]
+        };
+        assert_eq!(titles, [of("s1", "ready"), of("s2", "ready")].concat());
     }
 
     #[test]

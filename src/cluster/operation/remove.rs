@@ -7,6 +7,8 @@
 //! Whoever is not in the inventory any more leaves the cluster all the same, but its host cannot be reached. What stays
 //! there, and the command that ends it, is told before and after.
 
+use std::collections::BTreeSet;
+
 use super::condition::{Condition, LEAVE, password};
 use super::drain::{self, Manner, Pod};
 use super::node::{Answers, Status, reason};
@@ -49,7 +51,9 @@ pub fn plan(observed: &Observed<'_>, nodes: &[String], leaving: &Leaving) -> Res
     let mut voters = Voters::of(observed.members);
     let mut agents = Vec::new();
     let mut servers = Vec::new();
-    for node in nodes {
+    let mut seen = BTreeSet::new();
+    // In the order in which they were named, since a dead server must go before one that works.
+    for node in nodes.iter().filter(|node| seen.insert(*node)) {
         check_known(observed, node)?;
         let is_server = was_server(observed, node);
         if is_server {
@@ -170,15 +174,23 @@ fn check_not_last(observed: &Observed<'_>, node: &str, leaving: &[String]) -> Re
 /// A server that runs joins again as soon as etcd has let it go, unless k3s there is kept from it.
 fn check_in_reach(observed: &Observed<'_>, node: &str) -> Result<()> {
     let runs = find(observed.members, node).is_some_and(|member| has_etcd(member) && member.ready.is_ok());
-    if !runs || observed.inventory.host(node).is_some() {
-        return Ok(());
-    }
-    let message = format!(
-        "the server {node} runs, and is not in the inventory: etcd would let it go, and it would join again"
-    );
+    let (why, first) = match observed.inventory.host(node) {
+        _ if !runs => return Ok(()),
+        None => (
+            "is not in the inventory".to_owned(),
+            "write its line into the inventory again until it is removed",
+        ),
+        Some(_) => match reason(observed.hosts, node) {
+            Some(why) => {
+                (format!("cannot be reached ({why})"), "let it be reached, see `airlock cluster ping`")
+            }
+            None => return Ok(()),
+        },
+    };
+    let message = format!("the server {node} runs, and {why}: etcd would let it go, and it would join again");
     Err(Error::new(codes::NOT_REACHED, message).with_help(format!(
-        "write its line into the inventory again until it is removed; if {node} is out of reach for good, switch it off, \
-         wait until `airlock cluster status` calls it not ready, and run the same command again"
+        "{first}; if {node} is out of reach for good, switch it off, wait until `airlock cluster status` calls it not \
+         ready, and run the same command again"
     )))
 }
 

@@ -75,6 +75,25 @@ fn a_server_that_is_not_in_the_inventory_leaves_if_it_cannot_join_again() {
 }
 
 #[test]
+fn a_server_that_runs_and_cannot_be_reached_does_not_leave() {
+    let running = [server("s1"), server("s2"), server("s3")];
+    let silent = || Error::new(codes::REMOTE_ANSWER, "s3 does not answer");
+    let hosts = || Answers::<Status>::from([("s3".to_owned(), Err(silent()))]);
+    let error = planned(&running, &hosts(), &inventory(3, 0), &["s3"]).unwrap_err();
+    assert_eq!(error.code(), codes::NOT_REACHED);
+    assert!(error.message().contains("cannot be reached (s3 does not answer)"), "{}", error.message());
+    let [s1, s2, s3] = running;
+    assert!(!planned(&[s1, s2, dead(s3)], &hosts(), &inventory(3, 0), &["s3"]).unwrap().is_empty());
+}
+
+#[test]
+fn a_name_that_is_said_twice_counts_once() {
+    let members = [server("s1"), server("s2"), server("s3")];
+    let hosts = nodes(&["s1", "s2", "s3"]);
+    assert_eq!(lines(&members, &hosts, &["s3", "s3"]).unwrap(), lines(&members, &hosts, &["s3"]).unwrap());
+}
+
+#[test]
 fn an_unknown_name_is_told_those_that_there_are() {
     let members = [server("s1"), agent("gpu7")];
     let error = planned(&members, &Answers::new(), &inventory(1, 1), &["gpu8"]).unwrap_err();

@@ -99,7 +99,7 @@ fn skips(node: &Node, version: &Version, target: &str) -> Error {
         node.version,
         quote(target)
     );
-    let next = Version { minor: version.minor + 1, ..version.clone() };
+    let next = Version { minor: version.minor.saturating_add(1), ..version.clone() };
     Error::new(codes::UPGRADE_PATH, message)
         .with_help(format!("upgrade with a bundle of k3s v{next} first, then again"))
 }
