@@ -1,7 +1,7 @@
 //! Three servers and an agent go to a newer bundle: one server at a time, through a failure and through a restart, and
 //! etcd keeps its quorum. Then nodes leave whose lines have gone from the inventory before.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 
 use serde_json::Value;
@@ -67,7 +67,8 @@ fn stops_at_a_server_that_fails(desk: &Desk, upgrade: &[String], servers: [&Node
     let [server1, server2, _] = servers;
     server2.shell(REFUSES).unwrap();
     let (stopped, fewest) = fewest_running(servers, || desk.run(upgrade));
-    assert_eq!((stopped.status, fewest), (Some(9), 2), "{}", stopped.told);
+    assert_eq!(stopped.status, Some(9), "{}", stopped.told);
+    assert!(fewest >= 2, "{fewest} of three: {}", stopped.told);
     assert_eq!(
         endings(desk),
         ["server1 done", "server2 failed", "server3 notBegun", "worker1 notBegun"],
@@ -91,7 +92,8 @@ fn restarts(desk: &Desk, upgrade: &[String], servers: [&Node; 3]) {
     let restarting = [upgrade, &["--restart".to_owned()]].concat();
     let (done, fewest) = fewest_running(servers, || server2.through_restart(|| desk.run(&restarting)));
     let Outcome { status, told } = done.unwrap();
-    assert_eq!((status, fewest), (Some(0), 2), "{told}");
+    assert_eq!(status, Some(0), "{told}");
+    assert!(fewest >= 2, "{fewest} of three: {told}");
     assert_ne!(boot(), before, "it was restarted");
     assert_eq!(endings(desk), ["server1 done", "server2 done", "server3 done", "worker1 done"]);
     let after = ["server1", "server2", "server3", "worker1"].map(|name| format!("{name} {AFTER}"));
@@ -115,7 +117,9 @@ fn departs(desk: &Desk, [server1, server2, server3]: [&Node; 3], worker1: &Node)
     desk.refuse(&["remove", "worker1", "--yes"], 2, "neither in the cluster nor in the inventory");
 
     desk.refuse(&["remove", "server3", "--yes"], 8, "it would join again");
-    server3.kill_hard().unwrap();
+    let (killed, fewest) = fewest_running([server1, server2, server3], || server3.kill_hard());
+    killed.unwrap();
+    assert_eq!(fewest, 2, "who counts sees a server that does not run");
     let silent = "until k3s kubectl get nodes | grep -q 'server3 *NotReady'; do sleep 0.2; done";
     server1.succeed(&["timeout", "60", "sh", "-c", silent]).unwrap();
     let said = desk.succeed(&["remove", "server3", "--yes"]);
@@ -145,22 +149,30 @@ fn installs_from(desk: &Desk, node: &str) -> String {
     line.split(' ').next().unwrap().to_owned()
 }
 
-/// What came of it, and how many of three servers have run at every moment: two, since they restart one at a time.
+/// What came of it, and how many of three servers have run whenever somebody looked, the last time when it was over:
+/// not less than two, since they restart one at a time.
 fn fewest_running<T>(servers: [&Node; 3], act: impl FnOnce() -> T) -> (T, usize) {
-    let (is_over, fewest) = (AtomicBool::new(false), AtomicUsize::new(3));
     let runs = |server: &&&Node| {
         let state = server.run(&["systemctl", "is-active", "--quiet", "k3s"]);
         state.is_ok_and(|output| output.status.success())
     };
-    let done = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                fewest.fetch_min(servers.iter().filter(runs).count(), Ordering::Relaxed);
+    // Dropped when `act` ends, by a panic too: who counts would go on for ever.
+    let (acts, is_over) = channel::<()>();
+    thread::scope(|scope| {
+        let counting = scope.spawn(move || {
+            let mut fewest = servers.len();
+            loop {
+                let is_last = is_over.try_recv() == Err(TryRecvError::Disconnected);
+                fewest = fewest.min(servers.iter().filter(runs).count());
+                if is_last {
+                    return fewest;
+                }
             }
         });
-        let done = act();
-        is_over.store(true, Ordering::Relaxed);
-        done
-    });
-    (done, fewest.into_inner())
+        let done = {
+            let _acts = acts;
+            act()
+        };
+        (done, counting.join().unwrap())
+    })
 }
