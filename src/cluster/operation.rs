@@ -328,6 +328,11 @@ fn is_server(node: &Node) -> bool {
     node.part != observe::Part::Agent
 }
 
+/// What is wrong with servers besides one.
+fn troubles_of_others(nodes: &[Node], but: &str) -> impl Iterator<Item = String> {
+    nodes.iter().filter(move |node| is_server(node) && node.name != but).filter_map(Node::trouble)
+}
+
 /// Whether a node has a member of etcd.
 fn has_etcd(node: &Node) -> bool {
     matches!(node.part, observe::Part::Learner | observe::Part::Voter)

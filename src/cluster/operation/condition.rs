@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::site::Site;
-use super::{Place, find, is_server};
+use super::{Place, find, troubles_of_others};
 use crate::cluster::observe::{self, Node, Part};
 use crate::cluster::remote::{Command, Remote};
 use crate::error::{Error, Result, codes};
@@ -67,6 +67,11 @@ impl Condition {
         Condition::Ready { node: node.to_owned(), version: None }
     }
 
+    /// All servers but this one are well: something may have happened since the plan was made.
+    pub fn others_well(node: &str) -> Condition {
+        Condition::OthersWell { node: node.to_owned() }
+    }
+
     /// How long it may take. An etcd learner that does not catch up is dropped by k3s after five minutes.
     pub fn patience(&self) -> Duration {
         let minutes = match self {
@@ -109,7 +114,9 @@ impl Condition {
         match self {
             Condition::Ready { node, version } => Ok(ready(find(&members, node), version.as_deref())),
             Condition::Votes { node } => Ok(votes(find(&members, node))),
-            Condition::OthersWell { node } => Ok(others_well(&members, node)),
+            Condition::OthersWell { node } => {
+                Ok(troubles_of_others(&members, node).next().map_or(Ok(()), Err))
+            }
             Condition::Rejoined { node, was } => Ok(rejoined(find(&members, node), was)),
             Condition::LeftEtcd { node } => left(node, find(&members, node)),
             Condition::Forgotten { node } if find(&members, node).is_some() => {
@@ -165,11 +172,6 @@ fn votes(member: Option<&Node>) -> Look {
         (Ok(()), Part::Learner) => Err("its member of etcd is still learning".to_owned()),
         (Ok(()), Part::Server | Part::Agent) => Err("it has no member of etcd yet".to_owned()),
     }
-}
-
-fn others_well(members: &[Node], node: &str) -> Look {
-    let mut others = members.iter().filter(|member| is_server(member) && member.name != node);
-    others.find_map(Node::trouble).map_or(Ok(()), Err)
 }
 
 /// Data that came back tell that a node is ready and votes, until it says so itself or its silence shows.
@@ -256,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_server_waits_for_all_others_and_for_no_agent() {
-        let condition = Condition::OthersWell { node: "s1".to_owned() };
+        let condition = Condition::others_well("s1");
         wait(&condition, &[dead(server("s1")), server("s2"), dead(agent("a"))]).unwrap();
         let learner = Node { part: Part::Learner, ..server("s2") };
         for (other, why) in [(dead(server("s2")), "s2 is not ready"), (learner, "the datastore on s2")] {

@@ -59,7 +59,7 @@ pub fn plan(observed: &Observed<'_>, wishes: &BTreeMap<String, Wish>) -> Result<
         let mut actions = on_host(observed.kept, node, wish);
         if is_server && !actions.is_empty() {
             // k3s restarts: etcd must not lose its quorum by it.
-            actions.insert(0, Action::wait(Place::Server, Condition::OthersWell { node: node.clone() }));
+            actions.insert(0, Action::wait(Place::Server, Condition::others_well(node)));
         }
         let part = Part::new(node, actions);
         if is_server { &mut servers } else { &mut agents }.push(part);

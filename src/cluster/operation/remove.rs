@@ -7,14 +7,14 @@
 //! Whoever is not in the inventory any more leaves the cluster all the same, but its host cannot be reached. What stays
 //! there, and the command that ends it, is told before and after.
 
-use std::collections::BTreeSet;
-
 use super::condition::{Condition, LEAVE, password};
 use super::drain::{self, Manner, Pod};
 use super::node::{Answers, Status, reason};
 use super::reset::{self, Kept};
 use super::voters::{Voters, last_server};
-use super::{Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage, find, has_etcd, is_server};
+use super::{
+    Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage, distinct, find, has_etcd, is_server,
+};
 use crate::cluster::inventory::{Inventory, Role};
 use crate::cluster::observe::Node;
 use crate::error::{Error, Result, codes};
@@ -51,9 +51,8 @@ pub fn plan(observed: &Observed<'_>, nodes: &[String], leaving: &Leaving) -> Res
     let mut voters = Voters::of(observed.members);
     let mut agents = Vec::new();
     let mut servers = Vec::new();
-    let mut seen = BTreeSet::new();
     // In the order in which they were named, since a dead server must go before one that works.
-    for node in nodes.iter().filter(|node| seen.insert(*node)) {
+    for node in distinct(nodes) {
         check_known(observed, node)?;
         let is_server = was_server(observed, node);
         if is_server {

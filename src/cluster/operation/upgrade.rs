@@ -14,6 +14,7 @@ use super::node::{Answers, Status, reason};
 use super::voters::Voters;
 use super::{
     Action, Consent, Invocation, OutOfReach, Part, Place, Plan, Stage, Work, find, has_etcd, is_server,
+    troubles_of_others,
 };
 use crate::cluster::inventory::{Host, Inventory, Role};
 use crate::cluster::observe::Node;
@@ -148,7 +149,7 @@ fn beginning(observed: &Observed<'_>, first: &Host, target: &Target, leads: bool
 fn leading(observed: &Observed<'_>, first: &Host, target: &Target) -> Part {
     let install = |bundle: &str| Invocation::airlock(["install", "--yes", "--bundle", bundle]);
     let place = || Place::host(&first.name);
-    let mut actions = vec![Action::wait(Place::Server, others_well(first))];
+    let mut actions = vec![Action::wait(Place::Server, Condition::others_well(&first.name))];
     actions.push(Action::run(
         format!("install {}", escape(&target.name)),
         place(),
@@ -185,7 +186,7 @@ fn following(observed: &Observed<'_>, host: &Host, first: &Host, target: &Target
         _ => install,
     };
     let title = format!("install {}", escape(&target.name));
-    let gate = Action::wait(Place::Server, others_well(host));
+    let gate = Action::wait(Place::Server, Condition::others_well(&host.name));
     let mut actions: Vec<Action> = (host.role == Role::Server).then_some(gate).into_iter().collect();
     actions.push(Action::run(title, Place::host(&host.name), invocation));
     actions.extend(health(observed, &host.name, &target.k3s));
@@ -198,11 +199,6 @@ fn origin(observed: &Observed<'_>, first: &Host) -> Option<String> {
     let Registry::Own { port, .. } = observed.kept.get(&first.name)?.registry.clone() else { return None };
     let address = find(observed.nodes, &first.name)?.address?;
     Some(super::url(address, port))
-}
-
-/// What has to be so before a server restarts: something may have happened since the plan was made.
-fn others_well(server: &Host) -> Condition {
-    Condition::OthersWell { node: server.name.clone() }
 }
 
 fn health(observed: &Observed<'_>, node: &str, version: &str) -> Vec<Action> {
@@ -218,8 +214,7 @@ fn health(observed: &Observed<'_>, node: &str, version: &str) -> Vec<Action> {
 /// that is upgraded first.
 fn check_health(observed: &Observed<'_>, next: Option<&Host>) -> Result<()> {
     let Some(next) = next else { return Ok(()) };
-    let others = observed.nodes.iter().filter(|node| is_server(node) && node.name != next.name);
-    let troubles: Vec<String> = others.filter_map(Node::trouble).collect();
+    let troubles: Vec<String> = troubles_of_others(observed.nodes, &next.name).collect();
     if troubles.is_empty() && Voters::of(observed.nodes).has_quorum() {
         return Ok(());
     }
