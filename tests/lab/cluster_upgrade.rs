@@ -86,7 +86,11 @@ fn stops_at_a_server_that_fails(desk: &Desk, upgrade: &[String], servers: [&Node
 fn restarts(desk: &Desk, upgrade: &[String], servers: [&Node; 3]) {
     let [server1, server2, _] = servers;
     server2.shell(WANTS_RESTART).unwrap();
-    desk.refuse(upgrade, 9, "server2 has to be restarted (step nouveau)");
+    // What came of it is said, whether or not it can be written down.
+    let [words @ .., report] = upgrade else { panic!("words") };
+    let unwritable = [words, &[format!("{report}.missing/report.json")]].concat();
+    let told = desk.refuse(&unwritable, 9, "server2 has to be restarted (step nouveau)");
+    assert!(told.contains("report.json.missing"), "{told}");
     let boot = || server2.shell("cat /proc/sys/kernel/random/boot_id").unwrap();
     let before = boot();
     let restarting = [upgrade, &["--restart".to_owned()]].concat();

@@ -21,7 +21,7 @@ use crate::cluster::log::Logged;
 use crate::cluster::order::Terms;
 use crate::cluster::plan::{self, ClusterPlan, Medium};
 use crate::cluster::remote::{Connect, Remote};
-use crate::cluster::report::Ledger;
+use crate::cluster::report::{Ledger, Report};
 use crate::cluster::survey::Survey;
 use crate::cluster::survey::conduct::Surveyor;
 use crate::cluster::survey::findings::DISPUTABLE;
@@ -198,13 +198,8 @@ impl Agreed<'_> {
         .run();
         // What is at work on hosts has ended with the connections, and the next run goes on from there.
         let report = ledger.report(plan, begun, stop.load(Ordering::Relaxed));
-        let written = options.record.write(&report);
-        session.print(&report, |report| screen::report(report, logs))?;
-        match (report.error(), written) {
-            (Some(error), Err(unwritten)) => Err(error.with_detail(unwritten.message())),
-            (Some(error), Ok(())) => Err(error),
-            (None, written) => written,
-        }
+        let result = |report: Report| report.error().map_or(Ok(()), Err);
+        options.record.conclude(report, |report| screen::report(report, logs), result, session)
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::files;
+use crate::cli::session::Session;
 use crate::error::{Error, Result, codes};
 use crate::ui::text::json_document;
 
@@ -30,11 +31,28 @@ impl RecordOptions {
         })
     }
 
-    /// Writes the report, if one is wanted.
+    /// Writes the report, if one is wanted, and shows it. Whether that can be done changes nothing about what came of
+    /// the run.
     ///
     /// # Errors
-    /// [`codes::FILE_WRITE`].
-    pub(super) fn write(&self, report: &impl Serialize) -> Result<()> {
+    /// That of `result`; [`codes::FILE_WRITE`], and those of showing it.
+    pub(super) fn conclude<T: Serialize>(
+        &self,
+        report: T,
+        shown: impl FnOnce(&T) -> String,
+        result: impl FnOnce(T) -> Result<()>,
+        session: &Session,
+    ) -> Result<()> {
+        let written = self.write(&report);
+        let printed = session.print(&report, shown);
+        result(report).map_err(|error| match &written {
+            Err(unwritten) => error.with_detail(unwritten.message()),
+            Ok(()) => error,
+        })?;
+        written.and(printed)
+    }
+
+    fn write(&self, report: &impl Serialize) -> Result<()> {
         let Some(path) = &self.report else { return Ok(()) };
         let document = json_document(report).map_err(|error| {
             Error::new(codes::INTERNAL, "the report cannot be written as JSON").with_source(error)

@@ -108,9 +108,7 @@ pub(super) fn run(arguments: &UpgradeArgs, session: &Session) -> Result<()> {
         let sending = Sending { bundle: &bundle, terms: &target.terms, site };
         let means = Means { deliver: Some(&sending), restart: arguments.restart };
         let report = execute(&plan, site, means, session.progress());
-        arguments.record.write(&report)?;
-        session.print(&report, |report| shown(report, &logs))?;
-        report.into_result()
+        arguments.record.conclude(report, |report| shown(report, &logs), Report::into_result, session)
     })
 }
 
