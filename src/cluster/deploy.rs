@@ -93,7 +93,7 @@ impl Deployment<'_> {
         }
         if let Err(error) = self.first(first, &mut cluster) {
             self.fail(&first.host, &error);
-            if self.stopped().is_err() {
+            if self.is_stopped() {
                 return;
             }
             let waiting = self.plan.hosts.iter().skip(1).filter(|host| host.work.is_due());
@@ -142,7 +142,7 @@ impl Deployment<'_> {
             if !server.work.is_due() {
                 continue;
             }
-            if self.stopped().is_err() {
+            if self.is_stopped() {
                 return;
             }
             if let Some(failed) = failed {
@@ -212,17 +212,13 @@ impl Deployment<'_> {
         self.connect.connect(host)
     }
 
-    fn stopped(&self) -> Result<()> {
-        match self.stop.load(Ordering::Relaxed) {
-            true => Err(Error::new(codes::INTERRUPTED, "it was not begun")
-                .with_help("run the same command again; it goes on from here")),
-            false => Ok(()),
-        }
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn fail(&self, host: &str, error: &Error) {
         // What is broken off stays in the ledger as it is there: at work, or not begun.
-        if error.code() == codes::INTERRUPTED && self.stopped().is_err() {
+        if error.code() == codes::INTERRUPTED && self.is_stopped() {
             return;
         }
         self.progress.event(Event::HostFailed { host, error });

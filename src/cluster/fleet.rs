@@ -41,8 +41,21 @@ pub fn each<'a, T: Send>(
         }
     });
     let results = results.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let not_begun = || Err(Error::new(codes::INTERRUPTED, "it was not begun"));
-    Outcomes(hosts.iter().copied().zip(results.map(|result| result.unwrap_or_else(not_begun))).collect())
+    let results = results.map(|result| result.unwrap_or_else(|| Err(not_begun())));
+    Outcomes(hosts.iter().copied().zip(results).collect())
+}
+
+/// Nothing, unless `stop` is set.
+///
+/// # Errors
+/// [`codes::INTERRUPTED`].
+pub fn go_on(stop: &AtomicBool) -> Result<()> {
+    if stop.load(Ordering::Relaxed) { Err(not_begun()) } else { Ok(()) }
+}
+
+fn not_begun() -> Error {
+    Error::new(codes::INTERRUPTED, "it was not begun")
+        .with_help("run the same command again; it goes on from here")
 }
 
 impl<'a, T> Outcomes<'a, T> {

@@ -28,11 +28,18 @@ impl Progress for OnHost<'_> {
     }
 }
 
+impl OnHost<'_> {
+    /// Something is begun that is none of the steps of which the host tells.
+    pub fn begins(&self, step: &str, title: &str) {
+        self.event(Event::StepStarted { step, title });
+    }
+}
+
 /// Tells a line of a host on; one that is no event is nothing to anybody here, it is in the log of the host.
 pub fn tell(host: &str, line: &str, progress: &dyn Progress) {
     let Ok(line) = serde_json::from_str::<Line>(line) else { return };
     if let Some(event) = line.event() {
-        progress.event(Event::OnHost { host, event: &event });
+        OnHost { host, progress }.event(event);
     }
 }
 

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::hearsay::OnHost;
 use super::inventory::{Connection, Host};
 use super::pause::Pause;
 use super::remote::{Answer, Remote};
 use super::survey::look;
 use crate::error::{Error, Result, codes};
 use crate::node::lock::Holder;
-use crate::progress::{Event, Progress};
+use crate::progress::Progress;
 use crate::quote::escape;
 
 /// How long to wait for another command on the host, such as the one that goes on after a restart.
@@ -109,39 +110,35 @@ impl Installation<'_> {
 
     fn once(&self, order: &dyn Fn(&dyn Remote) -> Result<Answer>, remote: &dyn Remote) -> Result<Installed> {
         let until = self.pause.now() + BUSY;
-        let is_over = || self.pause.now() >= until || self.stopped().is_err();
+        let is_over = || self.pause.now() >= until || self.stop.load(Ordering::Relaxed);
         loop {
             let answer = order(remote)?;
             let is_busy = answer.status != 0 && answer.error().code() == codes::NODE_BUSY;
             if !is_busy || is_over() {
                 return answer.success()?.json();
             }
-            let mut told = None;
-            loop {
-                // Who was busy may have ended meanwhile, or be one that the status does not know of.
-                if let Some(holder) = look::status(remote)?.running
-                    && told.replace(holder.pid) != Some(holder.pid)
-                {
-                    self.tell("wait", &waiting(&holder));
-                }
-                self.pause.wait(INTERVAL);
-                if is_over() || look::status(remote)?.running.is_none() {
-                    break;
-                }
-            }
+            self.wait_for_the_other(remote, &is_over)?;
         }
     }
 
-    fn tell(&self, step: &str, title: &str) {
-        let event = Event::StepStarted { step, title };
-        self.progress.event(Event::OnHost { host: self.host, event: &event });
-    }
-
-    fn stopped(&self) -> Result<()> {
-        match self.stop.load(Ordering::Relaxed) {
-            true => Err(Error::new(codes::INTERRUPTED, "it was not begun")
-                .with_help("run the same command again; it goes on from here")),
-            false => Ok(()),
+    /// Waits once at least: who was busy may have ended meanwhile, or be one that the status does not know of.
+    fn wait_for_the_other(&self, remote: &dyn Remote, is_over: &dyn Fn() -> bool) -> Result<()> {
+        let mut holder = look::status(remote)?.running;
+        let mut told = None;
+        loop {
+            if let Some(holder) = &holder
+                && told.replace(holder.pid) != Some(holder.pid)
+            {
+                OnHost { host: self.host, progress: self.progress }.begins("wait", &waiting(holder));
+            }
+            self.pause.wait(INTERVAL);
+            if is_over() {
+                return Ok(());
+            }
+            holder = look::status(remote)?.running;
+            if holder.is_none() {
+                return Ok(());
+            }
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::Deployment;
+use crate::cluster::fleet;
+use crate::cluster::hearsay::OnHost;
 use crate::cluster::observe::{self, Node, Part};
 use crate::cluster::remote::Remote;
 use crate::error::{Error, Result, codes};
-use crate::progress::Event;
 
 /// A learner that stalls for five minutes is dropped.
 const OPEN: Duration = Duration::from_secs(10 * 60);
@@ -16,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(3);
 impl Deployment<'_> {
     /// Waits until a server is a member that works: ready, and voting in the datastore.
     pub(super) fn gate(&self, entry: &dyn Remote, server: &str) -> Result<()> {
-        self.tell(server, "gate", "Wait until the cluster is well");
+        OnHost { host: server, progress: self.progress }.begins("gate", "Wait until the cluster is well");
         self.wait_for(entry, |nodes| match nodes.iter().find(|node| node.name == server) {
             // Its labels come a moment after itself: before them it looks like an agent.
             Some(Node { part: Part::Agent | Part::Server, ready: Ok(()), .. }) => {
@@ -35,12 +36,6 @@ impl Deployment<'_> {
         })
     }
 
-    /// Tells what is done about a host besides the steps of its installation.
-    pub(super) fn tell(&self, host: &str, step: &str, title: &str) {
-        let event = Event::StepStarted { step, title };
-        self.progress.event(Event::OnHost { host, event: &event });
-    }
-
     fn wait_for(&self, entry: &dyn Remote, trouble: impl Fn(&[Node]) -> Option<String>) -> Result<()> {
         let until = self.pause.now() + OPEN;
         loop {
@@ -57,7 +52,7 @@ impl Deployment<'_> {
                     Err(cause) => error.with_source(cause),
                 });
             }
-            self.stopped()?;
+            fleet::go_on(self.stop)?;
             self.pause.wait(INTERVAL);
         }
     }

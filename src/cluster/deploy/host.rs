@@ -2,6 +2,7 @@
 
 use super::told::Told;
 use super::{Cluster, Deployment, is_member};
+use crate::cluster::fleet;
 use crate::cluster::hearsay::{self, OnHost};
 use crate::cluster::installation::{Installation, Restarts};
 use crate::cluster::order::{self, Source};
@@ -26,7 +27,7 @@ impl Deployment<'_> {
     /// Installs it, with everything that belongs to it.
     pub(super) fn install(&self, plan: &HostPlan, cluster: &Cluster) -> Result<()> {
         let host = plan.host.as_str();
-        self.stopped()?;
+        fleet::go_on(self.stop)?;
         self.progress.event(Event::HostStarted { host, what: "installing" });
         self.ledger.begin(host);
         let settings = plan.settings.as_ref().ok_or_else(|| super::not_planned(host))?;

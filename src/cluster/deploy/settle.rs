@@ -17,7 +17,7 @@ impl Deployment<'_> {
             self.plan.hosts.iter().filter(|host| matches!(host.phase, Phase::First | Phase::Server));
         for server in servers.filter(|host| self.ledger.is_well(&host.host)) {
             if self.ledger.authorities(&server.host) == Some(authorities.for_host(&server.host))
-                || self.stopped().is_err()
+                || self.is_stopped()
             {
                 continue;
             }

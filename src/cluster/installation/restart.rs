@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::Installation;
+use crate::cluster::fleet;
+use crate::cluster::hearsay::OnHost;
 use crate::cluster::remote::{Command, Remote};
 use crate::cluster::survey::look;
 use crate::error::{Error, Result, codes};
@@ -15,8 +17,8 @@ const INTERVAL: Duration = Duration::from_secs(5);
 impl Installation<'_> {
     /// Restarts the host; comes back when it is in another boot.
     pub(super) fn restart(&self, remote: &dyn Remote) -> Result<()> {
-        self.stopped()?;
-        self.tell("restart", "Restart the machine");
+        fleet::go_on(self.stop)?;
+        OnHost { host: self.host, progress: self.progress }.begins("restart", "Restart the machine");
         let before = look::boot(remote)?;
         // The connection may end before the answer comes: whether it restarts shows.
         if let Ok(answer) = remote.run(Command::airlock(["node", "restart"]), &mut |_| {}) {
@@ -24,7 +26,7 @@ impl Installation<'_> {
         }
         let until = self.pause.now() + BACK;
         loop {
-            self.stopped()?;
+            fleet::go_on(self.stop)?;
             self.pause.wait(INTERVAL);
             // While it is down every way to fail is possible.
             let boot = (self.connect)().and_then(|remote| look::boot(&*remote));

@@ -9,7 +9,7 @@ use super::*;
 use crate::cluster::inventory::tests::hosts;
 use crate::cluster::pause::tests::Hurry;
 use crate::cluster::remote::Command;
-use crate::progress::Silent;
+use crate::progress::{Event, Silent};
 
 /// A host that needs one restart, and whose connection is cut by it.
 #[derive(Default)]

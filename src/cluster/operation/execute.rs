@@ -97,7 +97,7 @@ impl Worker<'_> {
     fn actions(&self, part: &Part) -> Outcome {
         let mut done = Vec::new();
         for action in &part.actions {
-            self.on_host(part, Event::StepStarted { step: "action", title: &action.title });
+            self.on_host(part).begins("action", &action.title);
             match self.action(part, action) {
                 Ok(()) => done.push(action.title.clone()),
                 Err(error) => {
@@ -109,8 +109,8 @@ impl Worker<'_> {
         Outcome { node: part.node.clone(), ending: Ending::Done, done, error: None }
     }
 
-    fn on_host(&self, part: &Part, event: Event<'_>) {
-        self.progress.event(Event::OnHost { host: &part.node, event: &event });
+    fn on_host<'b>(&'b self, part: &'b Part) -> OnHost<'b> {
+        OnHost { host: &part.node, progress: self.progress }
     }
 
     fn go_back(&self, part: &Part, done: Vec<String>, error: Error) -> Outcome {
@@ -121,7 +121,7 @@ impl Worker<'_> {
             return Outcome::failed(&part.node, done, error);
         }
         for action in &part.way_back {
-            self.on_host(part, Event::Warning { text: &action.title });
+            self.on_host(part).event(Event::Warning { text: &action.title });
             if let Err(failure) = self.action(part, action) {
                 let too = format!("and it could not {}: {}", action.title, failure.message());
                 return Outcome::failed(&part.node, done, error.with_detail(too));
@@ -179,8 +179,7 @@ impl Worker<'_> {
             .means
             .deliver
             .ok_or_else(|| Error::new(codes::INTERNAL, "a bundle is to be sent, and none was opened"))?;
-        let progress = OnHost { host: &part.node, progress: self.progress };
-        self.at(place, |remote| deliver.deliver(remote, &progress))
+        self.at(place, |remote| deliver.deliver(remote, &self.on_host(part)))
     }
 
     fn at<T>(&self, place: &Place, work: impl Fn(&dyn Remote) -> Result<T>) -> Result<T> {
