@@ -1,10 +1,13 @@
 //! The nodes of a cluster as one of its servers sees them: `k3s kubectl get nodes -o json`.
 
+mod gpus;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Deserialize;
 
+pub use self::gpus::Gpus;
 use super::remote::{self, Command, Remote};
 use crate::error::Result;
 
@@ -37,6 +40,8 @@ pub struct Node {
     pub annotations: BTreeMap<String, String>,
     /// Its taints as they are written, `KEY=VALUE:EFFECT` or `KEY:EFFECT`.
     pub taints: Vec<String>,
+    /// Its GPUs of NVIDIA, if it has any.
+    pub gpus: Option<Gpus>,
 }
 
 /// What a node is for the cluster.
@@ -135,6 +140,10 @@ struct Status {
     addresses: Vec<Address>,
     #[serde(default)]
     node_info: NodeInfo,
+    #[serde(default)]
+    capacity: BTreeMap<String, String>,
+    #[serde(default)]
+    allocatable: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +176,7 @@ impl From<Object> for Node {
         Node {
             part: part(&metadata.labels, &status),
             ready: ready(&status),
+            gpus: Gpus::of(&metadata.labels, &status.capacity, &status.allocatable),
             is_cordoned: spec.unschedulable,
             address: internal.and_then(|address| address.address.parse().ok()),
             version: status.node_info.kubelet_version,

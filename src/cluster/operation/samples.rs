@@ -23,6 +23,7 @@ pub(crate) fn agent(name: &str) -> Node {
         address: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
+        gpus: None,
         taints: Vec::new(),
     }
 }

@@ -10,7 +10,7 @@ use super::node::{Answers, Installed, Status, reason};
 use super::voters::Voters;
 use super::{find, has_etcd, is_server};
 use crate::cluster::inventory::{Host, Inventory, Role};
-use crate::cluster::observe::{self, Node};
+use crate::cluster::observe::{self, Gpus, Node};
 use crate::cluster::remote::{Command, Remote};
 use crate::error::Result;
 use crate::node::recovery::Certificates;
@@ -72,6 +72,8 @@ pub struct NodeStatus {
     pub votes: Option<bool>,
     /// Version of its k3s.
     pub version: Option<String>,
+    /// Its GPUs of NVIDIA, if it has any.
+    pub gpus: Option<Gpus>,
     /// The bundle that was installed last, `NAME-VERSION`.
     pub bundle: Option<String>,
     /// Its serial.
@@ -159,6 +161,7 @@ fn of_node(name: &str, node: Option<&Node>) -> NodeStatus {
         is_cordoned: node.is_some_and(|node| node.is_cordoned),
         votes: node.filter(|node| has_etcd(node)).map(|node| node.part == observe::Part::Voter),
         version: node.map(|node| node.version.clone()),
+        gpus: node.and_then(|node| node.gpus),
         bundle: None,
         serial: None,
         registry: None,

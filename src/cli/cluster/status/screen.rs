@@ -1,5 +1,6 @@
 //! The state of a cluster as a table, with what is wrong below.
 
+use crate::cluster::observe::Gpus;
 use crate::cluster::operation::status::{ClusterStatus, Etcd, Finding, NodeStatus};
 use crate::ui::human;
 use crate::ui::table::{Align, Table};
@@ -12,6 +13,7 @@ pub(super) fn render(status: &ClusterStatus) -> String {
         ("ROLE", Align::Left),
         ("STATE", Align::Left),
         ("ETCD", Align::Left),
+        ("GPUS", Align::Left),
         ("K3S", Align::Left),
         ("BUNDLE", Align::Left),
         ("REGISTRY", Align::Left),
@@ -24,6 +26,7 @@ pub(super) fn render(status: &ClusterStatus) -> String {
             node.role,
             &state(node),
             node.votes.map_or("", |votes| if votes { "votes" } else { "learns" }),
+            &node.gpus.map(gpus).unwrap_or_default(),
             node.version.as_deref().unwrap_or_default(),
             &bundle(node),
             &registry(node),
@@ -44,6 +47,10 @@ fn state(node: &NodeStatus) -> String {
         (Some(_), None) => "not in the cluster",
     };
     if node.is_cordoned { format!("{state}, cordoned") } else { state.to_owned() }
+}
+
+fn gpus(Gpus { present, usable }: Gpus) -> String {
+    if usable == present { present.to_string() } else { format!("{usable} of {present}") }
 }
 
 fn bundle(node: &NodeStatus) -> String {
@@ -90,6 +97,7 @@ mod tests {
             is_cordoned: false,
             votes: Some(true),
             version: Some("v1.35.0+k3s1".to_owned()),
+            gpus: None,
             bundle: Some("lab-2".to_owned()),
             serial: Some(12),
             registry: Some(true),
@@ -105,10 +113,12 @@ mod tests {
     fn a_node_a_line_and_what_is_wrong_below() {
         let agent =
             NodeStatus { role: "agent", votes: None, ready: Some(false), is_cordoned: true, ..node("a1") };
+        let agent = NodeStatus { gpus: Some(Gpus { present: 8, usable: 7 }), ..agent };
         let new = NodeStatus {
             is_member: Some(false),
             ready: None,
             version: None,
+            gpus: None,
             bundle: None,
             serial: None,
             registry: None,
@@ -131,9 +141,9 @@ mod tests {
             warnings: Vec::new(),
         };
         insta::assert_snapshot!(render(&status), @r"
-        NODE  ROLE    STATE                ETCD   K3S           BUNDLE      REGISTRY       FREE  CERTIFICATES
-        s1    server  ready                votes  v1.35.0+k3s1  lab-2 (12)  42 images  80.0 GiB  2027-01-01
-        a1    agent   not ready, cordoned         v1.35.0+k3s1  lab-2 (12)  42 images  80.0 GiB  2027-01-01
+        NODE  ROLE    STATE                ETCD   GPUS    K3S           BUNDLE      REGISTRY       FREE  CERTIFICATES
+        s1    server  ready                votes          v1.35.0+k3s1  lab-2 (12)  42 images  80.0 GiB  2027-01-01
+        a1    agent   not ready, cordoned         7 of 8  v1.35.0+k3s1  lab-2 (12)  42 images  80.0 GiB  2027-01-01
         a2    agent   not in the cluster
         a3    agent   unknown
 

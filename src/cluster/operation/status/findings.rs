@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::{ClusterStatus, NodeStatus, Observed};
-use crate::cluster::observe::Node;
+use crate::cluster::observe::{Gpus, Node};
 use crate::cluster::operation::voters::Voters;
 
 /// k3s renews certificates when it starts and less than 120 days are left; one that is so near its end has not been
@@ -43,6 +43,7 @@ pub(super) fn judge(status: &ClusterStatus, observed: &Observed<'_>) -> (Vec<Fin
         )),
         Ok(nodes) => {
             problems.extend(nodes.iter().filter_map(not_well));
+            problems.extend(nodes.iter().filter_map(without_gpus));
             let voters = Voters::of(nodes);
             if !voters.has_quorum() {
                 problems.push(Finding::of_cluster(
@@ -77,6 +78,21 @@ pub(super) fn judge(status: &ClusterStatus, observed: &Observed<'_>) -> (Vec<Fin
 fn not_well(node: &Node) -> Option<Finding> {
     let help = format!("`airlock cluster repair {}` finds out why", node.name);
     node.trouble().map(|trouble| Finding::of(&node.name, trouble, help))
+}
+
+/// A node with GPUs that are of no use to anybody. While it is not ready, that is what is wrong with it.
+fn without_gpus(node: &Node) -> Option<Finding> {
+    let Gpus { present, usable } =
+        node.gpus.filter(|gpus| node.ready.is_ok() && gpus.usable < gpus.present)?;
+    let name = &node.name;
+    let help = match usable {
+        0 => format!(
+            "`nvidia-smi` on {name} shows whether the driver works, `sudo k3s kubectl get pods -A -o wide \
+             --field-selector spec.nodeName={name}` on a server whether the device plugin runs there"
+        ),
+        _ => format!("`nvidia-smi` and `sudo dmesg | grep -i xid` on {name} show which one is not healthy"),
+    };
+    Some(Finding::of(name, format!("pods can use {usable} of its {present} GPUs"), help))
 }
 
 fn of_host(node: &NodeStatus, observed: &Observed<'_>) -> Vec<Finding> {

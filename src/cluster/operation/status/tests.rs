@@ -98,3 +98,20 @@ fn hosts_are_told_of_even_if_the_cluster_is_silent() {
     assert_eq!(texts(&status.problems), ["cluster: no server of the cluster answers"]);
     assert_eq!((status.nodes.len(), status.etcd), (2, None));
 }
+
+#[test]
+fn gpus_that_pods_cannot_use_are_a_problem_of_a_node_that_is_ready() {
+    let with = |usable| Node { gpus: Some(Gpus { present: 8, usable }), ..agent("a1") };
+    let problems = |node: Node| {
+        let status = of(Ok(&[server("s1"), node]), [].into(), "2027-01-01T00:00:00Z");
+        assert!(status.nodes[1].gpus.is_some());
+        let of_gpus = |finding: &Finding| finding.text.contains("GPU").then(|| finding.clone());
+        status.problems.iter().find_map(of_gpus)
+    };
+    assert_eq!(problems(with(8)), None);
+    assert_eq!(problems(dead(with(0))), None, "that it is not ready is what is wrong");
+    let one = problems(with(7)).unwrap();
+    assert_eq!((one.node.as_deref(), &*one.text), (Some("a1"), "pods can use 7 of its 8 GPUs"));
+    let none = problems(with(0)).unwrap();
+    assert!(none.help.contains("device plugin"), "{none:?}");
+}
