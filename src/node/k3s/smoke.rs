@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::kubectl;
 use crate::error::{Error, Result, codes};
 use crate::node::change::{Change, Verb};
-use crate::node::machine::Machine;
+use crate::node::machine::{Finished, Machine};
 use crate::node::step::{Outcome, Step, names};
 use crate::node::work::Work;
 use crate::oci::digest::Digest;
@@ -65,6 +65,14 @@ impl SmokeTest {
         Ok(not_running(&finished.output))
     }
 
+    /// The last warning about the pod: the kubelet says there why it does not start, and in the pod only that it waits.
+    fn last_warning(&self, machine: &Machine) -> Option<String> {
+        let about = format!("involvedObject.name={},type=Warning", self.pod());
+        let call =
+            kubectl::admin(["get", "events", "-n", NAMESPACE, "--field-selector", &about, "-o", "json"]);
+        last_message(&machine.run(&call).ok().filter(Finished::is_well)?.output)
+    }
+
     fn remove_pod(&self, work: &Work<'_>) -> Result<()> {
         let pod = self.pod();
         work.run(kubectl::admin([
@@ -80,6 +88,17 @@ impl SmokeTest {
     }
 }
 
+/// No pod is taken before there is the account under which it runs: in a new cluster a controller makes it, some
+/// seconds after the node is ready.
+fn wait_for_account(work: &Work<'_>) -> Result<()> {
+    let machine = work.machine();
+    let account = ["get", "serviceaccounts", "default", "-n", NAMESPACE, "-o", "name"];
+    work.wait_for("the account of pods", RUNNING, || {
+        let finished = machine.run(&kubectl::admin(account))?;
+        Ok(if finished.is_well() { Ok(()) } else { Err(kubectl::last_line(&finished)) })
+    })
+}
+
 /// Why a pod as `kubectl get pod -o json` shows it does not run.
 fn not_running(json: &str) -> Option<String> {
     let pod: Value = serde_json::from_str(json).unwrap_or_default();
@@ -93,6 +112,17 @@ fn not_running(json: &str) -> Option<String> {
     Some(words.iter().flatten().fold(phase.to_owned(), |text, word| format!("{text}, {word}")))
 }
 
+/// The message of the event that was seen last (core/v1, `EventList`); the API lists them by name.
+fn last_message(json: &str) -> Option<String> {
+    let list: Value = serde_json::from_str(json).ok()?;
+    let time = |event: &&Value| {
+        let times = [&event["lastTimestamp"], &event["eventTime"]];
+        times.iter().find_map(|time| time.as_str()).unwrap_or_default().to_owned()
+    };
+    let last = list["items"].as_array()?.iter().max_by_key(time)?;
+    last["message"].as_str().map(str::to_owned)
+}
+
 impl Step for SmokeTest {
     fn name(&self) -> &'static str {
         names::K3S_SMOKE_TEST
@@ -103,7 +133,7 @@ impl Step for SmokeTest {
     }
 
     fn deadline(&self) -> Duration {
-        RUNNING + Duration::from_secs(60)
+        RUNNING * 2 + Duration::from_secs(60)
     }
 
     fn check(&self, machine: &Machine) -> Result<Vec<Change>> {
@@ -117,16 +147,19 @@ impl Step for SmokeTest {
     fn act(&self, work: &mut Work<'_>) -> Result<Outcome> {
         let machine = work.machine();
         self.remove_pod(work)?;
+        wait_for_account(work)?;
         work.run(kubectl::admin(["create", "-f", "-"]).input(self.manifest().to_string()))?;
         let what = format!("a pod with {} to run", self.image);
         let waited = work.wait_for(&what, RUNNING, || Ok(self.look(machine)?.map_or(Ok(()), Err)));
+        let warning = waited.is_err().then(|| self.last_warning(machine)).flatten();
         // The pod has told what there is to tell.
         let removed = self.remove_pod(work);
         waited.map_err(|error| {
             let message = format!("node {} is ready, but a pod does not run on it", self.node);
             let failed = Error::new(codes::K3S_POD, message)
                 .with_help("`kubectl -n kube-system get events` says more; then run the same command again");
-            error.details().iter().fold(failed, |failed, detail| failed.with_detail(detail))
+            let details = error.details().iter().cloned().chain(warning);
+            details.fold(failed, Error::with_detail)
         })?;
         removed?;
         let annotation = format!("{ANNOTATION}={}", self.bundle.hex());
@@ -149,6 +182,18 @@ mod tests {
         );
         assert_eq!(not_running(r#"{"status": {"phase": "Running"}}"#), None);
         assert_eq!(not_running("").unwrap(), "Unknown");
+    }
+
+    #[test]
+    fn the_last_warning_says_why_a_pod_does_not_start() {
+        let events = json!({"items": [
+            {"lastTimestamp": "2026-11-22T04:24:05Z", "message": "failed to pull image"},
+            {"lastTimestamp": null, "eventTime": "2026-11-22T04:23:05.000001Z", "message": "no network"},
+            {"lastTimestamp": "2026-11-22T04:22:05Z", "message": "no subnet"}
+        ]});
+        assert_eq!(last_message(&events.to_string()).unwrap(), "failed to pull image");
+        assert_eq!(last_message(r#"{"items": []}"#), None);
+        assert_eq!(last_message("error: something"), None);
     }
 
     #[test]

@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use super::kubernetes::{Place, status};
 use super::tls::Peer;
-use super::{agent, etcd_snapshot, eviction, join, kubelet, members, removal, snapshots, version};
+use super::{
+    agent, etcd_snapshot, eviction, join, kubelet, members, removal, service_accounts, snapshots, version,
+};
 
 /// Larger objects are refused, as by etcd.
 const LARGEST_OBJECT: usize = 1024 * 1024;
@@ -87,6 +89,12 @@ async fn answer(
         && let Some(refusal) = eviction::refusal(&cluster, &place)
     {
         return failure(429, "TooManyRequests", refusal);
+    }
+    if parts.method == Method::POST
+        && place.name.is_none()
+        && let Some(refusal) = service_accounts::refusal(&cluster, &place, &object)
+    {
+        return failure(403, "Forbidden", &refusal);
     }
     let changes_state = parts.method != Method::GET && place.plural != "leases";
     if let (true, Some(leader)) = (changes_state, cluster.other_leader()) {

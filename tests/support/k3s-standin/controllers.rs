@@ -1,7 +1,7 @@
 //! What a server does by itself: manifests become objects, workloads become pods, pods get nodes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::cluster::Cluster;
 use super::kubernetes::Place;
 use super::manifests::{self, Deployer};
 use super::settings::Settings;
-use super::{log, members, removal, scheduling};
+use super::{log, members, removal, scheduling, service_accounts};
 
 /// How often everything is looked at. k3s looks at manifests every 15 s; tests should not wait for that.
 const INTERVAL: Duration = Duration::from_millis(300);
@@ -20,6 +20,7 @@ pub async fn run(cluster: Arc<Cluster>, settings: Settings) {
         log::error(&format!("Failed to write packaged manifests: {error}"));
     }
     let mut deployer = Deployer::new(&settings.paths.server("manifests"));
+    let began = Instant::now();
     loop {
         tokio::time::sleep(INTERVAL).await;
         // One server does it for all, and none does without a quorum.
@@ -29,6 +30,7 @@ pub async fn run(cluster: Arc<Cluster>, settings: Settings) {
         if let Err(error) = deployer.scan(&cluster) {
             log::error(&format!("Failed to process config: {error}"));
         }
+        service_accounts::ensure(&cluster, began);
         settle(&cluster, "deployments", settle_deployment);
         settle(&cluster, "daemonsets", settle_daemon_set);
         settle(&cluster, "jobs", settle_job);

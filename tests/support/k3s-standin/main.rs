@@ -54,6 +54,7 @@ mod removal;
 mod reset;
 mod scheduling;
 mod server;
+mod service_accounts;
 mod settings;
 mod snapshots;
 mod supervisor_client;
