@@ -10,8 +10,8 @@ use crate::node::work::Work;
 const FAMILIES: [(&str, &str); 2] =
     [("iptables-save", "iptables-restore"), ("ip6tables-save", "ip6tables-restore")];
 
-/// What is in every line of theirs.
-const MARKS: [&str; 3] = ["KUBE-", "CNI-", "flannel"];
+/// What is in every line of theirs. The chains of flannel are in capitals, the comments of its rules are not.
+const MARKS: [&str; 4] = ["KUBE-", "CNI-", "flannel", "FLANNEL-"];
 
 /// The step that removes them.
 pub(super) struct Firewall {
@@ -111,7 +111,7 @@ mod tests {
     use crate::progress::Silent;
 
     const RULES: &str = "# a comment about KUBE- things\n*filter\n:INPUT ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n\
-        :SITE - [0:0]\n-A INPUT -j KUBE-SERVICES\n-A INPUT -m comment --comment \"flannel forward\" -j ACCEPT\n\
+        :FLANNEL-FWD - [0:0]\n:SITE - [0:0]\n-A INPUT -j KUBE-SERVICES\n-A INPUT -m comment --comment \"flannel forward\" -j ACCEPT\n\
         -A INPUT -j SITE\nCOMMIT\n";
 
     /// The iptables in a directory, for IPv4 only.
@@ -142,7 +142,7 @@ mod tests {
             let machine = Machine::new(root.path(), iptables.clone());
             let firewall = Firewall { data_directory: "/var/lib/rancher/k3s".to_owned() };
             let planned = firewall.check(&machine).unwrap();
-            assert_eq!(planned[0].to_string(), "remove iptables (3 rules and chains)");
+            assert_eq!(planned[0].to_string(), "remove iptables (4 rules and chains)");
             let steps: [Box<dyn Step>; 1] = [Box::new(firewall)];
             execute(&steps, &machine, &mut Journal::open(&machine).unwrap(), &Silent).unwrap();
             let left = iptables.rules.lock().unwrap().clone();
