@@ -30,4 +30,5 @@ pub mod ssh;
 pub mod survey;
 pub mod transfer;
 pub mod trouble;
+pub mod turn;
 pub mod wanted;

@@ -3,26 +3,19 @@
 
 mod restart;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::hearsay::OnHost;
 use super::inventory::{Connection, Host};
 use super::pause::Pause;
 use super::remote::{Answer, Remote};
-use super::survey::look;
+use super::turn::Turn;
 use crate::error::{Error, Result, codes};
-use crate::node::lock::Holder;
 use crate::progress::Progress;
 use crate::quote::escape;
 
-/// How long to wait for another command on the host, such as the one that goes on after a restart.
-const BUSY: Duration = Duration::from_secs(60 * 60);
-/// How often that is looked at.
-const INTERVAL: Duration = Duration::from_secs(5);
 /// More restarts than steps that need one: a host that wants another one will never have enough.
 const RESTARTS: usize = 3;
 
@@ -90,7 +83,8 @@ impl Installation<'_> {
         let (mut turn, mut restarts) = (None, 0);
         loop {
             let remote = (self.connect)()?;
-            let installed = self.once(order, &*remote)?;
+            let own = Turn { host: self.host, pause: self.pause, stop: self.stop, progress: self.progress };
+            let installed: Installed = own.run(order, &*remote)?.success()?.json()?;
             drop(turn.take());
             changed(installed.changed);
             let Some(step) = installed.reboot_for else { return Ok(()) };
@@ -107,44 +101,6 @@ impl Installation<'_> {
             self.restart(&*remote)?;
         }
     }
-
-    fn once(&self, order: &dyn Fn(&dyn Remote) -> Result<Answer>, remote: &dyn Remote) -> Result<Installed> {
-        let until = self.pause.now() + BUSY;
-        let is_over = || self.pause.now() >= until || self.stop.load(Ordering::Relaxed);
-        loop {
-            let answer = order(remote)?;
-            let is_busy = answer.status != 0 && answer.error().code() == codes::NODE_BUSY;
-            if !is_busy || is_over() {
-                return answer.success()?.json();
-            }
-            self.wait_for_the_other(remote, &is_over)?;
-        }
-    }
-
-    /// Waits once at least: who was busy may have ended meanwhile, or be one that the status does not know of.
-    fn wait_for_the_other(&self, remote: &dyn Remote, is_over: &dyn Fn() -> bool) -> Result<()> {
-        let mut holder = look::status(remote)?.running;
-        let mut told = None;
-        loop {
-            if let Some(holder) = &holder
-                && told.replace(holder.pid) != Some(holder.pid)
-            {
-                OnHost { host: self.host, progress: self.progress }.begins("wait", &waiting(holder));
-            }
-            self.pause.wait(INTERVAL);
-            if is_over() {
-                return Ok(());
-            }
-            holder = look::status(remote)?.running;
-            if holder.is_none() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn waiting(holder: &Holder) -> String {
-    format!("Wait for `airlock {}` (process {})", escape(&holder.command), holder.pid)
 }
 
 /// What helps where a host has to be restarted.

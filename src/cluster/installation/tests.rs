@@ -1,6 +1,6 @@
 //! Installations of hosts that restart, and are at work already.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use serde_json::json;

@@ -12,6 +12,7 @@ use crate::cluster::hearsay::{self, OnHost};
 use crate::cluster::installation::{Installation, Restarts};
 use crate::cluster::inventory::Host;
 use crate::cluster::remote::{Answer, Remote};
+use crate::cluster::turn::Turn;
 use crate::error::{Error, Result, codes};
 use crate::progress::{Event, Progress};
 
@@ -143,17 +144,28 @@ impl Worker<'_> {
 
     fn run(&self, place: &Place, invocation: &Invocation) -> Result<()> {
         let answer = self.at(place, |remote| {
-            let mut listen = |line: &str| match place {
-                Place::Host(host) => hearsay::tell(host, line, self.progress),
-                Place::Server | Place::ServerBut(_) => {}
+            let order = |remote: &dyn Remote| {
+                let mut listen = |line: &str| match place {
+                    Place::Host(host) => hearsay::tell(host, line, self.progress),
+                    Place::Server | Place::ServerBut(_) => {}
+                };
+                remote.run(invocation.command(), &mut listen)
             };
-            let answer = remote.run(invocation.command(), &mut listen)?;
+            let answer = match place {
+                Place::Host(host) => self.turn_on(host).run(&order, remote)?,
+                // What is asked of any server locks none.
+                Place::Server | Place::ServerBut(_) => order(remote)?,
+            };
             if cannot_serve(&answer) { Err(answer.error()) } else { Ok(answer) }
         })?;
         match answer.status {
             0 => Ok(()),
             _ => Err(explain(invocation, &answer)),
         }
+    }
+
+    fn turn_on<'b>(&'b self, host: &'b str) -> Turn<'b> {
+        Turn { host, pause: self.site.pause, stop: self.site.stop(), progress: self.progress }
     }
 
     /// An installation that stands still until the machine was restarted has not come to its end.

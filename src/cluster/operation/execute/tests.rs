@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::cluster::hearsay::tests::Heard;
 use crate::cluster::operation::site::tests::{GO_ON, Rack, inventory};
 use crate::cluster::operation::{OutOfReach, Stage};
+use crate::cluster::pause::Pause as _;
+use crate::cluster::pause::tests::Hurry;
 use crate::cluster::remote::tests::Scripted;
 use crate::progress::Silent;
 
@@ -115,4 +118,25 @@ fn hosts_that_cannot_be_reached_are_failures() {
     plan.out_of_reach.push(OutOfReach { host: "a1".to_owned(), why: "a1 does not answer".to_owned() });
     let error = report(&plan, &rack()).into_result().unwrap_err();
     assert_eq!((error.code(), error.message()), (codes::NOT_REACHED, "a1 does not answer"));
+}
+
+#[test]
+fn a_host_that_is_busy_is_waited_for() {
+    let code = codes::NODE_BUSY.to_string();
+    let busy =
+        serde_json::json!({"code": code, "message": "busy", "details": [], "causes": [], "help": "wait"});
+    let status = r#"{"isNode": true, "running": {"pid": 7, "command": "recover start", "since": "now"}}"#;
+    let host = Scripted::default().failing("airlock break", 10, &busy.to_string());
+    let rack = Rack::default().with("s1", host.with("airlock node status", status));
+    let plan = Plan::new("test").with(Stage::essential(Part::new("s1", vec![run("s1", "break")])));
+    let (inventory, pause, told) = (inventory(1, 0), Hurry::new(), Heard::default());
+    let began = pause.now();
+    let mut site = Site::new(&inventory, &rack, &GO_ON);
+    site.pause = &pause;
+    let error = execute(&plan, &site, Means::default(), &told).into_result().unwrap_err();
+    assert_eq!(error.code(), codes::NODE_BUSY, "it does not end in an hour: {error:?}");
+    assert_eq!(pause.now().duration_since(began).as_secs(), 3600);
+    let told = told.0.into_inner().unwrap();
+    let waits = told.iter().filter(|event| event.contains("Wait for `airlock recover start` (process 7)"));
+    assert_eq!(waits.count(), 1, "{told:?}");
 }
