@@ -23,8 +23,13 @@ pub fn member_name(settings: &Settings) -> Result<String> {
     if let Ok(name) = fs::read_to_string(&file) {
         return Ok(name);
     }
+    new_member_name(settings)
+}
+
+/// Gives the member another name: after a reset it is not who it was.
+pub fn new_member_name(settings: &Settings) -> Result<String> {
     let name = format!("{}-{}", settings.node_name, &random_password()[..8]);
-    write(&file, name.as_bytes(), 0o600)?;
+    write(&settings.paths.server(NAME), name.as_bytes(), 0o600)?;
     Ok(name)
 }
 

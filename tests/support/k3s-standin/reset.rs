@@ -25,7 +25,7 @@ pub fn run(settings: &Settings) -> Result<()> {
     if let Some(snapshot) = snapshot {
         restore(settings, Path::new(snapshot))?;
     }
-    let name = etcd::member_name(settings)?;
+    let name = etcd::new_member_name(settings)?;
     let datastore = Datastore::open(&paths.server(etcd::OBJECTS))?;
     for member in members::all(&datastore).into_keys() {
         datastore.delete(&members::place(&member));
