@@ -22,8 +22,14 @@ fn of_node(server: &Node, node: &str, path: &str) -> String {
     server.succeed(&["k3s", "kubectl", "get", "node", node, "-o", &format!("jsonpath={path}")]).unwrap()
 }
 
-/// The nodes that are ready, each with its version.
-pub fn ready(server: &Node) -> Vec<String> {
+/// The nodes that are ready, each with its version, as soon as there are `count` of them: a kubelet is not heard of for
+/// a while when the server was down to which it speaks.
+pub fn ready(server: &Node, count: usize) -> Vec<String> {
+    let line = format!(
+        "until [ $(k3s kubectl get nodes --no-headers | awk '$2 == \"Ready\"' | wc -l) = {count} ]; do sleep 0.2; done"
+    );
+    // Whoever asks says what is wrong if it never is so.
+    let _ = server.run(&["timeout", "30", "sh", "-c", &line]);
     let nodes = server.succeed(&["k3s", "kubectl", "get", "nodes", "--no-headers"]).unwrap();
     let fields = nodes.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let ready = fields.filter(|fields| fields[1] == "Ready");
@@ -78,7 +84,7 @@ fn a_cluster_is_upgraded_shrunk_and_ended() {
 
     upgrades(&desk, sticks, server1);
     desk.twice(&["remove", "worker1", "--yes"]);
-    assert_eq!(ready(server1).len(), 1);
+    assert_eq!(ready(server1, 1).len(), 1);
     ends(&desk, [server1, worker1]);
 }
 
@@ -154,7 +160,7 @@ fn upgrades(desk: &Desk, sticks: &[Stick], server1: &Node) {
         ))
         .unwrap();
     let failed = desk.refuse(&next, 9, "taken back");
-    let before = ready(server1);
+    let before = ready(server1, 2);
     assert_eq!(before.len(), 2, "{before:?} {failed}");
     assert!(before.iter().all(|node| node.ends_with("v1.36.3+k3s1")), "{before:?}");
     server1.shell(&format!("rm {DROP_IN} && systemctl daemon-reload")).unwrap();
@@ -164,7 +170,7 @@ fn upgrades(desk: &Desk, sticks: &[Stick], server1: &Node) {
     assert_eq!(stopped.status, Some(130), "{}", stopped.told);
     assert!(stopped.told.contains("upgrade was interrupted"), "{}", stopped.told);
     desk.twice(&next);
-    let after = ready(server1);
+    let after = ready(server1, 2);
     assert_eq!(after.len(), 2, "{after:?}");
     assert!(after.iter().all(|node| node.ends_with("v1.37.1+k3s1")), "{after:?}");
     desk.refuse(&first, 6, "older");

@@ -75,7 +75,7 @@ fn stops_at_a_server_that_fails(desk: &Desk, upgrade: &[String], servers: [&Node
         "{}",
         stopped.told
     );
-    let ready = ready(server1);
+    let ready = ready(server1, 4);
     for node in [format!("server1 {AFTER}"), format!("server3 {BEFORE}"), format!("worker1 {BEFORE}")] {
         assert!(ready.contains(&node), "{ready:?}");
     }
@@ -101,7 +101,7 @@ fn restarts(desk: &Desk, upgrade: &[String], servers: [&Node; 3]) {
     assert_ne!(boot(), before, "it was restarted");
     assert_eq!(endings(desk), ["server1 done", "server2 done", "server3 done", "worker1 done"]);
     let after = ["server1", "server2", "server3", "worker1"].map(|name| format!("{name} {AFTER}"));
-    assert_eq!(ready(server1), after, "{told}");
+    assert_eq!(ready(server1, 4), after, "{told}");
     let begun = after.map(|node| installs_from(desk, node.split(' ').next().unwrap()));
     assert!(begun.is_sorted(), "one after the other: {begun:?}");
     let again = desk.succeed(&restarting);
@@ -130,7 +130,7 @@ fn departs(desk: &Desk, [server1, server2, server3]: [&Node; 3], worker1: &Node)
     assert!(said.contains("keep it off"), "{said}");
     assert_eq!(said.matches("even number").count() + said.matches("less safe").count(), 1, "{said}");
     let two = [format!("server1 {AFTER}"), format!("server2 {AFTER}")];
-    assert_eq!(ready(server2), two);
+    assert_eq!(ready(server2, 2), two);
     let status = desk.succeed(&["etcd", "status"]);
     assert!(!status.contains("server3"), "{status}");
 }
