@@ -30,6 +30,9 @@ use super::programs::{self, well};
 const ACTIVE: &str = "/run/systemd/active";
 const ENABLED: &str = "/state/enabled";
 
+/// The id of the last process; none is given twice.
+const LAST_PROCESS: &str = "/state/process";
+
 /// The service that this process is itself.
 const REGISTRY: &str = "airlock-registry.service";
 
@@ -54,6 +57,13 @@ pub struct Systemd {
 struct State {
     registry: Option<Serving>,
     calls: Vec<String>,
+    jobs: BTreeMap<String, Job>,
+}
+
+/// A restart that nobody waits for: whoever asks at once meets the process of before, and then none.
+enum Job {
+    Queued,
+    Begun,
 }
 
 /// The registry as it runs: what stops it, its end, and where it listens.
@@ -138,7 +148,10 @@ impl Systemd {
     fn systemctl(&self, state: &mut State, arguments: &[&str]) -> io::Result<Finished> {
         let names: Vec<&str> = arguments[1..].iter().filter(|word| !word.starts_with('-')).copied().collect();
         match arguments[0] {
-            "show" => return Ok(well(&self.show(arguments[arguments.len() - 1])?)),
+            "show" => {
+                let name = arguments[arguments.len() - 1];
+                return self.show_restarting(state, name).map(|shown| well(&shown));
+            }
             "enable" | "disable" => {
                 let mut enabled = self.enabled()?;
                 for name in &names {
@@ -154,6 +167,13 @@ impl Systemd {
             }
             "start" => names.iter().try_for_each(|name| self.start(state, name))?,
             "stop" => names.iter().try_for_each(|name| self.stop(state, name))?,
+            "restart" if arguments.contains(&"--no-block") => {
+                let active = self.active()?;
+                let (running, new): (Vec<&str>, Vec<&str>) =
+                    names.iter().partition(|&&name| active.contains_key(name));
+                state.jobs.extend(running.iter().map(|&name| (name.to_owned(), Job::Queued)));
+                new.iter().try_for_each(|name| self.start(state, name))?;
+            }
             "restart" => {
                 for name in names {
                     self.stop(state, name)?;
@@ -164,6 +184,21 @@ impl Systemd {
             other => panic!("systemctl {other}"),
         }
         Ok(well(""))
+    }
+
+    /// What `show` says, and then the next part of a restart that nobody waits for.
+    fn show_restarting(&self, state: &mut State, name: &str) -> io::Result<String> {
+        let job = state.jobs.remove(name);
+        if let Some(Job::Begun) = job {
+            self.stop(state, name)?;
+        }
+        let shown = self.show(name)?;
+        match job {
+            Some(Job::Queued) => drop(state.jobs.insert(name.to_owned(), Job::Begun)),
+            Some(Job::Begun) => self.start(state, name)?,
+            None => {}
+        }
+        Ok(shown)
     }
 
     fn stop(&self, state: &mut State, name: &str) -> io::Result<()> {
@@ -189,7 +224,8 @@ impl Systemd {
             assert!(self.unit(REGISTRY)?.is_some());
         }
         let mut active = self.active()?;
-        let pid = active.values().max().map_or(1000, |pid| pid + 1);
+        let pid = self.disk.read(LAST_PROCESS)?.parse().map_or(1000, |last: u32| last + 1);
+        self.disk.write(LAST_PROCESS, &pid.to_string())?;
         let configuration: Vec<&str> =
             unit.lines().filter_map(|line| line.strip_prefix("Environment=")).collect();
         self.disk.write(&format!("/proc/{pid}/environ"), &configuration.join("\0"))?;
@@ -214,14 +250,8 @@ impl Systemd {
         };
         let since = "Sat 2026-11-21 17:11:25 UTC";
         Ok(format!(
-            "ActiveState={active}
-SubState=running
-UnitFileState={file}
-MainPID={pid}
-NRestarts=0
-\
-             ActiveEnterTimestamp={since}
-"
+            "ActiveState={active}\nSubState=running\nUnitFileState={file}\nMainPID={pid}\nNRestarts=0\n\
+             InvocationID={pid:032x}\nActiveEnterTimestamp={since}\n"
         ))
     }
 

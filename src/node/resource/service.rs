@@ -64,6 +64,8 @@ pub struct State {
     pub pid: u32,
     /// How often it was started again by itself.
     pub restarts: u32,
+    /// Names this time that it runs, and no other (systemd.exec(5), `$INVOCATION_ID`); empty if it never ran.
+    pub invocation: String,
 }
 
 impl Service {
@@ -116,12 +118,15 @@ impl Resource for Service {
         enable(work, [self.name.as_str()])?;
         // A unit that failed too often is not started any more until it is forgiven.
         work.machine().run(&Call::new("systemctl").with(["reset-failed", &self.name]))?;
-        work.run(Call::new("systemctl").with(["restart", "--no-block", &self.name]))?;
         let machine = work.machine();
+        let before = state(machine, &self.name)?.invocation;
+        work.run(Call::new("systemctl").with(["restart", "--no-block", &self.name]))?;
         let what = format!("{} to run", self.name);
         let waited = work.wait_for(&what, self.deadline, || {
             let state = state(machine, &self.name)?;
-            let is_up = state.active == "active" && self.is_current(machine, &state)?;
+            // The job is only queued: for a moment the process is there still that is to be replaced.
+            let is_new = state.invocation != before;
+            let is_up = is_new && state.active == "active" && self.is_current(machine, &state)?;
             match is_up {
                 true => Ok(Ok(())),
                 false if state.active == "failed" || state.restarts >= MOST_RESTARTS => {
@@ -151,7 +156,7 @@ impl Service {
 /// # Errors
 /// As for [`Machine::run_well`].
 pub fn state(machine: &Machine, name: &str) -> Result<State> {
-    let properties = "--property=ActiveState,SubState,UnitFileState,MainPID,NRestarts";
+    let properties = "--property=ActiveState,SubState,UnitFileState,MainPID,NRestarts,InvocationID";
     let finished = machine.run_well(&Call::new("systemctl").with(["show", properties, name]))?;
     let mut state = State::default();
     for (key, value) in finished.output.lines().filter_map(|line| line.split_once('=')) {
@@ -161,6 +166,7 @@ pub fn state(machine: &Machine, name: &str) -> Result<State> {
             "UnitFileState" => state.file = value.to_owned(),
             "MainPID" => state.pid = value.parse().unwrap_or_default(),
             "NRestarts" => state.restarts = value.parse().unwrap_or_default(),
+            "InvocationID" => state.invocation = value.to_owned(),
             _ => {}
         }
     }
