@@ -41,13 +41,13 @@ pub(super) fn first_touch(mark: &str, programs: &[Digest]) -> String {
 }
 
 /// Writes the program from its standard input to the first place where it can be run: 0 if that worked, 95 if there is
-/// no such place, 94 if it was damaged on the way.
+/// no such place, 94 if it was damaged on the way. What was killed while it wrote there, a day ago or earlier, goes.
 pub(super) fn receive(program: &Program) -> String {
     const SCRIPT: &str = concat!(
         "exec /bin/sh -c 'LC_ALL=C; export LC_ALL; umask 077; ",
         for_places!(),
         "mkdir -p \"$d\" 2>/dev/null; test -d \"$d\" && test -O \"$d\" || continue; test -h \"$d\" && continue; ",
-        "chmod 700 \"$d\"; t=\"$d/.airlock-HEX.$$\"; touch \"$t\" 2>/dev/null || continue; chmod 700 \"$t\"; ",
+        "chmod 700 \"$d\"; find \"$d\" -name \".airlock-*\" -mmin +1440 -exec rm -f {} + 2>/dev/null; t=\"$d/.airlock-HEX.$$\"; touch \"$t\" 2>/dev/null || continue; chmod 700 \"$t\"; ",
         "set -- $(df -Pk \"$d\" | tail -n 1); ",
         "if test -x \"$t\" && test \"$4\" -ge KIB 2>/dev/null; then ",
         "cat > \"$t\" && test \"$(wc -c < \"$t\")\" -eq SIZE && test \"$(sha256sum < \"$t\")\" = \"HEX  -\" && ",
@@ -76,6 +76,10 @@ pub(super) fn agent(digest: &Digest, sudo_prompt: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, SystemTime};
+
     use super::*;
     use crate::oci::platform::Platform;
 
@@ -88,5 +92,28 @@ mod tests {
             assert!(!inner.contains(['\'', '!', '\\', '\n']), "{inner}");
             assert!(!inner.contains("HEX") && !inner.contains("SUDO") && !inner.contains("KIB"), "{inner}");
         }
+    }
+
+    #[test]
+    fn the_program_arrives_and_what_was_killed_long_ago_goes() {
+        let home = tempfile::tempdir().unwrap();
+        let place = home.path().join(".cache/airlock");
+        fs_err::create_dir_all(&place).unwrap();
+        let [old, new] = [".airlock-0f.7", ".airlock-0f.8"].map(|name| place.join(name));
+        for file in [&old, &new] {
+            fs_err::write(file, "the first half").unwrap();
+        }
+        let before = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+        fs_err::OpenOptions::new().write(true).open(&old).unwrap().set_modified(before).unwrap();
+        let text = b"program of the tests of airlock";
+        let (digest, size) = (Digest::of(text), text.len() as u64);
+        let program = Program { platform: Platform::LinuxAmd64, path: "/x".into(), digest, size };
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(receive(&program)).env("HOME", home.path()).stdin(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        shell.stdin.take().unwrap().write_all(text).unwrap();
+        assert!(shell.wait().unwrap().success());
+        assert_eq!(fs_err::read(place.join(format!("airlock-{}", digest.hex()))).unwrap(), text);
+        assert!(!old.exists() && new.exists());
     }
 }
