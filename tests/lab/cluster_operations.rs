@@ -22,6 +22,8 @@ fn of_node(server: &Node, node: &str, path: &str) -> String {
     server.succeed(&["k3s", "kubectl", "get", "node", node, "-o", &format!("jsonpath={path}")]).unwrap()
 }
 
+const KUBECTL_NODES: [&str; 5] = ["k3s", "kubectl", "get", "nodes", "--no-headers"];
+
 /// The nodes that are ready, each with its version, as soon as there are `count` of them: a kubelet is not heard of for
 /// a while when the server was down to which it speaks.
 pub fn ready(server: &Node, count: usize) -> Vec<String> {
@@ -30,13 +32,11 @@ pub fn ready(server: &Node, count: usize) -> Vec<String> {
     );
     // Whoever asks says what is wrong if it never is so.
     let _ = server.run(&["timeout", "30", "sh", "-c", &line]);
-    let nodes = server.succeed(&["k3s", "kubectl", "get", "nodes", "--no-headers"]).unwrap();
+    let nodes = server.succeed(&KUBECTL_NODES).unwrap();
     let fields = nodes.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let ready = fields.filter(|fields| fields[1] == "Ready");
     ready.map(|fields| format!("{} {}", fields[0], fields.last().unwrap())).collect()
 }
-
-const KUBECTL_NODES: [&str; 5] = ["k3s", "kubectl", "get", "nodes", "--no-headers"];
 
 #[test]
 #[ignore = "boots nodes; started by scripts/test"]

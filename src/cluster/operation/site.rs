@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::cluster::fleet::go_on;
 use crate::cluster::inventory::{Host, Inventory, Role};
 use crate::cluster::observe::{self, Node};
 use crate::cluster::pause::{Pause, RealTime};
@@ -83,9 +84,7 @@ impl<'a> Site<'a> {
     /// # Errors
     /// [`codes::INTERRUPTED`]; those of [`Connect::connect`].
     pub fn on(&self, host: &Host) -> Result<Arc<dyn Remote>> {
-        if self.is_stopped() {
-            return Err(Error::new(codes::INTERRUPTED, "stopped before it was begun"));
-        }
+        go_on(self.stop)?;
         self.connect.connect(host)
     }
 
