@@ -67,7 +67,7 @@ impl Containerd<'_> {
 impl Drop for Containerd<'_> {
     fn drop(&mut self) {
         // It ends with its process on the node; what is killed here is the way in.
-        let _ = self.node.run(&["pkill", "--exact", "containerd"]);
+        let _ = self.node.run(&["pkill", "--full", &format!("{DIRECTORY}/containerd ")]);
         let _ = self.process.wait();
         let _ = self.node.run(&["rm", "-r", DIRECTORY]);
     }

@@ -38,6 +38,8 @@ const UNIT: &str = "[Service]\nExecStart=/usr/local/bin/docker-registry serve /e
 const USERS: &str = "robot:$2y$05$.7Wl6TIyy7qnFnU1XEdlVOxtCKCrM4B36OUzVRrvtg4kmRAw458ou\n";
 const ONLY_USERS: &str = "auth: {htpasswd: {realm: site, path: /etc/registry/users}}\n";
 const PASSWORD: &str = "canary0123456789robot";
+/// What k3s keeps for its kubelet and containerd.
+const AGENT: &str = "/var/lib/rancher/k3s/agent";
 /// Where the login lies on every host.
 const LOGIN: &str = "/etc/airlock/registry-auth.json";
 
@@ -204,7 +206,10 @@ fn a_registry_that_wants_a_login_gets_that_of_the_hosts_and_nobody_else_learns_i
     for node in &nodes {
         node.succeed(&["k3s", "crictl", "pull", samples::BUSYBOX]).unwrap();
         let holders = cluster_secrets::holders(node);
-        assert_eq!(holders, ["/etc/rancher/k3s/registries.yaml".to_owned()].into());
+        // k3s copies the login for its containerd, into a directory that only root can enter.
+        let expected = ["/etc/rancher/k3s/registries.yaml", &format!("{AGENT}/etc/containerd/config.toml")];
+        assert_eq!(holders, expected.map(str::to_owned).into());
+        assert_eq!(mode(node, AGENT), "700");
         assert_eq!(mode(node, LOGIN), "600");
         assert_eq!(mode(node, "/etc/rancher/k3s/registries.yaml"), "600");
     }

@@ -1,6 +1,10 @@
-//! What k3s writes for containerd, as far as others look at it: the runtimes it has found.
+//! What k3s writes for containerd, as far as others look at it: the runtimes it has found, and the logins of registries.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::paths::write;
+use super::registries::Registries;
 use super::settings::Settings;
 use super::{Result, log};
 
@@ -38,7 +42,12 @@ pub fn configure(settings: &Settings) -> Result<()> {
     if let Some(wanted) = settings.last("default-runtime").filter(|wanted| !found.contains(wanted)) {
         return Err(format!("default runtime {wanted} was not found").into());
     }
-    write(&settings.paths.agent("etc/containerd/config.toml"), text.as_bytes(), 0o600)
+    text += &Registries::read(&settings.registries())?.logins();
+    // Everybody may read the file who gets so far, and only root gets into the directory.
+    let private = settings.paths.agent("");
+    fs_err::create_dir_all(&private)?;
+    fs_err::set_permissions(&private, Permissions::from_mode(0o700))?;
+    write(&settings.paths.agent("etc/containerd/config.toml"), text.as_bytes(), 0o644)
 }
 
 fn exists(path: &str) -> bool {

@@ -1,10 +1,11 @@
-//! `registries.yaml`, and the `hosts.toml` that k3s makes of it for containerd.
+//! `registries.yaml`, and what k3s makes of it for containerd: `hosts.toml`, and the logins of `config.toml`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Result;
 
@@ -107,6 +108,24 @@ impl Registries {
         }
         Ok(())
     }
+
+    /// The logins, as they stand in containerd's `config.toml`.
+    pub fn logins(&self) -> String {
+        let login = |(host, configuration): (&String, &Configuration)| {
+            let auth = configuration.auth.as_ref()?;
+            let part = |name: &str, value: &Option<String>| {
+                let value = value.as_ref().map(|value| format!("  {name} = {}\n", json!(value)));
+                value.unwrap_or_default()
+            };
+            let table = format!("plugins.'io.containerd.cri.v1.images'.registry.configs.\"{host}\".auth");
+            Some(format!(
+                "\n[{table}]\n{}{}",
+                part("username", &auth.username),
+                part("password", &auth.password)
+            ))
+        };
+        self.configs.iter().filter_map(login).collect()
+    }
 }
 
 /// The format of containerd (docs/hosts.md).
@@ -155,6 +174,7 @@ mirrors:
 configs:
   "10.77.0.11:5000":
     tls: {ca_file: /etc/airlock/ca.crt}
+    auth: {username: robot, password: 'a"b\c'}
 "#;
 
     #[test]
@@ -171,6 +191,14 @@ configs:
         let authority = &registries.endpoints("docker.io", true)[0].tls.ca_file;
         assert_eq!(authority.as_deref(), Some(Path::new("/etc/airlock/ca.crt")));
         assert_eq!(Registries::default().endpoints("nvcr.io", true)[0].url, "https://nvcr.io/v2");
+    }
+
+    #[test]
+    fn logins_are_in_the_configuration_of_containerd() {
+        let written: toml::Value = toml::from_str(&Registries::parse(FILE).unwrap().logins()).unwrap();
+        let configs = &written["plugins"]["io.containerd.cri.v1.images"]["registry"]["configs"];
+        let auth = &configs["10.77.0.11:5000"]["auth"];
+        assert_eq!((auth["username"].as_str(), auth["password"].as_str()), (Some("robot"), Some(r#"a"b\c"#)));
     }
 
     #[test]
