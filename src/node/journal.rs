@@ -117,15 +117,7 @@ impl Journal {
     /// # Errors
     /// As for [`Journal::open`].
     pub fn possessions(machine: &Machine) -> Result<Possessions> {
-        let mut ours = Possessions::default();
-        for entry in Journal::read(machine)? {
-            match entry {
-                Entry::Owns { owned } => drop(ours.add(owned)),
-                Entry::Disowns { owned } => ours.remove(&owned),
-                _ => {}
-            }
-        }
-        Ok(ours)
+        Journal::read(machine).map(possessions)
     }
 
     /// Adds a line and waits until it is on the disk. Where that fails nothing of the line stays.
@@ -207,6 +199,19 @@ fn open_or_make(path: &Path) -> io::Result<fs::File> {
     let directories = [Some(above), above.parent()];
     directories.into_iter().flatten().try_for_each(|directory| fs::File::open(directory)?.sync_all())?;
     Ok(file)
+}
+
+/// What is ours by these entries.
+pub fn possessions(entries: impl IntoIterator<Item = Entry>) -> Possessions {
+    let mut ours = Possessions::default();
+    for entry in entries {
+        match entry {
+            Entry::Owns { owned } => drop(ours.add(owned)),
+            Entry::Disowns { owned } => ours.remove(&owned),
+            _ => {}
+        }
+    }
+    ours
 }
 
 /// Everything up to the last end of a line.

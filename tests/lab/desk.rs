@@ -162,14 +162,15 @@ impl Desk {
         self.run(&self.reporting(&[&["deploy"], further].concat()))
     }
 
-    /// Deploys, and everybody of so many becomes this: `installed`, `unchanged`.
+    /// Deploys, and everybody of so many becomes this: `installed`, `unchanged`. Gives what was told.
     #[track_caller]
-    pub fn deploy_all(&self, state: &str, count: usize) {
+    pub fn deploy_all(&self, state: &str, count: usize) -> String {
         let Outcome { status, told } = self.deploy(&[]);
         assert_eq!(status, Some(0), "{told}");
         let states = self.states();
         let is_so = |host: &String| host.split(' ').skip(1).eq([state]);
         assert!(states.len() == count && states.iter().all(is_so), "{states:?} {told}");
+        told
     }
 
     /// What the last deployment has reported.

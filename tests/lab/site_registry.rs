@@ -157,7 +157,7 @@ fn a_cluster_is_deployed_whose_images_are_in_the_registry_of_the_site() {
     let desk = Desk::new(&lab, stick);
     let hosts = yaml(&lab, &[&nodes[0]], &[&nodes[1]], &[]);
     desk.inventory(&format!("{hosts}siteRegistry: https://{HOST}/{PROJECT}\n"));
-    let requests = requests(&registry, || desk.deploy_all("installed", 2));
+    let requests = requests(&registry, || drop(desk.deploy_all("installed", 2)));
     assert!(requests.contains("PUT"), "{requests}");
     desk.deploy_all("unchanged", 2);
     nodes.iter().for_each(nothing_is_left_to_do);

@@ -80,6 +80,22 @@ fn what_an_installation_of_ours_left_is_ours() {
     assert!(!machine.facts().previous.ours, "somebody else has installed k3s since");
 }
 
+#[test]
+fn packages_that_are_held_by_an_installation_are_not_the_administrators() {
+    let machine = Machine::new("ubuntu-22.04-gpu");
+    let kernel = "linux-image-5.15.0-91-generic";
+    assert_eq!(machine.facts().packages.held, [kernel]);
+    let journal = machine.path("/var/lib/airlock/journal");
+    fs_err::create_dir_all(journal.parent().unwrap()).unwrap();
+    let line = |event: &str| {
+        format!("{{\"event\":\"{event}\",\"owned\":{{\"kind\":\"hold\",\"name\":\"{kernel}\"}}}}\n")
+    };
+    fs_err::write(&journal, line("owns")).unwrap();
+    assert_eq!(machine.facts().packages.held, [""; 0]);
+    fs_err::write(&journal, line("owns") + &line("disowns")).unwrap();
+    assert_eq!(machine.facts().packages.held, [kernel]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::baseline::status_of;
 pub use self::locks::LockHolder;
 pub use self::stanza::{Stanza, status_text};
+use super::previous;
 use super::root::Root;
 use crate::debian::package::{Flag, Package, State, Want, parse_status};
 use crate::oci::digest::Digest;
@@ -47,7 +48,7 @@ pub struct Packages {
     pub status_digest: Option<Digest>,
     /// Packages that dpkg has not finished with.
     pub unfinished: Vec<PackageState>,
-    /// Names of packages that the administrator holds at their version.
+    /// Names of packages that the administrator holds at their version. Those that an installation holds are not among them.
     pub held: Vec<String>,
     /// Versions of packages that decide something, by name.
     pub versions: BTreeMap<String, String>,
@@ -90,7 +91,10 @@ pub(super) fn gather(root: &Root<'_>, list: bool) -> Packages {
     let installed = parse_status(&status).map_err(|error| root.note(STATUS, error.message())).ok();
     let installed = installed.unwrap_or_default();
     let matters = |package: &&Package<'_>| MATTERING.iter().any(|start| package.name.starts_with(start));
-    let is_held = |package: &&Package<'_>| package.status.is_some_and(|status| status.want == Want::Hold);
+    let ours = previous::held(root);
+    let is_held = |package: &&Package<'_>| {
+        package.status.is_some_and(|status| status.want == Want::Hold) && !ours.contains(package.name)
+    };
     Packages {
         manager: Some(Manager::Dpkg),
         count: Some(installed.len() as u64),

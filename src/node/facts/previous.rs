@@ -1,6 +1,6 @@
 //! Container runtimes, and what an earlier Kubernetes left; told apart from what airlock put here itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::root::Root;
 use crate::node::MARKER;
 use crate::node::journal::{self, Entry};
+use crate::node::owned::Owned;
 
 /// A container runtime or a distribution of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -131,9 +132,25 @@ pub(super) fn gather(root: &Root<'_>) -> Previous {
 
 /// Whether the journal tells of an installation. To those who may not read it, its being there says so.
 fn has_begun(root: &Root<'_>) -> bool {
-    let Some(text) = root.text(journal::PATH) else { return root.exists(journal::PATH) };
-    let entries = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-    entries.into_iter().any(|entry| matches!(entry, Entry::Run { command, .. } if command != PREFLIGHT))
+    let Some(mut entries) = entries(root) else { return root.exists(journal::PATH) };
+    entries.any(|entry| matches!(entry, Entry::Run { command, .. } if command != PREFLIGHT))
+}
+
+/// The packages that we hold ourselves, as far as the journal can be read.
+pub(super) fn held(root: &Root<'_>) -> BTreeSet<String> {
+    let name = |owned: &Owned| match owned {
+        Owned::Hold { name } => Some(name.clone()),
+        _ => None,
+    };
+    let entries = entries(root).into_iter().flatten();
+    journal::possessions(entries).iter().filter_map(name).collect()
+}
+
+/// What the journal says; `None` if there is none, or it cannot be read.
+fn entries(root: &Root<'_>) -> Option<impl Iterator<Item = Entry>> {
+    let text = root.text(journal::PATH)?;
+    let entries: Vec<Entry> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    Some(entries.into_iter())
 }
 
 /// An empty directory is no leftover: packages make some of them.
