@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use self::call::{Call, Finished};
 pub(super) use self::failure::{failed, is_missing};
-pub(super) use self::programs::PATH;
+pub(super) use self::programs::ENVIRONMENT;
 pub use self::programs::{Programs, SystemPrograms};
 use crate::error::{Error, Result, codes};
 use crate::oci::digest::Digest;

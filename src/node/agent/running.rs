@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::Frame;
 use super::lines::Pieces;
 use super::serve::Event;
-use crate::node::machine::PATH;
+use crate::node::machine::ENVIRONMENT;
 
 /// A command that runs, in a process group of its own.
 pub(super) struct Running {
@@ -31,7 +31,7 @@ impl Running {
         let mut command = Command::new(program);
         command.args(arguments).current_dir("/");
         // Whatever the login has set, or sudo has let through, is none of its business.
-        command.env_clear().env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8");
+        command.env_clear().envs(ENVIRONMENT);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);

@@ -23,12 +23,13 @@ pub struct Start {
 }
 
 /// What k3s, its kubelet and its network plugins make while they run, besides the data directory.
-const TREES: [&str; 8] = [
+const TREES: [&str; 9] = [
     paths::KUBECONFIG,
     "/etc/rancher/node",
     "/run/k3s",
     "/run/flannel",
     "/var/lib/kubelet",
+    "/usr/libexec/kubernetes",
     "/var/lib/cni",
     "/var/log/pods",
     "/var/log/containers",

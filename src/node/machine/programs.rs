@@ -21,7 +21,12 @@ const KEPT: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Where programs are looked for, as by systemd.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The environment of every program that is called. What kubectl remembers of the API would lie in the home of root
+/// otherwise, where nobody would take it away again; below `/run/k3s` it goes with k3s.
+pub const ENVIRONMENT: [(&str, &str); 4] =
+    [("PATH", PATH), ("HOME", "/root"), ("LC_ALL", "C.UTF-8"), ("KUBECACHEDIR", "/run/k3s/kubectl-cache")];
 
 /// Runs programs on a machine.
 pub trait Programs: Send + Sync {
@@ -57,7 +62,7 @@ impl Programs for SystemPrograms {
 fn command(call: &Call) -> Command {
     let mut command = Command::new(call.program());
     command.args(call.arguments());
-    command.env_clear().env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8").current_dir("/");
+    command.env_clear().envs(ENVIRONMENT).current_dir("/");
     command.envs(call.variables().iter().map(|(name, value)| (name, value)));
     let input = if call.standard_input().is_some() { Stdio::piped() } else { Stdio::null() };
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -30,6 +30,7 @@ pub async fn run(words: &[String], variables: &Variables) -> Result<()> {
     let given = arguments.option("kubeconfig").or_else(|| variables.get("KUBECONFIG").map(String::as_str));
     let kubeconfig = PathBuf::from(given.unwrap_or("/etc/rancher/k3s/k3s.yaml"));
     let client = Client::new(&kubeconfig)?;
+    remember(&client, variables);
     let positional: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
     match positional[..] {
         ["version"] => say(&format!("Client Version: {} (stand-in)", version::version())),
@@ -51,6 +52,16 @@ pub async fn run(words: &[String], variables: &Variables) -> Result<()> {
         ["drain", node] => drain::drain(&client, &arguments, node).await,
         ["wait", ref what @ ..] => wait(&client, &arguments, what).await,
         _ => Err(format!("error: unknown command \"{}\" for \"kubectl\"", words.join(" ")).into()),
+    }
+}
+
+/// What is known of the API is kept for the next time, as the real one does; if it cannot be, that is no error.
+fn remember(client: &Client, variables: &Variables) {
+    let given = variables.get("KUBECACHEDIR").map(PathBuf::from);
+    let cache = given.or_else(|| Some(PathBuf::from(variables.get("HOME")?).join(".kube/cache")));
+    if let Some(cache) = cache {
+        let file = cache.join("discovery").join(client.name()).join("servergroups.json");
+        let _ = super::paths::write(&file, b"{}", 0o660);
     }
 }
 

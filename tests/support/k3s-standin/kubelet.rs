@@ -14,6 +14,9 @@ use super::{Result, Variables};
 /// Where a server hands certificates out.
 pub const CERTIFICATE: &str = "/v1-k3s/client-kubelet.crt";
 
+/// Where it looks for programs that mount volumes; it makes the directory.
+const VOLUME_PLUGINS: &str = "/usr/libexec/kubernetes/kubelet-plugins/volume/exec";
+
 /// What a server hands out. The clock of a server that is ahead shows at its own certificates alone.
 pub fn certificate(cluster: &Cluster, node: &str) -> Result<Value> {
     let clock = Clock::new(&Variables::new())?;
@@ -23,6 +26,7 @@ pub fn certificate(cluster: &Cluster, node: &str) -> Result<Value> {
 
 /// Writes what a kubelet needs to speak with the server at `url`. The real agent names a balancer of its own there.
 pub async fn prepare(settings: &Settings, supervisor: &Supervisor, password: &str) -> Result<()> {
+    fs_err::create_dir_all(VOLUME_PLUGINS)?;
     let given = supervisor.given(CERTIFICATE, &settings.node_name, password).await?;
     let text = |name: &str| given[name].as_str().unwrap_or_default();
     let authority = supervisor.authority().await?;

@@ -111,9 +111,18 @@ fn a_command_sees_nothing_of_the_login() {
     let (environment, ..) = Served::with("env; pwd", &[]).rest();
     let names: Vec<&str> = environment.lines().map(|line| line.split('=').next().unwrap()).collect();
     assert!(
-        names
-            .iter()
-            .all(|name| ["PATH", "HOME", "LC_ALL", "PWD", "OLDPWD", "SHLVL", "_", "/"].contains(name)),
+        names.iter().all(|name| [
+            "PATH",
+            "HOME",
+            "LC_ALL",
+            "KUBECACHEDIR",
+            "PWD",
+            "OLDPWD",
+            "SHLVL",
+            "_",
+            "/"
+        ]
+        .contains(name)),
         "{names:?}"
     );
 }

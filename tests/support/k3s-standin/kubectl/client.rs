@@ -25,6 +25,11 @@ impl Client {
         Ok(Client { client, server })
     }
 
+    /// The server as a name of a file: `127.0.0.1_6443`.
+    pub fn name(&self) -> String {
+        self.server.trim_start_matches("https://").replace(':', "_")
+    }
+
     /// The text at a path.
     pub async fn raw(&self, path: &str) -> Result<String> {
         self.send(Method::GET, path, None).await
