@@ -18,6 +18,9 @@ pub fn failed(errors: &str) -> Finished {
     Finished { status: Some(1), output: String::new(), errors: errors.to_owned() }
 }
 
+/// What k3s brings in itself.
+pub const UNPACKED: &str = "/var/lib/rancher/k3s/data/current/bin/k3s";
+
 /// What a program does; `NotFound` if the machine has none of that name.
 pub fn run(disk: &Disk, call: &Call, k3s_runs: bool) -> io::Result<Finished> {
     let words: Vec<&str> = call.arguments().iter().map(String::as_str).collect();
@@ -30,8 +33,13 @@ pub fn run(disk: &Disk, call: &Call, k3s_runs: bool) -> io::Result<Finished> {
         "haproxy" => test_configuration(disk, words[words.len() - 1]),
         "keepalived" => test_configuration(disk, words[words.len() - 1]),
         "ip" => Ok(cluster::run(disk, call, &words)?.unwrap_or_else(|| well("[]"))),
-        "/usr/local/bin/k3s" if k3s_runs => kubectl(disk, &words[3..]),
-        "/usr/local/bin/k3s" => Ok(failed("no server")),
+        "/usr/local/bin/k3s" => {
+            // Whatever it is called for, it unpacks itself first.
+            if disk.has("/usr/local/bin/k3s") && !disk.has(UNPACKED) {
+                disk.write(UNPACKED, "of k3s")?;
+            }
+            if k3s_runs { kubectl(disk, &words[3..]) } else { Ok(failed("no server")) }
+        }
         _ => match gpu::run(disk, call, &words)? {
             Some(finished) => Ok(finished),
             None => cluster::run(disk, call, &words)?.ok_or_else(|| io::ErrorKind::NotFound.into()),

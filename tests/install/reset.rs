@@ -118,6 +118,27 @@ fn what_was_spared_serves_the_next_installation_and_goes_with_the_next_reset() {
 }
 
 #[test]
+fn who_looks_at_a_half_installed_machine_leaves_nothing_behind() {
+    for count in boundaries(&host().plan(false)) {
+        let host = host();
+        let before = snapshot(&host.machine);
+        run::run("install", &host.steps(false)[..count], &host.machine, &Silent).unwrap();
+        let between = snapshot(&host.machine);
+        host.plan(false);
+        drop(Reset::of(&host.machine, Spared::default()).unwrap());
+        let difference = difference(&between, &host.machine);
+        assert!(difference.is_empty(), "after {count} steps of the installation:\n{difference}");
+        host.install(false).unwrap();
+        reset(&host.machine, Spared::default()).unwrap();
+        assert_as_before(
+            &before,
+            &host.machine,
+            &format!("with an installation in two parts, {count} steps first"),
+        );
+    }
+}
+
+#[test]
 fn a_half_installed_machine_is_reset_as_well() {
     for count in boundaries(&host().plan(false)) {
         let host = host();

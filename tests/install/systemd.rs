@@ -37,12 +37,15 @@ const LAST_PROCESS: &str = "/state/process";
 const REGISTRY: &str = "airlock-registry.service";
 
 /// Files that k3s, its kubelet and its network plugins make.
-const K3S_FILES: [&str; 6] = [
+const K3S_FILES: [&str; 9] = [
     "/etc/rancher/k3s/k3s.yaml",
     "/etc/rancher/node/password",
     "/run/k3s/containerd/containerd.toml",
+    "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/of-the-kubelet",
     "/var/lib/cni/networks/cbr0/last_reserved_ip.0",
     "/var/lib/kubelet/pods/1/etc-hosts",
+    programs::UNPACKED,
+    "/var/lib/rancher/k3s/agent/kubelet.kubeconfig",
     "/var/lib/rancher/k3s/server/db/state.db",
 ];
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::paths;
-use crate::node::machine::{Call, Finished};
+use crate::error::Result;
+use crate::node::machine::{Call, Finished, Machine};
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -15,7 +16,22 @@ pub fn admin<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Call {
 
 /// A call with what the kubelet of this node may do: it may see its own node.
 pub fn kubelet<'a>(data_directory: &str, arguments: impl IntoIterator<Item = &'a str>) -> Call {
-    with(&format!("{data_directory}/agent/kubelet.kubeconfig"), arguments)
+    with(&kubelet_config(data_directory), arguments)
+}
+
+/// The kubeconfig of the kubelet, which an agent has when it has joined.
+pub fn kubelet_config(data_directory: &str) -> String {
+    format!("{data_directory}/agent/kubelet.kubeconfig")
+}
+
+/// Whether k3s is in place and has never run with this kubeconfig. Then it is not to be asked: whatever it is called
+/// for, it first unpacks itself into its data directory, which would be there before the installation has taken it for its
+/// own, and would outlive a reset.
+///
+/// # Errors
+/// [`NODE_FILE`](crate::error::codes::NODE_FILE) if that cannot be seen.
+pub fn is_to_be_left(machine: &Machine, kubeconfig: &str) -> Result<bool> {
+    Ok(machine.metadata(paths::PROGRAM)?.is_some() && machine.metadata(kubeconfig)?.is_none())
 }
 
 fn with<'a>(kubeconfig: &str, arguments: impl IntoIterator<Item = &'a str>) -> Call {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::kubectl;
+use super::{kubectl, paths};
 use crate::error::Result;
 use crate::node::change::{Change, Verb};
 use crate::node::machine::{Call, Machine};
@@ -54,6 +54,13 @@ impl Ready {
     }
 
     fn ask(&self, machine: &Machine, call: Call) -> Result<Option<String>> {
+        let kubeconfig = match self.role {
+            K3sRole::Server => paths::KUBECONFIG.to_owned(),
+            K3sRole::Agent => kubectl::kubelet_config(&self.data_directory),
+        };
+        if kubectl::is_to_be_left(machine, &kubeconfig)? {
+            return Ok(Some("k3s has not run yet".to_owned()));
+        }
         let finished = match machine.run(&call) {
             Ok(finished) => finished,
             Err(error) => return Ok(Some(error.to_string())),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::node::install::hosts;
-use crate::node::k3s::kubectl;
+use crate::node::k3s::{kubectl, paths};
 use crate::node::machine::Machine;
 use crate::node::settings::{self, Role, Settings};
 
@@ -76,6 +76,9 @@ impl Membership {
 }
 
 fn servers(machine: &Machine) -> Option<Vec<String>> {
+    if kubectl::is_to_be_left(machine, paths::KUBECONFIG).unwrap_or(true) {
+        return None;
+    }
     let call = kubectl::admin(["get", "nodes", "--selector", SERVER, "--output", "json"]).within(ANSWER);
     let finished = machine.run(&call).ok().filter(|finished| finished.is_well())?;
     names(&finished.output)
