@@ -74,7 +74,7 @@ fn what_is_wrong_with_a_configuration_ends_the_service_and_systemd_starts_it_aga
     node.wait_for_log(
         "k3s",
         "Unknown flag --no-such-flag found in config.yaml, skipping",
-        std::time::Duration::from_secs(5),
+        std::time::Duration::from_secs(30),
     )
     .unwrap();
     server.stop();
