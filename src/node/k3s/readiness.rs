@@ -59,7 +59,7 @@ impl Ready {
             K3sRole::Agent => kubectl::kubelet_config(&self.data_directory),
         };
         if kubectl::is_to_be_left(machine, &kubeconfig)? {
-            return Ok(Some("k3s has not run yet".to_owned()));
+            return Ok(Some(format!("k3s has not written {kubeconfig} yet")));
         }
         let finished = match machine.run(&call) {
             Ok(finished) => finished,

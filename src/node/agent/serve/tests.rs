@@ -110,21 +110,10 @@ fn our_own_commands_speak_json() {
 fn a_command_sees_nothing_of_the_login() {
     let (environment, ..) = Served::with("env; pwd", &[]).rest();
     let names: Vec<&str> = environment.lines().map(|line| line.split('=').next().unwrap()).collect();
-    assert!(
-        names.iter().all(|name| [
-            "PATH",
-            "HOME",
-            "LC_ALL",
-            "KUBECACHEDIR",
-            "PWD",
-            "OLDPWD",
-            "SHLVL",
-            "_",
-            "/"
-        ]
-        .contains(name)),
-        "{names:?}"
-    );
+    const OURS: [&str; 4] = ["PATH", "HOME", "LC_ALL", "KUBECACHEDIR"];
+    // The shell sets these; the last is what `pwd` prints.
+    const OF_THE_SHELL: [&str; 5] = ["PWD", "OLDPWD", "SHLVL", "_", "/"];
+    assert!(names.iter().all(|name| OURS.contains(name) || OF_THE_SHELL.contains(name)), "{names:?}");
 }
 
 #[test]
