@@ -16,6 +16,11 @@ use super::machine::Machine;
 use super::snapshot::Snapshot;
 use super::{Result, gpu, login, rootfs_settings};
 
+/// The shell that has entered a node has its command as a child, and waits for it. nsenter(1) would stop together with
+/// that child, as systemd-shutdown(8) stops everything before it kills it; and then nobody would reap the child, and the node
+/// would never have ended.
+const STAY: &str = r#""$@"; exit "$?""#;
+
 /// How long a node may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(100);
 /// How much of a log an error shows.
@@ -182,7 +187,8 @@ impl Node {
         let leader =
             self.machine.leader()?.ok_or_else(|| format!("the node `{}` does not run", self.name))?;
         let target = leader.as_raw_nonzero().to_string();
-        let mut command = command("nsenter", &["--target", &target, "--all", "--", "setpriv", WITHHELD]);
+        let enter = ["--no-fork", "--target", &target, "--all", "--", "sh", "-c", STAY, "sh"];
+        let mut command = command("nsenter", &[&enter[..], &["setpriv", WITHHELD]].concat());
         command.args(["env", "--ignore-environment"]).args(ENVIRONMENT).args(words);
         Ok(command)
     }
